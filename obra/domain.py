@@ -1,0 +1,402 @@
+"""The nouns: frozen, keyword-only records and enums. They import nothing of ours and do nothing.
+
+All scores are numbers from 0 to 100, all durations seconds, all times UTC, all costs US dollars. ``None`` for
+a cost or a token count means *unknown*, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Record:
+    """Reading by key, for people who think in mappings: ``outcome["status"]`` is ``outcome.status``."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        """Return the attribute called *key*; raise ``KeyError`` when there is none."""
+        if key.startswith("_") or not hasattr(self, key):
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether the record has a field called *key*."""
+        return isinstance(key, str) and not key.startswith("_") and hasattr(self, key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the field called *key*, or *default* when the record has none."""
+        return self[key] if key in self else default
+
+
+class Action(StrEnum):
+    """What the loop does next."""
+
+    PROCEED = "proceed"
+    RETRY = "retry"
+    CLARIFY = "clarify"
+    ESCALATE = "escalate"
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands. ``interrupted`` can be run again; ``completed`` is for good."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    ESCALATED = "escalated"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+LEGAL_STATUS_CHANGES: Mapping[TaskStatus, frozenset[TaskStatus]] = {
+    TaskStatus.PENDING: frozenset({TaskStatus.RUNNING}),
+    TaskStatus.RUNNING: frozenset(
+        {TaskStatus.COMPLETED, TaskStatus.ESCALATED, TaskStatus.FAILED, TaskStatus.INTERRUPTED}
+    ),
+    TaskStatus.ESCALATED: frozenset({TaskStatus.RUNNING}),
+    TaskStatus.FAILED: frozenset({TaskStatus.RUNNING}),
+    TaskStatus.INTERRUPTED: frozenset({TaskStatus.RUNNING}),
+    TaskStatus.COMPLETED: frozenset(),
+}
+"""The only status changes there are; the state room enforces them."""
+
+
+class BreakpointStatus(StrEnum):
+    """Whether a person has answered."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+class Trigger(StrEnum):
+    """Why a person must look."""
+
+    LOW_CONFIDENCE = "low_confidence"
+    QUALITY_TOO_LOW = "quality_too_low"
+    NO_EVIDENCE = "no_evidence"
+    AGENT_ASKS = "agent_asks"
+    LIMIT_REACHED = "limit_reached"
+    TAMPERING = "tampering"
+
+
+class ChangeKind(StrEnum):
+    """What happened to a path between two snapshots."""
+
+    CREATED = "created"
+    MODIFIED = "modified"
+    DELETED = "deleted"
+    RENAMED = "renamed"
+    MODE_CHANGED = "mode_changed"
+    TYPE_CHANGED = "type_changed"
+
+
+class Verdict(StrEnum):
+    """What the reviewer says of an attempt."""
+
+    YES = "yes"
+    NO = "no"
+    UNSURE = "unsure"
+    UNREADABLE = "unreadable"
+
+
+class Problem(StrEnum):
+    """What is wrong with a reply as an answer, whatever the work is like."""
+
+    EMPTY = "empty"
+    REFUSAL = "refusal"
+    QUESTION = "question"
+    TRUNCATED = "truncated"
+    UNCLOSED_FENCE = "unclosed_fence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits(Record):
+    """What a task may use up. ``None`` means the configuration decides."""
+
+    iterations: int | None = None
+    seconds: float | None = None
+    idle: float | None = None
+    turns: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnLimits(Record):
+    """What one turn of the agent may use up; ``None`` means no limit from here."""
+
+    seconds: float | None = None
+    idle: float | None = None
+    turns: int | None = None
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project(Record):
+    """A folder of work and its tasks."""
+
+    id: int = 0
+    name: str
+    description: str = ""
+    working_dir: str = ""
+    status: str = "active"
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task(Record):
+    """One piece of work, and what it will be judged by.
+
+    ``checks`` are the mappings as written in YAML (``{"file": ["a.py"]}``); ``acceptance`` are sentences.
+    """
+
+    id: int = 0
+    project_id: int = 0
+    title: str
+    description: str = ""
+    status: TaskStatus = TaskStatus.PENDING
+    status_reason: str = ""
+    priority: int = 5
+    after: tuple[int, ...] = ()
+    acceptance: tuple[str, ...] = ()
+    checks: tuple[Mapping[str, Any], ...] = ()
+    limits: Limits = Limits()
+    working_dir: str = ""
+    base_snapshot: str = ""
+    owner: str = ""
+    iterations: int = 0
+    quality_score: float | None = None
+    confidence: float | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptStep(Record):
+    """What a scripted agent does in one turn: writes, edits, deletes, runs, then says.
+
+    ``edit`` maps a path to ``(find, replace)``; ``run`` are shell command lines. Paths are relative to the
+    workspace.
+    """
+
+    say: str = ""
+    write: Mapping[str, str] = field(default_factory=dict)
+    edit: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    delete: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply(Record):
+    """What the agent answered to one prompt. ``str(reply)`` is its text."""
+
+    text: str
+    session: str = ""
+    seconds: float = 0.0
+    turns: int | None = None
+    cost_usd: float | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    limit: str = ""
+    """Name of the limit that ended the turn early, such as ``error_max_turns``; empty for a normal end."""
+    denials: tuple[str, ...] = ()
+    """Tool calls that were not permitted."""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChange(Record):
+    """One path that differs between two snapshots. ``path`` uses ``/`` and is relative to the workspace."""
+
+    path: str
+    kind: ChangeKind
+    old_path: str = ""
+    added: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult(Record):
+    """What one check saw."""
+
+    name: str
+    passed: bool
+    message: str
+    kind: str = ""
+    required: bool = True
+    implied: bool = False
+    """True when Obra made the check up itself (syntax of changed files, tests that were written)."""
+    output: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence(Record):
+    """What really happened in the workspace during one attempt."""
+
+    changes: tuple[FileChange, ...] = ()
+    """Since the attempt began."""
+    total_changes: tuple[FileChange, ...] = ()
+    """Since the task began."""
+    patch: str = ""
+    """Unified diff since the task began."""
+    checks: tuple[CheckResult, ...] = ()
+    tampering: tuple[str, ...] = ()
+    """Sentences about changes to guarded paths."""
+    files: tuple[str, ...] = ()
+    """Every path in the workspace after the attempt."""
+
+    @property
+    def failed_checks(self) -> tuple[CheckResult, ...]:
+        """Required checks that did not pass."""
+        return tuple(check for check in self.checks if check.required and not check.passed)
+
+    @property
+    def written_checks(self) -> tuple[CheckResult, ...]:
+        """Checks that somebody wrote down, as opposed to implied ones."""
+        return tuple(check for check in self.checks if not check.implied)
+
+    @property
+    def is_empty(self) -> bool:
+        """True when there is nothing to judge by: no check ran and nothing changed."""
+        return not self.checks and not self.total_changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation(Record):
+    """Whether a reply is an answer at all."""
+
+    problems: tuple[Problem, ...] = ()
+    question: str = ""
+
+    @property
+    def valid(self) -> bool:
+        """True when no problem was found."""
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review(Record):
+    """The reviewer's answer, read. ``score`` is ``None`` when it gave none."""
+
+    verdict: Verdict
+    score: float | None = None
+    issues: tuple[str, ...] = ()
+    question: str = ""
+    raw: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor(Record):
+    """One named part of a score: its share is ``points`` of ``weight``."""
+
+    name: str
+    points: float
+    weight: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quality(Record):
+    """How good the work is, with the parts the number is made of."""
+
+    overall_score: float
+    factors: tuple[Factor, ...] = ()
+    issues: tuple[str, ...] = ()
+
+
+class Confidence(float):
+    """How sure the verdict is: a number from 0 to 100 that carries its named factors."""
+
+    factors: tuple[Factor, ...]
+
+    def __new__(cls, score: float, factors: tuple[Factor, ...] = ()) -> Confidence:
+        """Make the number and keep its factors."""
+        self = super().__new__(cls, score)
+        self.factors = factors
+        return self
+
+    def __getnewargs__(self) -> tuple[float, tuple[Factor, ...]]:  # type: ignore[override]  # float has one
+        return (float(self), self.factors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakpoint(Record):
+    """A place where a person must look."""
+
+    id: int = 0
+    task_id: int = 0
+    attempt_number: int = 0
+    trigger: Trigger
+    reason: str
+    status: BreakpointStatus = BreakpointStatus.OPEN
+    answer: str = ""
+    created_at: datetime | None = None
+    resolved_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision(Record):
+    """What to do next and why. ``inputs`` is all the decision was made from, as plain JSON data."""
+
+    action: Action
+    reason: str
+    reasons: tuple[str, ...] = ()
+    feedback: str = ""
+    breakpoint: Breakpoint | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def type(self) -> Action:
+        """The action, under the plan's name for it."""
+        return self.action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt(Record):
+    """One trip down the road: what was said, done, seen, thought and decided."""
+
+    id: int = 0
+    task_id: int = 0
+    number: int
+    prompt: str
+    reply: Reply
+    evidence: Evidence
+    review: Review
+    validation: Validation
+    quality: Quality
+    confidence: float
+    confidence_factors: tuple[Factor, ...] = ()
+    decision: Decision
+    snapshot_before: str = ""
+    snapshot_after: str = ""
+    started_at: datetime
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome(Record):
+    """How a task ended."""
+
+    task_id: int
+    status: TaskStatus
+    reason: str
+    response: str = ""
+    iterations: int = 0
+    quality_score: float | None = None
+    confidence: float | None = None
+    attempts: tuple[Attempt, ...] = ()
+    breakpoint: Breakpoint | None = None
+    seconds: float = 0.0
+    cost_usd: float | None = None
+    tokens: int | None = None

@@ -1,0 +1,125 @@
+"""The two doors for strangers, AgentPlugin and LLMPlugin, and how one is found by name.
+
+A plugin is chosen by the name of an entry point (groups ``obra.agents`` and ``obra.llms``) or by a dotted path
+``package.module:Class``. Ours come in by the same door. The protocols are structural: nothing needs to be
+imported or inherited.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol, runtime_checkable
+
+from obra.domain import Reply, TurnLimits
+from obra.errors import PluginError
+from obra.events import AgentEventSink
+
+AGENTS = "obra.agents"
+LLMS = "obra.llms"
+
+
+@runtime_checkable
+class AgentPlugin(Protocol):
+    """Someone who changes files.
+
+    The class is constructed without arguments. One instance serves one task at a time; turns of one task are
+    turns of one session.
+    """
+
+    @property
+    def identity(self) -> str:
+        """Name and version for reports, such as ``claude-code 2.1.330``; after :meth:`initialize`."""
+        ...
+
+    def initialize(self, config: Mapping[str, Any]) -> None:
+        """Take the settings; ``workspace_dir`` is always among them. Fail with AgentUnavailable."""
+        ...
+
+    def is_healthy(self) -> bool:
+        """Tell whether the next prompt can be sent."""
+        ...
+
+    def send_prompt(
+        self, prompt: str, *, limits: TurnLimits | None = None, on_event: AgentEventSink | None = None
+    ) -> Reply:
+        """Run one turn to its end and return what was answered.
+
+        Raises:
+            AgentError: the turn did not end normally. Adapters never try again: the loop does.
+        """
+        ...
+
+    def cleanup(self) -> None:
+        """End every process and free everything; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class LLMPlugin(Protocol):
+    """Someone who reviews. The class is constructed with one mapping of settings."""
+
+    @property
+    def identity(self) -> str:
+        """Model name (and digest where known) for reports and stored verdicts."""
+        ...
+
+    def generate(self, prompt: str, *, schema: Mapping[str, Any] | None = None) -> str:
+        """Answer *prompt*; with *schema*, a JSON text that ought to fit it (the caller checks).
+
+        Raises:
+            LLMError: there is no answer.
+        """
+        ...
+
+    def is_available(self) -> bool:
+        """Tell whether :meth:`generate` can be expected to work."""
+        ...
+
+
+@cache
+def _known(group: str) -> Mapping[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def known_names(group: str) -> tuple[str, ...]:
+    """Return the names that *group* (:data:`AGENTS` or :data:`LLMS`) offers, sorted."""
+    return tuple(sorted(_known(group)))
+
+
+def find_plugin(group: str, name: str) -> type[Any]:
+    """Return the class that *name* stands for.
+
+    Raises:
+        PluginError: nothing has that name, or its module cannot be imported.
+    """
+    kind = "agent" if group == AGENTS else "LLM"
+    points = _known(group)
+    try:
+        if name in points:
+            found = points[name].load()
+        elif ":" in name:
+            module, _, attribute = name.partition(":")
+            found = getattr(importlib.import_module(module), attribute)
+        else:
+            raise PluginError(_unknown(kind, name, known_names(group)))
+    except (ImportError, AttributeError) as error:
+        raise PluginError(
+            f"the {kind} {name!r} cannot be loaded: {error}. "
+            f"If it needs an extra, install it, for example: pip install 'obra[ssh]'"
+        ) from error
+    if not isinstance(found, type):
+        raise PluginError(f"the {kind} {name!r} names {found!r}, which is not a class; point it to a class")
+    return found
+
+
+def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return (
+        f"unknown {kind} {name!r}{hint} Known: {', '.join(known) or 'none'}. "
+        f"A class can also be named as 'package.module:Class'."
+    )
