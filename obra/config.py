@@ -269,7 +269,7 @@ class Settings(Section):
 
 
 RUNGS: Mapping[str, Mapping[str, Any]] = {
-    "mock": {"agent.type": "mock", "llm.type": "scripted"},
+    "mock": {"agent.type": "mock", "replay.mode": "off", "llm.type": "scripted"},
     "replay": {
         "agent.type": "claude_code_local",
         "replay.mode": "script",
@@ -283,7 +283,7 @@ RUNGS: Mapping[str, Mapping[str, Any]] = {
         "monitoring.watch_files": True,
     },
 }
-"""What ``--obra-agent=mock|replay|real`` sets, before the configuration file of the user's own."""
+"""What ``--obra-agent=mock|replay|real`` sets."""
 
 _ENVIRONMENT_PREFIX = "OBRA__"
 
@@ -305,20 +305,22 @@ class Config:
         environ: Mapping[str, str] | None = None,
         rung: str | None = None,
     ) -> Config:
-        """Read the settings, weakest source first: defaults, *rung*, file, environment, *overrides*.
+        """Read the settings, weakest source first: defaults, file, environment, *rung*, *overrides*.
+
+        The rung ``real`` stands before the file, since the file says which real agent is meant.
 
         Args:
             path: a YAML file; ``None`` means none.
             overrides: texts ``section.key=value``, each value read as YAML.
             environ: instead of the process's environment.
-            rung: a name of :data:`RUNGS`.
+            rung: a name of :data:`RUNGS`, or the name of an agent.
 
         Raises:
             ConfigError: the file, a key or a value is wrong; the message names the place.
         """
         config = cls()
-        for key, value in RUNGS.get(rung or "", {}).items():
-            config._apply(key, value, f"rung {rung}")
+        if rung == "real":
+            config._apply_rung(rung)
         if path is not None:
             config._apply_file(Path(path))
         for name, text in sorted((os.environ if environ is None else environ).items()):
@@ -327,6 +329,8 @@ class Config:
             elif name.startswith(_ENVIRONMENT_PREFIX):
                 key = name.removeprefix(_ENVIRONMENT_PREFIX).lower().replace("__", ".")
                 config._apply(key, _as_yaml(text), f"environment {name}")
+        if rung is not None and rung != "real":
+            config._apply_rung(rung)
         for override in overrides:
             key, equals, text = override.partition("=")
             if not equals:
@@ -362,6 +366,10 @@ class Config:
         """Yield ``(key, value as YAML, origin)`` of every setting; secrets are masked."""
         for key, value in _leaves(self.settings):
             yield key, _to_yaml(value), self.origins.get(key, "default")
+
+    def _apply_rung(self, rung: str) -> None:
+        for key, value in RUNGS.get(rung, {"agent.type": rung}).items():
+            self._apply(key, value, f"rung {rung}")
 
     def _apply_file(self, path: Path) -> None:
         try:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 
 class Record:
@@ -30,7 +30,7 @@ class Record:
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the field called *key*, or *default* when the record has none."""
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401  # this is get itself
 
 
 class Action(StrEnum):
@@ -320,7 +320,7 @@ class Confidence(float):
 
     factors: tuple[Factor, ...]
 
-    def __new__(cls, score: float, factors: tuple[Factor, ...] = ()) -> Confidence:
+    def __new__(cls, score: float, factors: tuple[Factor, ...] = ()) -> Self:
         """Make the number and keep its factors."""
         self = super().__new__(cls, score)
         self.factors = factors

@@ -1,0 +1,159 @@
+"""MockAgent acts a script out for real: it writes, edits, deletes and runs in the workspace."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from obra.domain import Reply, ScriptStep, TurnLimits
+from obra.errors import AgentCrashed, AgentTimeout, AgentUnavailable, ScriptExhausted
+from obra.events import AgentEvent, AgentEventKind, AgentEventSink
+
+NO_SCRIPT_REPLY = "I have no script, so I changed nothing."
+_RUN_SECONDS = 120.0
+_RUN_OUTPUT = 4_000
+
+
+class MockAgent:
+    """An agent that does what its script says, one step a turn, and nothing else.
+
+    Without any script it gives :data:`NO_SCRIPT_REPLY` for ever and changes nothing. With one, it raises
+    :class:`~obra.errors.ScriptExhausted` when it is asked for more turns than the script has.
+    """
+
+    identity = "mock"
+
+    def __init__(self, script: Sequence[ScriptStep] | None = None) -> None:
+        self._script = None if script is None else tuple(script)
+        self._turn = 0
+        self._root: Path | None = None
+
+    def initialize(self, config: Mapping[str, Any]) -> None:
+        """Take ``workspace_dir`` (made when missing) and, when given, ``script``; begin at its first step.
+
+        Raises:
+            AgentUnavailable: no ``workspace_dir`` was given, or it cannot be made.
+        """
+        if not config.get("workspace_dir"):
+            raise AgentUnavailable("the mock agent was given no workspace_dir; name the folder it works in")
+        root = Path(config["workspace_dir"])
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AgentUnavailable(f"the workspace {root} cannot be made: {error.strerror}") from error
+        if config.get("script") is not None:
+            self._script = tuple(config["script"])
+        self._root, self._turn = root, 0
+
+    def is_healthy(self) -> bool:
+        """Tell whether there is a workspace to work in."""
+        return self._root is not None and self._root.is_dir()
+
+    def send_prompt(
+        self,
+        prompt: str,  # noqa: ARG002  # part of the contract; a script does not read
+        *,
+        limits: TurnLimits | None = None,
+        on_event: AgentEventSink | None = None,
+    ) -> Reply:
+        """Act out the next step of the script; the prompt's words are not read.
+
+        Raises:
+            ScriptExhausted: every step has been played.
+            AgentCrashed: the step cannot be acted out, such as an edit whose text is not in the file.
+            AgentTimeout: a command of the step ran into the turn's time limit.
+        """
+        if self._root is None:
+            raise AgentUnavailable("the mock agent is not initialized; call initialize() first")
+        started = time.monotonic()
+        tell = on_event or (lambda _: None)
+        step = self._next_step()
+        self._change_files(step, tell)
+        self._run(step, (limits or TurnLimits()).seconds, tell)
+        tell(AgentEvent(kind=AgentEventKind.TEXT, text=step.say))
+        tell(AgentEvent(kind=AgentEventKind.END))
+        return Reply(
+            text=step.say,
+            session=f"mock-{id(self):x}",
+            seconds=time.monotonic() - started,
+            turns=1,
+            cost_usd=0.0,
+        )
+
+    def cleanup(self) -> None:
+        """Forget the workspace; nothing is left running between turns."""
+        self._root = None
+
+    def _next_step(self) -> ScriptStep:
+        if self._script is None:
+            return ScriptStep(say=NO_SCRIPT_REPLY)
+        if self._turn >= len(self._script):
+            raise ScriptExhausted(
+                f"the agent's script has {len(self._script)} step(s) and a prompt number {self._turn + 1} came; "
+                f"add a step to 'script:', or see why the attempt before was not accepted"
+            )
+        step = self._script[self._turn]
+        self._turn += 1
+        return step
+
+    def _change_files(self, step: ScriptStep, tell: AgentEventSink) -> None:
+        try:
+            for name, text in step.write.items():
+                path = self._inside(name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text, encoding="utf-8", newline="")
+                tell(AgentEvent(kind=AgentEventKind.FILE_EDIT, tool="write", path=name, text=f"write {name}"))
+            for name, (find, replace) in step.edit.items():
+                self._edit(name, find, replace)
+                tell(AgentEvent(kind=AgentEventKind.FILE_EDIT, tool="edit", path=name, text=f"edit {name}"))
+            for name in step.delete:
+                path = self._inside(name)
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                tell(AgentEvent(kind=AgentEventKind.FILE_EDIT, tool="delete", path=name, text=f"delete {name}"))
+        except OSError as error:
+            raise AgentCrashed(
+                f"script step {self._turn} cannot be acted out: {error.filename}: {error.strerror}"
+            ) from error
+
+    def _edit(self, name: str, find: str, replace: str) -> None:
+        path = self._inside(name)
+        text = path.read_text(encoding="utf-8")
+        if find not in text:
+            raise AgentCrashed(
+                f"script step {self._turn} edits {name}, but the text {find!r} is not in it; mend the script"
+            )
+        path.write_text(text.replace(find, replace, 1), encoding="utf-8", newline="")
+
+    def _run(self, step: ScriptStep, seconds: float | None, tell: AgentEventSink) -> None:
+        if not step.run or self._root is None:
+            return
+        from obra.workspace.processes import clean_environment, run_command
+
+        with tempfile.TemporaryDirectory(prefix="obra-mock-") as home:
+            environment = clean_environment(Path(home))
+            for line in step.run:
+                tell(AgentEvent(kind=AgentEventKind.TOOL_CALL, tool="run", text=line))
+                result = run_command(
+                    line,
+                    cwd=self._root,
+                    environment=environment,
+                    timeout=seconds or _RUN_SECONDS,
+                    max_output=_RUN_OUTPUT,
+                )
+                if result.timed_out:
+                    raise AgentTimeout(
+                        f"script step {self._turn}: {line!r} was still running after {result.seconds:.1f} s"
+                    )
+                shown = f"exit {result.exit_code}: {result.output.strip()[-200:]}"
+                tell(AgentEvent(kind=AgentEventKind.TOOL_RESULT, tool="run", text=shown))
+
+    def _inside(self, name: str) -> Path:
+        assert self._root is not None  # noqa: S101  # send_prompt has checked; tells mypy so
+        path = self._root / name
+        if not path.parent.resolve().is_relative_to(self._root.resolve()):
+            raise AgentCrashed(f"script step {self._turn} names {name!r}, which leaves the workspace")
+        return path

@@ -1,0 +1,179 @@
+"""The one place where settings become objects."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from obra.config import AgentSettings, Config
+from obra.domain import ScriptStep
+from obra.errors import ConfigError
+from obra.judging.breakpoint_manager import BreakpointManager
+from obra.judging.confidence_scorer import ConfidenceScorer
+from obra.judging.decision_engine import DecisionEngine
+from obra.judging.quality_controller import QualityController
+from obra.judging.response_validator import ResponseValidator
+from obra.orchestrator import Parts
+from obra.plugins import AGENTS, LLMS, AgentPlugin, LLMPlugin, find_plugin
+from obra.prompting.prompt_generator import PromptGenerator
+
+_DUMMY_KEY = "obra-replay-no-key"
+
+
+def initialize(
+    config: Config,
+    *,
+    script: Sequence[ScriptStep] | None = None,
+    reviewer: Sequence[Any] | None = None,
+    agent: AgentPlugin | None = None,
+    agent_is_ready: bool = False,
+    llm: LLMPlugin | None = None,
+    state_manager: Any | None = None,
+) -> Parts:
+    """Make every part of the loop.
+
+    Args:
+        config: the settings.
+        script: what a scripted agent does, turn by turn; for the mock agent and the replay rung.
+        reviewer: what the scripted LLM answers, turn by turn.
+        agent: use this agent instead of the configured one.
+        agent_is_ready: it is initialized already, and whoever did that cleans it up.
+        llm: use this LLM instead of the configured one.
+        state_manager: use this one; whoever made it closes it.
+
+    Raises:
+        ObraError: a setting, a plugin or the database is not usable.
+    """
+    from obra.evidence.collector import EvidenceCollector
+    from obra.state.state_manager import StateManager
+
+    settings = config.settings
+    configure_logging(config)
+    agent = agent or find_plugin(AGENTS, settings.agent.type)()
+    llm = llm or find_plugin(LLMS, settings.llm.type)(
+        {**settings.llm.model_dump(), "script": reviewer}
+        if settings.llm.type == "scripted"
+        else settings.llm.model_dump()
+    )
+    state = state_manager or StateManager(settings.database.url, echo=settings.database.echo)
+    return Parts(
+        state_manager=state,
+        agent=agent,
+        llm_interface=llm,
+        prompt_generator=PromptGenerator(llm, max_tokens=settings.prompting.max_tokens),
+        response_validator=ResponseValidator(llm),
+        quality_controller=QualityController(state, config=settings.validation.model_dump()),
+        confidence_scorer=ConfidenceScorer(config=settings.confidence.model_dump()),
+        decision_engine=DecisionEngine(
+            state,
+            BreakpointManager(state, config=settings.breakpoints.model_dump()),
+            config={
+                "validation": settings.validation.model_dump(),
+                "confidence": settings.confidence.model_dump(),
+            },
+        ),
+        evidence_collector=EvidenceCollector(
+            timeout=settings.evidence.timeout,
+            max_output=settings.evidence.max_output,
+            implied=settings.evidence.implied,
+        ),
+        open_workspace=_workspace_opener(config),
+        agent_session=(lambda _: nullcontext()) if agent_is_ready else session_opener(config, agent, script),
+        watch_files=_watcher(config),
+    )
+
+
+def configure_logging(config: Config) -> None:
+    """Send the log of Obra's own modules where the settings say; other libraries' logs are left alone."""
+    settings = config.settings.logging
+    logger = logging.getLogger("obra")
+    logger.setLevel(settings.level)
+    for handler in [one for one in logger.handlers if getattr(one, "obra", False)]:
+        logger.removeHandler(handler)
+        handler.close()
+    if settings.file:
+        path = Path(settings.file)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+        except OSError as error:
+            raise ConfigError(f"logging.file: {path} cannot be made: {error.strerror}") from error
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        handler.obra = True  # type: ignore[attr-defined]  # marks the handlers that are ours to replace
+        logger.addHandler(handler)
+
+
+def _workspace_opener(config: Config) -> Callable[[Path], Any]:
+    settings = config.settings.workspace
+
+    def open_workspace(root: Path) -> Any:
+        from obra.workspace.snapshot_store import SnapshotStore
+        from obra.workspace.workspace import Workspace
+
+        store = SnapshotStore(Path(settings.store))
+        return Workspace(root, store, ignore=settings.ignore, guarded=settings.guarded)
+
+    return open_workspace
+
+
+def session_opener(
+    config: Config, agent: AgentPlugin, script: Sequence[ScriptStep] | None
+) -> Callable[[Path], AbstractContextManager[None]]:
+    """Return what makes *agent* ready in a folder, with its model scripted when ``replay.mode`` asks for that."""
+    settings = config.settings
+
+    @contextmanager
+    def agent_session(root: Path) -> Iterator[None]:
+        with ExitStack() as stack:
+            given = agent_config(settings.agent, root, script)
+            if settings.replay.mode == "script":
+                from obra.replay.model_server import ModelServer
+
+                server = stack.enter_context(ModelServer(script or (), workspace=root))
+                given = {**given, "base_url": server.base_url, "api_key": _DUMMY_KEY, "pass_environment": ()}
+            stack.callback(agent.cleanup)
+            agent.initialize(given)
+            yield
+
+    return agent_session
+
+
+def agent_config(
+    settings: AgentSettings, root: Path, script: Sequence[ScriptStep] | None = None
+) -> Mapping[str, Any]:
+    """Return the flat mapping that the agent of ``agent.type`` is initialized with."""
+    shared = {
+        "timeout": settings.timeout,
+        "max_turns": settings.max_turns,
+        "model": settings.model,
+        "permission_mode": settings.permission_mode,
+        "allowed_tools": settings.allowed_tools,
+    }
+    if settings.type == "mock":
+        return {"workspace_dir": str(root), "script": script}
+    if settings.type == "claude_code_local":
+        key = settings.local.api_key
+        local = {
+            **settings.local.model_dump(),
+            "workspace_dir": str(root),
+            "api_key": key.get_secret_value() if key else None,
+        }
+        return {**shared, **local}
+    if settings.type == "claude_code_ssh":
+        remote = settings.ssh.model_dump()
+        return {**shared, **remote, "remote_dir": remote.pop("workspace_dir"), "workspace_dir": str(root)}
+    return {"workspace_dir": str(root), **shared, **settings.options}
+
+
+def _watcher(config: Config) -> Callable[[Path, Callable[[str, str], None]], AbstractContextManager[Any]]:
+    def watch(root: Path, on_touch: Callable[[str, str], None]) -> AbstractContextManager[Any]:
+        if not config.settings.monitoring.watch_files:
+            return nullcontext()
+        from obra.monitoring.file_watcher import FileWatcher
+
+        return FileWatcher(root, on_touch, ignore=config.settings.workspace.ignore)
+
+    return watch

@@ -1,0 +1,74 @@
+"""ScriptedLLM: a reviewer that says what it was told to say, turn by turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from obra.errors import ScriptExhausted
+
+YES_FROM = 70
+"""A scripted turn with a score and no verdict means yes from this score up, as ``validation.quality`` does."""
+
+_NO_SCRIPT_TEXT = "Hello. I have no script, so I have no opinion."
+_NO_SCRIPT_REVIEW = {
+    "reason": "no reviewer script was given",
+    "verdict": "unsure",
+    "score": 50,
+    "issues": [],
+    "question": "",
+}
+
+
+class ScriptedLLM:
+    """Plays ``config["script"]``: each turn a mapping (a review) or a text that is returned as it stands.
+
+    Without a script it is unsure of everything, which neither blocks nor supports any attempt. With one, it
+    raises :class:`~obra.errors.ScriptExhausted` when it is asked for more answers than the script has.
+    """
+
+    identity = "scripted"
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        script: Sequence[Any] | None = (config or {}).get("script")
+        self._script = None if script is None else tuple(script)
+        self._turn = 0
+
+    def generate(
+        self,
+        prompt: str,  # noqa: ARG002  # part of the contract; a script does not read
+        *,
+        schema: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Return the next scripted answer; a review comes as JSON with every key of the review schema.
+
+        Raises:
+            ScriptExhausted: every turn has been played.
+        """
+        if self._script is None:
+            return json.dumps(_NO_SCRIPT_REVIEW) if schema else _NO_SCRIPT_TEXT
+        if self._turn >= len(self._script):
+            raise ScriptExhausted(
+                f"the reviewer's script has {len(self._script)} turn(s) and a question number {self._turn + 1} "
+                f"came; add a turn to 'reviewer:', or see why the attempt before was not accepted"
+            )
+        turn = self._script[self._turn]
+        self._turn += 1
+        return turn if isinstance(turn, str) else json.dumps(_review(turn))
+
+    def is_available(self) -> bool:
+        """Tell that it can always answer."""
+        return True
+
+
+def _review(turn: Mapping[str, Any]) -> dict[str, Any]:
+    score = turn.get("score", 0)
+    verdict = turn.get("verdict") or ("yes" if score >= YES_FROM else "no")
+    return {
+        "reason": turn.get("reason", "scripted"),
+        "verdict": verdict,
+        "score": score,
+        "issues": list(turn.get("issues", ())),
+        "question": turn.get("question", ""),
+    }

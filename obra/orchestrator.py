@@ -1,0 +1,410 @@
+"""Orchestrator: the loop. It gathers, sends, looks, reviews, judges, decides, records and acts, in that order.
+
+It sees protocols and records, never a concrete agent or LLM, and holds no rule of judgement of its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from obra.config import Config
+from obra.domain import (
+    Action,
+    Attempt,
+    Breakpoint,
+    BreakpointStatus,
+    CheckResult,
+    Confidence,
+    Evidence,
+    Outcome,
+    Reply,
+    Review,
+    Task,
+    TaskStatus,
+    Trigger,
+)
+from obra.errors import AgentError, AgentUnavailable, ObraError, ScriptExhausted, WorkspaceError
+from obra.events import (
+    AgentActed,
+    AgentEvent,
+    AttemptRecorded,
+    BreakpointOpened,
+    Decided,
+    Event,
+    EvidenceGathered,
+    FileTouched,
+    Observer,
+    PromptReady,
+    ReplyReceived,
+    ReviewReceived,
+    TaskEnded,
+    TaskStarted,
+    TurnRetried,
+)
+from obra.judging.claims import false_claims
+from obra.judging.review_reader import read_review
+from obra.plugins import AgentPlugin, LLMPlugin
+from obra.prompting.prompt_generator import REVIEW_SCHEMA
+from obra.task_run import TaskRun
+
+if TYPE_CHECKING:
+    from obra.evidence.collector import EvidenceCollector
+    from obra.judging.confidence_scorer import ConfidenceScorer
+    from obra.judging.decision_engine import DecisionEngine
+    from obra.judging.quality_controller import QualityController
+    from obra.judging.response_validator import ResponseValidator
+    from obra.prompting.prompt_generator import PromptGenerator
+    from obra.state.state_manager import StateManager
+    from obra.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the loop is put together from; :mod:`obra.bootstrap` makes it."""
+
+    state_manager: StateManager
+    agent: AgentPlugin
+    llm_interface: LLMPlugin
+    prompt_generator: PromptGenerator
+    response_validator: ResponseValidator
+    quality_controller: QualityController
+    confidence_scorer: ConfidenceScorer
+    decision_engine: DecisionEngine
+    evidence_collector: EvidenceCollector
+    open_workspace: Callable[[Path], Workspace]
+    agent_session: Callable[[Path], AbstractContextManager[None]]
+    """Makes the agent ready to work in a folder, and leaves nothing behind."""
+    watch_files: Callable[[Path, Callable[[str, str], None]], AbstractContextManager[Any]]
+
+
+class Orchestrator:
+    """Works on one task at a time until it is completed, escalated or failed.
+
+    Args:
+        config: the settings; the defaults when none are given.
+        parts: ready-made parts, instead of those that the settings ask for.
+        observers: told of every event, in order, in the thread that runs the loop (files touched excepted).
+        replacements: keyword arguments for :func:`obra.bootstrap.initialize`, such as ``agent=`` or ``script=``.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        parts: Parts | None = None,
+        observers: Iterable[Observer] = (),
+        **replacements: Any,
+    ) -> None:
+        self.config = config or Config()
+        self.observers = list(observers)
+        self._replacements = replacements
+        self._ready = False
+        if parts is not None:
+            self._take(parts)
+
+    def initialize(self) -> None:
+        """Make the parts; calling it again changes nothing.
+
+        Raises:
+            ObraError: a setting, a plugin or the database is not usable.
+        """
+        if not self._ready:
+            from obra.bootstrap import initialize  # the composition root stands above the loop
+
+            self._take(initialize(self.config, **self._replacements))
+
+    def _take(self, parts: Parts) -> None:
+        self.state_manager = parts.state_manager
+        self.agent = parts.agent
+        self.llm_interface = parts.llm_interface
+        self.prompt_generator = parts.prompt_generator
+        self.response_validator = parts.response_validator
+        self.quality_controller = parts.quality_controller
+        self.confidence_scorer = parts.confidence_scorer
+        self.decision_engine = parts.decision_engine
+        self.evidence_collector = parts.evidence_collector
+        self._open_workspace = parts.open_workspace
+        self._agent_session = parts.agent_session
+        self._watch_files = parts.watch_files
+        self._ready = True
+
+    def close(self) -> None:
+        """End the agent and close the database; the next use needs a new Orchestrator."""
+        if self._ready:
+            self.agent.cleanup()
+            if self._replacements.get("state_manager") is None:
+                self.state_manager.close()
+
+    def __enter__(self) -> Self:
+        self.initialize()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # --- the road
+
+    def execute_task(self, task_id: int, max_iterations: int | None = None) -> Outcome:
+        """Work on a task to a stored, explained end and return how it ended.
+
+        Args:
+            task_id: a stored task that may be run (pending, escalated, failed or interrupted).
+            max_iterations: attempts in this run; else the task's own limit, else the configuration's.
+
+        Raises:
+            ObraError: the machinery broke; the task is stored as failed, with the reason.
+            KeyboardInterrupt: the person stopped it; the task is stored as interrupted and can be run again.
+        """
+        self.initialize()
+        run = self._start(task_id, max_iterations)
+        try:
+            self._tell(TaskStarted(task=run.task))
+            with self._agent_session(run.workspace.root):
+                outcome = self._loop(run)
+        except AgentError as error:
+            if isinstance(error, AgentUnavailable):
+                self._give_up(run, TaskStatus.FAILED, str(error), error)
+                raise
+            outcome = self._finish(run, TaskStatus.FAILED, str(error))
+        except KeyboardInterrupt as error:
+            self._give_up(run, TaskStatus.INTERRUPTED, "stopped by a person", error)
+            raise
+        except BaseException as error:
+            kind = "" if isinstance(error, ObraError) else f"unexpected {type(error).__name__}: "
+            self._give_up(run, TaskStatus.FAILED, f"{kind}{error}", error)
+            raise
+        self._tell(TaskEnded(outcome=outcome))
+        return outcome
+
+    def _loop(self, run: TaskRun) -> Outcome:
+        while True:
+            if limit := run.limit_passed():
+                return self._out_of(run, limit)
+            attempt = self._attempt(run)
+            run.attempts.append(attempt)
+            match attempt.decision.action:
+                case Action.PROCEED:
+                    return run.outcome(TaskStatus.COMPLETED, attempt.decision.reason)
+                case Action.ESCALATE:
+                    return run.outcome(TaskStatus.ESCALATED, attempt.decision.reason)
+
+    def _attempt(self, run: TaskRun) -> Attempt:
+        task, number = run.task, run.number
+        started, moment = datetime.now(UTC), time.monotonic()
+        before = run.attempts[-1].snapshot_after if run.attempts else task.base_snapshot
+        # 1 gather
+        acceptance = (*task.acceptance, *self.evidence_collector.describe(task.checks))
+        prompt = self.prompt_generator.generate_prompt(task, self._context(run, before, acceptance))
+        self._tell(PromptReady(task_id=task.id, number=number, prompt=prompt))
+        # 2 send
+        reply = self._send(run, prompt)
+        self._tell(ReplyReceived(task_id=task.id, number=number, reply=reply))
+        # 3 look
+        after, evidence = self._look(run, before)
+        self._tell(EvidenceGathered(task_id=task.id, number=number, evidence=evidence))
+        # 4 review
+        review = self._review(task, evidence, reply, acceptance)
+        self._tell(ReviewReceived(task_id=task.id, number=number, review=review))
+        # 5 judge
+        judged: dict[str, Any] = {"evidence": evidence, "review": review}
+        judged["validation"] = self.response_validator.validate_response(reply.text)
+        judged["quality"] = self.quality_controller.validate_output(reply.text, task, dict(judged))
+        judged["confidence"] = self.confidence_scorer.score_response(reply.text, task, dict(judged))
+        # 6 decide
+        limit = run.limit_passed(spent=reply.cost_usd)
+        decision = self.decision_engine.decide_next_action(
+            {
+                **judged,
+                "task": task,
+                "response": reply.text,
+                "claims": false_claims(reply.text, evidence),
+                "attempts_left": run.left,
+                "limit": limit,
+            }
+        )
+        self._tell(Decided(task_id=task.id, number=number, decision=decision))
+        # 7 record
+        confidence: Confidence = judged["confidence"]
+        return self._record(
+            Attempt(
+                task_id=task.id,
+                number=number,
+                prompt=prompt,
+                reply=reply,
+                evidence=evidence,
+                review=review,
+                validation=judged["validation"],
+                quality=judged["quality"],
+                confidence=float(confidence),
+                confidence_factors=getattr(confidence, "factors", ()),
+                decision=decision,
+                snapshot_before=before,
+                snapshot_after=after,
+                started_at=started,
+                seconds=time.monotonic() - moment,
+            )
+        )
+
+    # --- the steps that touch the world
+
+    def _start(self, task_id: int, max_iterations: int | None) -> TaskRun:
+        task = self.state_manager.get_task(task_id)
+        workspace = self._open_workspace(self._root_of(task))
+        settings, limits = self.config.settings.orchestration, task.limits
+        base = task.base_snapshot or workspace.snapshot()
+        task = self.state_manager.start_task(task_id, base_snapshot=base)
+        attempts = list(self.state_manager.attempts(task_id)) if task.iterations else []
+        answered = self.state_manager.breakpoints(task_id=task_id, status=BreakpointStatus.RESOLVED, limit=1)
+        return TaskRun(
+            task=task,
+            workspace=workspace,
+            attempts=attempts,
+            iterations=max_iterations or limits.iterations or settings.max_iterations,
+            retries_left=self.config.settings.agent.max_retries,
+            seconds=limits.seconds or settings.task_timeout,
+            cost_limit=limits.cost_usd or settings.max_cost_usd,
+            answer=answered[0].answer if answered else "",
+        )
+
+    def _root_of(self, task: Task) -> Path:
+        project = self.state_manager.get_project(task.project_id)
+        folder = task.working_dir or project.working_dir or self.config.settings.agent.local.workspace_dir
+        if not folder:
+            raise WorkspaceError(
+                f"task {task.id} has no folder to work in: give project {project.id} a working_dir "
+                f"or set agent.local.workspace_dir"
+            )
+        root = Path(folder)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkspaceError(f"the workspace {root} cannot be made: {error.strerror}") from error
+        return root
+
+    def _context(self, run: TaskRun, before: str, acceptance: tuple[str, ...]) -> Mapping[str, Any]:
+        last = run.attempts[-1] if run.attempts else None
+        return {
+            "files": run.workspace.files(before),
+            "acceptance": acceptance,
+            "history": tuple(run.attempts),
+            "feedback": last.decision.feedback if last else "",
+            "answer": run.answer,
+            "iteration": run.number,
+            "max_iterations": run.last_number,
+        }
+
+    def _send(self, run: TaskRun, prompt: str) -> Reply:
+        """Send one prompt; a turn that crashed or timed out is sent again while retries are left."""
+
+        def acted(event: AgentEvent) -> None:
+            self._tell(AgentActed(task_id=run.task.id, number=run.number, event=event))
+
+        def touched(path: str, kind: str) -> None:
+            self._tell(FileTouched(task_id=run.task.id, number=run.number, path=path, kind=kind))
+
+        while True:
+            try:
+                with self._watch_files(run.workspace.root, touched):
+                    return self.agent.send_prompt(
+                        prompt, limits=run.turn_limits(self.config.settings), on_event=acted
+                    )
+            except (AgentUnavailable, ScriptExhausted):
+                raise
+            except AgentError as error:
+                if run.retries_left <= 0 or run.limit_passed():
+                    raise
+                run.retries_left -= 1
+                self._tell(
+                    TurnRetried(
+                        task_id=run.task.id,
+                        number=run.number,
+                        error=str(error),
+                        retries_left=run.retries_left,
+                    )
+                )
+
+    def _look(self, run: TaskRun, before: str) -> tuple[str, Evidence]:
+        """Compare the workspace with before, run the checks, and make sure that they changed nothing."""
+        from obra.evidence.scene import Scene
+
+        workspace, settings = run.workspace, self.config.settings.evidence
+        after = workspace.snapshot()
+        step = workspace.diff(before, after)
+        total = step if before == run.task.base_snapshot else workspace.diff(run.task.base_snapshot, after)
+        scene = Scene(
+            root=workspace.root,
+            changes=total.changes,
+            timeout=settings.timeout,
+            max_output=settings.max_output,
+        )
+        checks = self.evidence_collector.collect(run.task.checks, scene)
+        if checks and workspace.snapshot() != after:
+            workspace.restore(after)
+            checks = (*checks, _CHECKS_CHANGED_WORKSPACE)
+        return after, Evidence(
+            changes=step.changes,
+            total_changes=total.changes,
+            patch=total.patch,
+            checks=checks,
+            tampering=workspace.tampering(step.changes),
+            files=workspace.files(after),
+        )
+
+    def _review(self, task: Task, evidence: Evidence, reply: Reply, acceptance: tuple[str, ...]) -> Review:
+        prompt = self.prompt_generator.review_prompt(task, evidence, reply, acceptance, fence=secrets.token_hex(8))
+        text = self.llm_interface.generate(prompt, schema=REVIEW_SCHEMA)
+        return read_review(text, model=self.llm_interface.identity)
+
+    def _record(self, attempt: Attempt) -> Attempt:
+        decision = attempt.decision
+        status = {Action.PROCEED: TaskStatus.COMPLETED, Action.ESCALATE: TaskStatus.ESCALATED}.get(decision.action)
+        stored = self.state_manager.record_attempt(attempt, status=status, reason=decision.reason)
+        self._tell(AttemptRecorded(attempt=stored))
+        if stored.decision.breakpoint:
+            self._tell(BreakpointOpened(breakpoint=stored.decision.breakpoint))
+        return stored
+
+    # --- ends that are not an attempt's own decision
+
+    def _out_of(self, run: TaskRun, limit: str) -> Outcome:
+        """End a task whose limit passed before the next attempt could begin."""
+        reason = f"the task's limit '{limit}' is used up"
+        settings = self.config.settings.breakpoints
+        opened = None
+        if settings.enabled and settings.triggers.limit_reached.enabled:
+            opened = Breakpoint(
+                trigger=Trigger.LIMIT_REACHED, reason=reason, task_id=run.task.id, attempt_number=run.number - 1
+            )
+        return self._finish(run, TaskStatus.ESCALATED, reason, opened)
+
+    def _finish(self, run: TaskRun, status: TaskStatus, reason: str, opened: Breakpoint | None = None) -> Outcome:
+        if self.state_manager.get_task(run.task.id).status is TaskStatus.RUNNING:
+            self.state_manager.finish_task(run.task.id, status, reason, breakpoint=opened)
+        return replace(run.outcome(status, reason), breakpoint=opened)
+
+    def _give_up(self, run: TaskRun, status: TaskStatus, reason: str, error: BaseException) -> None:
+        """Store the end of a run that *error* broke; when even that fails, the error says so too."""
+        try:
+            self._finish(run, status, reason)
+        except ObraError as second:
+            error.add_note(f"task {run.task.id} could not be stored as {status}: {second}")
+
+    def _tell(self, event: Event) -> None:
+        for observer in self.observers:
+            observer(event)
+
+
+_CHECKS_CHANGED_WORKSPACE = CheckResult(
+    name="checks leave the workspace alone",
+    kind="unchanged",
+    passed=False,
+    implied=True,
+    message="expected the workspace to be the same after the checks; it was changed while they ran (restored)",
+)

@@ -1,0 +1,102 @@
+"""What the loop remembers while it works on one task: its attempts, and what is left of its limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from obra.config import Settings
+from obra.domain import Attempt, Outcome, Task, TaskStatus, TurnLimits
+
+if TYPE_CHECKING:
+    from obra.workspace.workspace import Workspace
+
+_SHORTEST_TURN = 0.1
+"""Seconds a turn is given at the least, so that a limit that passes this instant ends it in order."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskRun:
+    """One run of one task. ``attempts`` are all that the task ever had, those of earlier runs first."""
+
+    task: Task
+    workspace: Workspace
+    attempts: list[Attempt]
+    iterations: int
+    retries_left: int
+    seconds: float | None
+    cost_limit: float | None
+    answer: str = ""
+    started: float = field(default_factory=time.monotonic)
+    earlier: int = 0
+    """How many of the attempts belong to earlier runs."""
+
+    def __post_init__(self) -> None:
+        self.earlier = len(self.attempts)
+
+    @property
+    def number(self) -> int:
+        """Number of the attempt under way, from 1 over the task's whole life."""
+        return len(self.attempts) + 1
+
+    @property
+    def last_number(self) -> int:
+        """Number of the last attempt that this run may make."""
+        return self.earlier + self.iterations
+
+    @property
+    def left(self) -> int:
+        """Attempts left after the one under way."""
+        return self.last_number - self.number
+
+    def limit_passed(self, spent: float | None = None) -> str:
+        """Name the limit of the whole task that is used up (``seconds`` or ``cost_usd``), or nothing.
+
+        Args:
+            spent: dollars of the turn that just ended and is not among the attempts yet.
+        """
+        if self.seconds is not None and time.monotonic() - self.started >= self.seconds:
+            return "seconds"
+        if self.cost_limit is not None and _known_cost(self.attempts) + (spent or 0.0) >= self.cost_limit:
+            return "cost_usd"
+        return ""
+
+    def turn_limits(self, settings: Settings) -> TurnLimits:
+        """Return what the next turn may use up, so that the task's own limits hold too."""
+        seconds = min(settings.agent.timeout, settings.orchestration.iteration_timeout)
+        if self.seconds is not None:
+            left = self.seconds - (time.monotonic() - self.started)
+            seconds = max(_SHORTEST_TURN, min(seconds, left))
+        cost = None if self.cost_limit is None else max(0.0, self.cost_limit - _known_cost(self.attempts))
+        limits = self.task.limits
+        return TurnLimits(
+            seconds=seconds, idle=limits.idle, turns=limits.turns or settings.agent.max_turns, cost_usd=cost
+        )
+
+    def outcome(self, status: TaskStatus, reason: str) -> Outcome:
+        """Return how this run ended; costs and tokens are unknown as soon as one turn's are."""
+        attempts = tuple(self.attempts[self.earlier :])
+        last = attempts[-1] if attempts else None
+        costs = [attempt.reply.cost_usd for attempt in attempts]
+        tokens = [count for one in attempts for count in (one.reply.tokens_in, one.reply.tokens_out)]
+        return Outcome(
+            task_id=self.task.id,
+            status=status,
+            reason=reason,
+            response=last.reply.text if last else "",
+            iterations=len(attempts),
+            quality_score=last.quality.overall_score if last else None,
+            confidence=last.confidence if last else None,
+            attempts=attempts,
+            breakpoint=last.decision.breakpoint if last else None,
+            seconds=time.monotonic() - self.started,
+            cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+            tokens=None if None in tokens else sum(count for count in tokens if count is not None),
+        )
+
+
+def _known_cost(attempts: Iterable[Attempt]) -> float:
+    """Add up what is known to be spent; an unknown cost cannot be counted against a limit."""
+    return sum(attempt.reply.cost_usd or 0.0 for attempt in attempts)
