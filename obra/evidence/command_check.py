@@ -1,0 +1,78 @@
+"""The check that runs a command line."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from obra.evidence.checks import Check, Finding, Model, ShortForm, failed, last_line, passed
+from obra.evidence.patterns import Pattern, is_found
+from obra.evidence.running import exit_words, run_in
+from obra.evidence.scene import Scene
+
+
+def _command_line(text: str) -> str:
+    if not text.strip():
+        raise ValueError("a command may not be empty")
+    if "\0" in text:
+        raise ValueError("a command may not have a null byte")
+    return text
+
+
+class CommandSpec(Model):
+    """A command line and how it must end."""
+
+    run: Annotated[str, Field(strict=True), AfterValidator(_command_line)]
+    """Line for /bin/sh; the current folder is a private copy of the workspace."""
+    exit: Annotated[int, Field(strict=True, ge=0, le=255)] = 0
+    """Exit code that is expected."""
+    output: Annotated[str, Field(strict=True, min_length=1)] | None = None
+    """Must stand in what the command prints, on either stream."""
+    regex: Pattern | None = None
+    """Must fit somewhere in what the command prints."""
+
+
+class CommandCheck(Check):
+    """A command ends as it should."""
+
+    kind: ClassVar[str] = "command"
+
+    command: Annotated[CommandSpec, ShortForm("run")]
+    """Command line, or mapping with run, exit, output, regex."""
+
+    def describe(self) -> str:
+        """Say which command must end how."""
+        spec = self.command
+        line = spec.run.strip() if spec.run.strip().isprintable() else repr(spec.run)
+        wishes = [f"the command `{line}` ends with exit code {spec.exit}"]
+        if spec.output is not None:
+            wishes.append(f"prints {spec.output!r}")
+        if spec.regex is not None:
+            wishes.append(f"prints a match of the pattern {spec.regex!r}")
+        return " and ".join(wishes)
+
+    def look(self, scene: Scene) -> Finding:
+        """Run it in a private copy and compare."""
+        limit = self.limit(scene)
+        with scene.scratch() as scratch:
+            result = run_in(scratch, self.command.run, scene, limit)
+        end = last_line(result.output)
+        if result.timed_out:
+            message = f"expected exit code {self.command.exit} within {limit:g} s, it was still running; {end}"
+            return failed(message, result.output)
+        if result.exit_code != self.command.exit:
+            got = exit_words(result.exit_code)
+            return failed(f"expected exit code {self.command.exit}, got {got}; {end}", result.output)
+        return self._judged(result.output, max(limit - result.seconds, 1.0))
+
+    def _judged(self, output: str, timeout: float) -> Finding:
+        spec, end = self.command, last_line(output)
+        if spec.output is not None and spec.output not in output:
+            return failed(f"expected {spec.output!r} in the output, not found; {end}", output)
+        try:
+            if spec.regex is not None and not is_found(spec.regex, output.encode(), timeout):
+                return failed(f"expected a match of {spec.regex!r} in the output, none found; {end}", output)
+        except TimeoutError as reason:
+            return failed(f"expected a match of {spec.regex!r} in the output; {reason}", output)
+        return passed(f"exit code {spec.exit}; {end}", output)
