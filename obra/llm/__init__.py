@@ -1,0 +1,8 @@
+"""Those who review: each module here makes one kind of LLM answer a prompt.
+
+Here belongs everything that talks to an LLM server, and the scripted stand-in that acts without one. A class
+here fulfils :class:`obra.plugins.LLMPlugin`, fails fast with an :class:`obra.errors.LLMError`, and never tries
+again: the loop does. What is asked and what the answer means never belongs here (that is ``prompting`` and
+``judging``); httpx is imported inside functions, here and in ``replay`` alone. Start at
+:mod:`obra.llm.local_llm_interface`.
+"""
