@@ -1,0 +1,99 @@
+"""Breakpoints: where a person must look, and what that person answered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from obra.domain import Breakpoint, BreakpointStatus, Trigger
+from obra.errors import IllegalStatus, NotFound, StateError
+from obra.state import journal
+from obra.state.encoding import clean, utc
+from obra.state.tables import Columns
+from obra.state.tables import breakpoint_ as breakpoints
+
+_INSERT = sa.insert(breakpoints)
+_NEWEST = sa.select(breakpoints).order_by(breakpoints.c.id.desc())
+_FIND = sa.select(breakpoints).where(breakpoints.c.id == sa.bindparam("key")).with_for_update()
+_UPDATE = sa.update(breakpoints).where(breakpoints.c.id == sa.bindparam("key"))
+
+
+def open_(
+    connection: sa.Connection, wanted: Breakpoint, task_id: int, now: datetime, attempt_id: int | None = None
+) -> Breakpoint:
+    """Store *wanted* as an open breakpoint of a task and return it with its ids and its time."""
+    opened = replace(
+        wanted,
+        task_id=task_id,
+        reason=clean(wanted.reason),
+        status=BreakpointStatus.OPEN,
+        answer="",
+        created_at=utc(wanted.created_at) if wanted.created_at else now,
+        resolved_at=None,
+    )
+    values = {
+        "task_id": task_id,
+        "attempt_id": attempt_id,
+        "attempt_number": opened.attempt_number,
+        "reason": opened.reason,
+        "status": opened.status.value,
+        "trigger": opened.trigger.value,
+        "answer": "",
+        "created_at": opened.created_at,
+        "resolved_at": None,
+    }
+    return replace(opened, id=journal.inserted(connection, _INSERT, values))
+
+
+def newest(
+    connection: sa.Connection, task_id: int | None, status: BreakpointStatus | None, limit: int | None
+) -> tuple[Breakpoint, ...]:
+    """Return breakpoints, the newest first."""
+    if limit is not None and limit < 0:
+        raise StateError(f"limit is {limit}; give 0 or more, or None for all")
+    query = _NEWEST.limit(limit)
+    if task_id is not None:
+        query = query.where(breakpoints.c.task_id == task_id)
+    if status is not None:
+        query = query.where(breakpoints.c.status == status.value)
+    return tuple(breakpoint_of(row) for row in connection.execute(query).mappings())
+
+
+def resolve(connection: sa.Connection, breakpoint_id: int, answer: str) -> Breakpoint:
+    """Store a person's answer.
+
+    Raises:
+        NotFound: there is no such breakpoint.
+        IllegalStatus: it is answered already.
+    """
+    row = connection.execute(_FIND, {"key": breakpoint_id}).mappings().first()
+    if row is None:
+        raise NotFound(f"no breakpoint has the id {breakpoint_id}; 'obra breakpoint list' shows those there are")
+    found, now = breakpoint_of(row), datetime.now(UTC)
+    if found.status is not BreakpointStatus.OPEN:
+        raise IllegalStatus(
+            f"breakpoint {breakpoint_id} is resolved already, with the answer {found.answer!r:.80}; "
+            f"the first answer stays. Run task {found.task_id} again to have it judged anew"
+        )
+    values = {"status": BreakpointStatus.RESOLVED, "answer": clean(answer), "resolved_at": now}
+    connection.execute(_UPDATE, {"key": breakpoint_id, **values})
+    told = {"breakpoint_id": breakpoint_id, "answer": answer}
+    journal.write_event(connection, found.task_id, "breakpoint_resolved", told, now)
+    return replace(found, status=BreakpointStatus.RESOLVED, answer=clean(answer), resolved_at=now)
+
+
+def breakpoint_of(row: Columns) -> Breakpoint:
+    """Return the breakpoint that stands in a row."""
+    return Breakpoint(
+        id=row["id"],
+        task_id=row["task_id"],
+        attempt_number=row["attempt_number"],
+        trigger=Trigger(row["trigger"]),
+        reason=row["reason"],
+        status=BreakpointStatus(row["status"]),
+        answer=row["answer"],
+        created_at=row["created_at"],
+        resolved_at=row["resolved_at"],
+    )

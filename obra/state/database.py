@@ -1,0 +1,231 @@
+"""One database: opening it, its schema, and the two kinds of transactions, reading and writing.
+
+SQLite runs in WAL mode with ``synchronous=NORMAL``: after a power cut the database is whole, but the very last
+transactions may be missing; after the death of a process (kill -9) nothing is missing. That trade saves one
+disk flush for every attempt. Writers begin with BEGIN IMMEDIATE: two at once wait for each other, where the
+default would let both read first and then fail the second one.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool, StaticPool
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from obra.errors import StateError
+from obra.state.failures import masked, state_error
+from obra.state.tables import SCHEMA_VERSION, metadata, obra_schema
+
+_IMMEDIATE = "obra_immediate"
+"""Name of our own execution option: this transaction will write."""
+
+
+class Database:
+    """One engine, opened and checked at construction. Threads may share it; a forked child reconnects.
+
+    Attributes:
+        url: where it is, with an absolute path for SQLite.
+    """
+
+    def __init__(self, url: str, *, echo: bool = False, busy_timeout: float = 5.0) -> None:
+        """Open *url*, and create the tables if there are none.
+
+        Raises:
+            StateError: it cannot be opened, is not Obra's, or was written by a newer Obra.
+        """
+        self._patience = busy_timeout
+        self.url = _parsed(url)
+        self.is_memory = False
+        self._guard = threading.RLock()
+        self._process = os.getpid()
+        self._inherited: list[Any] = []
+        engine = self._make_engine(echo=echo)
+        self._readers: sa.Engine | None = engine
+        self._writers = engine.execution_options(**{_IMMEDIATE: True})
+        try:
+            self._prepare()
+        except StateError:
+            self.close()
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Give one consistent view; never waits for writers in SQLite.
+
+        Raises:
+            StateError: the database failed, or is closed.
+        """
+        with self._transaction(self._readers) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """Give one transaction: all of it is stored, or, when anything is raised inside, none of it.
+
+        Raises:
+            StateError: the database failed, is closed, or another writer did not finish in time.
+        """
+        with self._transaction(self._writers if self._readers else None) as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection; safe to call twice."""
+        engine, self._readers = self._readers, None
+        if engine is not None:
+            engine.dispose(close=os.getpid() == self._process)
+
+    @contextmanager
+    def _transaction(self, engine: sa.Engine | None) -> Iterator[sa.Connection]:
+        if engine is None:
+            raise StateError(f"the database {masked(self.url)} is closed; open a new StateManager")
+        if os.getpid() != self._process:
+            self._leave_connections_to_parent(engine)
+        try:
+            if not self.is_memory:
+                with engine.begin() as connection:
+                    yield connection
+            else:  # all threads share one connection
+                with self._guard, engine.begin() as connection:
+                    yield connection
+        except (SQLAlchemyError, OverflowError, sqlite3.Error) as error:
+            raise state_error(error, self.url) from error
+
+    def _make_engine(self, *, echo: bool) -> sa.Engine:
+        options: dict[str, Any] = {"echo": echo, "hide_parameters": not echo}
+        sqlite = self.url.get_backend_name() == "sqlite"
+        if sqlite:
+            self.is_memory = self.url.database in (None, "", ":memory:") or "mode=memory" in str(self.url)
+            options["poolclass"] = StaticPool if self.is_memory else QueuePool
+            options["connect_args"] = {"timeout": self._patience, "check_same_thread": False}
+            if not self.is_memory:
+                self.url = _with_folder(self.url)
+        try:
+            engine = sa.create_engine(self.url, **options)
+        except (SQLAlchemyError, TypeError) as error:
+            raise state_error(error, self.url) from error
+        except ImportError as error:
+            raise StateError(
+                f"the database {masked(self.url)} needs the driver {error.name!r}; install it with pip"
+            ) from error
+        if sqlite:
+            sa.event.listen(engine, "connect", _on_connect)
+            sa.event.listen(engine, "begin", _on_begin)
+        return engine
+
+    def _prepare(self) -> None:
+        version = self._version()
+        if version is None:
+            self._write_ahead()
+            self._create()
+            version = self._version()
+        if version != SCHEMA_VERSION:
+            raise StateError(
+                f"the database {masked(self.url)} has schema version {version}, this Obra knows {SCHEMA_VERSION}; "
+                f"use the Obra that wrote it (pip install --upgrade obra), or name another database.url"
+            )
+
+    def _version(self) -> int | None:
+        with self.reading() as connection:
+            return _version_in(connection)
+
+    def _create(self) -> None:
+        with self.writing() as connection:
+            if _version_in(connection) is None:  # another process may have been faster
+                for statement in _statements(connection.dialect.name):
+                    connection.exec_driver_sql(statement)
+                connection.execute(sa.insert(obra_schema), {"version": SCHEMA_VERSION})
+
+    def _write_ahead(self) -> None:
+        """Switch the file to WAL, once for all time; SQLite does not wait for others here, so we do."""
+        if self.url.get_backend_name() != "sqlite" or self.is_memory or self._readers is None:
+            return
+        end = time.monotonic() + self._patience
+        while True:
+            connection = self._readers.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > end:
+                    raise state_error(error, self.url) from error
+                time.sleep(0.005)
+            else:
+                return
+            finally:
+                connection.close()
+
+    def _leave_connections_to_parent(self, engine: sa.Engine) -> None:
+        """Forget what a fork gave us: SQLite connections must not be used, nor closed, in two processes."""
+        with self._guard:
+            if os.getpid() != self._process:
+                self._process = os.getpid()
+                if not self.is_memory:
+                    self._inherited.append(engine.pool)
+                    engine.dispose(close=False)
+
+
+def _parsed(url: str) -> sa.URL:
+    try:
+        return sa.make_url(url)
+    except (SQLAlchemyError, ValueError) as error:
+        raise StateError(
+            "database.url is not a database URL; write for example sqlite:///.obra/obra.db"
+        ) from error
+
+
+def _with_folder(url: sa.URL) -> sa.URL:
+    """Make the folder of an SQLite file and return *url* with an absolute path (the folder may change later)."""
+    name = url.database or ""
+    if name.startswith("file:"):
+        return url
+    path = Path(name).absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ignore = path.parent / ".gitignore"
+        if path.parent.name == ".obra" and not ignore.exists():
+            ignore.write_text("*\n", encoding="ascii")
+    except OSError as error:
+        raise StateError(
+            f"the folder {path.parent} of the database cannot be made: {error.strerror or error}; "
+            f"make it, or name another database.url"
+        ) from error
+    return url.set(database=str(path))
+
+
+def _on_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver must not begin by itself; _on_begin does
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _on_begin(connection: sa.Connection) -> None:
+    immediate = connection.get_execution_options().get(_IMMEDIATE)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _version_in(connection: sa.Connection) -> int | None:
+    if not connection.dialect.has_table(connection, obra_schema.name):
+        return None
+    return connection.execute(sa.select(sa.func.max(obra_schema.c.version))).scalar()
+
+
+@cache
+def _statements(dialect: str) -> tuple[str, ...]:
+    """Return the statements that create all tables; compiling them is the slow part, so it is done once."""
+    speaks = sa.create_mock_engine(f"{dialect}://", lambda *_: None).dialect
+    found: list[str] = []
+    for table in metadata.sorted_tables:
+        found.append(str(CreateTable(table).compile(dialect=speaks)))
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        found.extend(str(CreateIndex(index).compile(dialect=speaks)) for index in indexes)
+    return tuple(found)

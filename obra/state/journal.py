@@ -1,0 +1,101 @@
+"""Projects and events: the two tables that are only ever appended to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+import sqlalchemy as sa
+
+from obra.domain import Project
+from obra.errors import NotFound, StateError
+from obra.state.encoding import clean, from_json, to_json
+from obra.state.tables import Columns, event, project_state, task
+
+_INSERT_PROJECT = sa.insert(project_state)
+_INSERT_EVENT = sa.insert(event)
+_PROJECTS = sa.select(project_state).order_by(project_state.c.id)
+_PROJECT = sa.select(project_state).where(project_state.c.id == sa.bindparam("key"))
+_TASK_EXISTS = sa.select(task.c.id).where(task.c.id == sa.bindparam("key"))
+_EVENTS = sa.select(event).where(event.c.task_id == sa.bindparam("key")).order_by(event.c.id)
+
+
+def create_project(connection: sa.Connection, name: str, description: str, working_dir: str) -> Project:
+    """Store a project and return it with its id."""
+    if not name.strip():
+        raise StateError("a project needs a name; the one given is empty")
+    now = datetime.now(UTC)
+    values = {
+        "project_name": clean(name),
+        "description": clean(description),
+        "working_dir": clean(working_dir),
+        "status": "active",
+        "created_at": now,
+        "updated_at": now,
+    }
+    key = inserted(connection, _INSERT_PROJECT, values)
+    return _project_of({**values, "id": key})
+
+
+def projects(connection: sa.Connection) -> tuple[Project, ...]:
+    """Return all projects, oldest first."""
+    return tuple(_project_of(row) for row in connection.execute(_PROJECTS).mappings())
+
+
+def project(connection: sa.Connection, project_id: int) -> Project:
+    """Return one project.
+
+    Raises:
+        NotFound: there is none with that id.
+    """
+    row = connection.execute(_PROJECT, {"key": project_id}).mappings().first()
+    if row is None:
+        raise NotFound(f"no project has the id {project_id}; 'obra project list' shows those there are")
+    return _project_of(row)
+
+
+def require_task(connection: sa.Connection, task_id: int) -> None:
+    """Raise NotFound when there is no task *task_id*."""
+    if connection.execute(_TASK_EXISTS, {"key": task_id}).first() is None:
+        raise no_task(task_id)
+
+
+def no_task(task_id: int) -> NotFound:
+    """Return the error that says there is no task *task_id*."""
+    return NotFound(f"no task has the id {task_id}; 'obra task list' shows those there are")
+
+
+def write_event(
+    connection: sa.Connection, task_id: int, kind: str, data: Mapping[str, Any], now: datetime
+) -> None:
+    """Append one event to the story of a task that is known to exist."""
+    values = {"task_id": task_id, "kind": clean(kind), "data": to_json(data), "at": now}
+    connection.execute(_INSERT_EVENT, values)
+
+
+def events(connection: sa.Connection, task_id: int) -> tuple[Mapping[str, Any], ...]:
+    """Return the story of a task, oldest first, as mappings of ``id, task_id, kind, data, at``."""
+    require_task(connection, task_id)
+    rows = connection.execute(_EVENTS, {"key": task_id}).mappings()
+    return tuple(MappingProxyType({**row, "data": from_json(row["data"])}) for row in rows)
+
+
+def inserted(connection: sa.Connection, statement: sa.Insert, values: Mapping[str, Any]) -> int:
+    """Insert one row and return the id that it got."""
+    key = connection.execute(statement, values).inserted_primary_key
+    if key is None:  # only statements without a table's primary key give none
+        raise StateError("the database gave a new row no id; this is an error of its driver")
+    return int(key[0])
+
+
+def _project_of(row: Columns) -> Project:
+    return Project(
+        id=row["id"],
+        name=row["project_name"],
+        description=row["description"],
+        working_dir=row["working_dir"],
+        status=row["status"],
+        created_at=row["created_at"],
+    )

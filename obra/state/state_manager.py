@@ -1,0 +1,251 @@
+"""StateManager: the one door to what is remembered. Every method is one transaction."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from obra.domain import (
+    Attempt,
+    Breakpoint,
+    BreakpointStatus,
+    Decision,
+    Project,
+    Task,
+    TaskStatus,
+)
+from obra.state import attempts, breakpoints, journal, tasks
+from obra.state.database import Database
+from obra.state.encoding import clean
+from obra.state.failures import masked
+from obra.state.owners import this_process
+from obra.state.task_data import task_of
+
+
+class StateManager:
+    """Remembers projects, tasks, attempts, decisions, breakpoints and events in one database.
+
+    Each method is one transaction: all of it is stored, or, when it raises, none of it, and the manager goes on
+    working. What a method has returned from survives the death of this process; see :mod:`obra.state.database`
+    for power cuts. Any method may raise StateError when the database fails. Threads may share a manager.
+    """
+
+    def __init__(
+        self, url: str = "sqlite:///.obra/obra.db", *, echo: bool = False, busy_timeout: float = 5.0
+    ) -> None:
+        """Open the database and create its tables if there are none.
+
+        Args:
+            url: an SQLAlchemy URL; a relative SQLite path counts from the current folder, which is made when
+                missing (and kept out of git when it is called ``.obra``); ``sqlite://`` is in memory.
+            echo: log every SQL statement, with its values.
+            busy_timeout: seconds to wait for another writer before StateError.
+
+        Raises:
+            StateError: it cannot be opened, is not Obra's, or was written by a newer Obra.
+        """
+        self._database = Database(url, echo=echo, busy_timeout=busy_timeout)
+
+    def __repr__(self) -> str:
+        return f"StateManager({masked(self._database.url)!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; safe to call twice. Nothing else works afterwards."""
+        self._database.close()
+
+    def create_project(
+        self, name: str, description: str = "", working_dir: str | os.PathLike[str] = ""
+    ) -> Project:
+        """Store a project and return it. Names need not be unique, but must not be empty."""
+        with self._database.writing() as connection:
+            return journal.create_project(connection, name, description, os.fspath(working_dir))
+
+    def projects(self) -> tuple[Project, ...]:
+        """Return all projects, oldest first."""
+        with self._database.reading() as connection:
+            return journal.projects(connection)
+
+    def get_project(self, project_id: int) -> Project:
+        """Return one project.
+
+        Raises:
+            NotFound: there is none with that id.
+        """
+        with self._database.reading() as connection:
+            return journal.project(connection, project_id)
+
+    def create_task(self, project_id: int, task_data: Mapping[str, Any]) -> Task:
+        """Store a pending task and return it.
+
+        Args:
+            project_id: the project it belongs to.
+            task_data: ``title`` (required), ``description``, ``acceptance`` (sentences), ``checks`` (mappings),
+                ``limits`` (Limits or a mapping of its fields), ``priority``, ``after`` (ids of tasks of the same
+                project that must be completed first), ``working_dir``.
+
+        Raises:
+            NotFound: the project, or a task in ``after``, does not exist.
+            StateError: a key is unknown, or a value is missing or wrong.
+        """
+        task = task_of(project_id, task_data)
+        with self._database.writing() as connection:
+            return tasks.create(connection, task)
+
+    def get_task(self, task_id: int) -> Task:
+        """Return a task as it truly stands: stored as running by a process that is gone, it is interrupted.
+
+        Nothing is written. Owners on other hosts are believed.
+
+        Raises:
+            NotFound: there is none with that id.
+        """
+        with self._database.reading() as connection:
+            return tasks.find(connection, task_id)
+
+    def list_tasks(
+        self, project_id: int | None = None, status: TaskStatus | str | None = None, limit: int | None = 50
+    ) -> tuple[Task, ...]:
+        """Return tasks as they truly stand (see :meth:`get_task`), the last changed first; ``None`` is all."""
+        wanted = None if status is None else TaskStatus(status)
+        with self._database.reading() as connection:
+            return tasks.newest(connection, project_id, wanted, limit)
+
+    def start_task(self, task_id: int, *, owner: str = "", base_snapshot: str = "") -> Task:
+        """Set a task running, for *owner* (this process when empty), and return it.
+
+        A task whose owner on this host is gone is taken over, and an event ``owner_lost`` says so. An empty
+        *base_snapshot* keeps the one that is stored.
+
+        Raises:
+            NotFound: there is none with that id.
+            TaskBusy: another process is working on it, or one on another host may be.
+            IllegalStatus: its status does not allow it; the message lists what is allowed.
+        """
+        with self._database.writing() as connection:
+            return tasks.start(connection, task_id, owner or this_process(), base_snapshot)
+
+    def record_attempt(self, attempt: Attempt, *, status: TaskStatus | None = None, reason: str = "") -> Attempt:
+        """Store an attempt, its checks, decision, breakpoint and event, and what it means for its task.
+
+        Args:
+            attempt: with ``task_id`` and ``number`` set; ids and the breakpoint's time are given here.
+            status: how the task ends with this attempt; ``None`` leaves it running.
+            reason: one sentence on the task's status.
+
+        Returns:
+            The attempt as stored, with ``id`` and the ids of ``decision.breakpoint``. Text that cannot be stored
+            is replaced as :mod:`obra.state.encoding` says.
+
+        Raises:
+            NotFound: there is no such task.
+            IllegalStatus: the task is not running, or may not become *status*.
+            TaskBusy: another process owns the task.
+            StateError: the number is taken, a score is not from 0 to 100, or something is not JSON.
+        """
+        with self._database.writing() as connection:
+            return attempts.record(connection, attempt, status, reason)
+
+    def finish_task(
+        self,
+        task_id: int,
+        status: TaskStatus,
+        reason: str,
+        *,
+        breakpoint: Breakpoint | None = None,  # noqa: A002  # the noun of the whole house
+    ) -> Task:
+        """End a running task for a cause that is no attempt's decision, and return it.
+
+        A task whose owner is gone, or on another host, may be ended by anyone: that is how a person frees it.
+
+        Raises:
+            NotFound: there is none with that id.
+            IllegalStatus: it may not become *status*; the message lists what is allowed.
+            TaskBusy: another living process of this host is working on it.
+        """
+        with self._database.writing() as connection:
+            stored, now = tasks.find_to_change(connection, task_id), datetime.now(UTC)
+            tasks.require_legal(stored, status if status is not TaskStatus.RUNNING else stored.status)
+            if stored.owner != this_process():
+                tasks.refuse_if_busy(stored, also_when_unknown=False)
+            if breakpoint is not None:
+                breakpoints.open_(connection, breakpoint, task_id, now)
+            told = {"status": status, "reason": reason}
+            journal.write_event(connection, task_id, "ended", told, now)
+            return tasks.change(
+                connection, stored, status=status, status_reason=clean(reason), owner="", updated_at=now
+            )
+
+    def attempts(self, task_id: int) -> tuple[Attempt, ...]:
+        """Return all attempts at a task, in order, equal to what was recorded.
+
+        The breakpoint of a decision shows how it stands today.
+
+        Raises:
+            NotFound: there is no such task.
+        """
+        with self._database.reading() as connection:
+            return attempts.of_task(connection, task_id)
+
+    def get_decision(self, attempt_id: int) -> Decision:
+        """Return the decision of one attempt, with all that it was made from.
+
+        Raises:
+            NotFound: there is no such attempt.
+        """
+        with self._database.reading() as connection:
+            return attempts.decision(connection, attempt_id)
+
+    def breakpoints(
+        self,
+        *,
+        task_id: int | None = None,
+        status: BreakpointStatus | str | None = None,
+        limit: int | None = 50,
+    ) -> tuple[Breakpoint, ...]:
+        """Return breakpoints, the newest first; ``None`` means all."""
+        wanted = None if status is None else BreakpointStatus(status)
+        with self._database.reading() as connection:
+            return breakpoints.newest(connection, task_id, wanted, limit)
+
+    def resolve_breakpoint(self, breakpoint_id: int, answer: str) -> Breakpoint:
+        """Store a person's answer and return the breakpoint; the task itself is not changed.
+
+        Raises:
+            NotFound: there is none with that id.
+            IllegalStatus: it was answered before.
+        """
+        with self._database.writing() as connection:
+            return breakpoints.resolve(connection, breakpoint_id, answer)
+
+    def record_event(self, task_id: int, kind: str, data: Mapping[str, Any]) -> None:
+        """Append an event to the story of a task.
+
+        Raises:
+            NotFound: there is no such task.
+            StateError: *data* is not JSON.
+        """
+        with self._database.writing() as connection:
+            journal.require_task(connection, task_id)
+            journal.write_event(connection, task_id, kind, data, datetime.now(UTC))
+
+    def events(self, task_id: int) -> tuple[Mapping[str, Any], ...]:
+        """Return the story of a task, oldest first: mappings of ``id, task_id, kind, data, at``.
+
+        Kinds written here are ``started, owner_lost, attempt, ended, breakpoint_resolved``.
+
+        Raises:
+            NotFound: there is no such task.
+        """
+        with self._database.reading() as connection:
+            return journal.events(connection, task_id)

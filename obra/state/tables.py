@@ -1,0 +1,200 @@
+"""The tables, as the plan's monitor queries name them. The SQL is portable; SQLite comes first.
+
+Scores and statuses are guarded by CHECK constraints, so that no other writer can store a 101 or a status that
+Obra does not know. Columns called ``record``, ``data``, ``reasons`` and ``inputs`` hold JSON text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from obra.domain import Action, BreakpointStatus, TaskStatus, Trigger
+from obra.state.encoding import utc
+
+SCHEMA_VERSION = 1
+"""Raised with every change to the tables; a database with a higher number is refused."""
+
+
+Columns = sa.RowMapping | Mapping[str, Any]
+"""The columns of one row by name, just read or about to be written."""
+
+
+class UTCDateTime(sa.TypeDecorator[datetime]):
+    """Aware datetimes in UTC, in and out, also where the database itself knows no time zones."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Give the database UTC; SQLite stores it without saying so."""
+        del dialect
+        return None if value is None else utc(value)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Say that what comes back is UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _one_of(column: str, words: type[StrEnum] | tuple[str, ...]) -> sa.CheckConstraint:
+    quoted = ", ".join(f"'{word}'" for word in words)
+    return sa.CheckConstraint(f"{column} IN ({quoted})", name=column)
+
+
+def _score(column: str) -> sa.CheckConstraint:
+    return sa.CheckConstraint(f"{column} BETWEEN 0 AND 100", name=column)
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, server_default="")
+
+
+def _key() -> sa.Column[int]:
+    return sa.Column("id", sa.Integer, primary_key=True)
+
+
+def _link(name: str, target: str, **more: Any) -> sa.Column[int]:
+    return sa.Column(name, sa.ForeignKey(target, ondelete="CASCADE"), **{"nullable": False, **more})
+
+
+def _time(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
+    return sa.Column(name, UTCDateTime, nullable=nullable)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+obra_schema = sa.Table("obra_schema", metadata, sa.Column("version", sa.Integer, nullable=False))
+
+project_state = sa.Table(
+    "project_state",
+    metadata,
+    _key(),
+    _text("project_name"),
+    _text("description"),
+    _text("working_dir"),
+    sa.Column("status", sa.Text, nullable=False, server_default="active"),
+    _time("created_at"),
+    _time("updated_at"),
+    _one_of("status", ("active", "paused", "completed", "archived")),
+)
+
+task = sa.Table(
+    "task",
+    metadata,
+    _key(),
+    _link("project_id", "project_state.id"),
+    _text("title"),
+    _text("description"),
+    sa.Column("status", sa.Text, nullable=False, server_default=TaskStatus.PENDING.value),
+    _text("status_reason"),
+    sa.Column("priority", sa.Integer, nullable=False, server_default="5"),
+    _text("owner"),
+    _text("base_snapshot"),
+    sa.Column("iterations", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("quality_score", sa.Float),
+    sa.Column("confidence", sa.Float),
+    _text("data"),  # after, acceptance, checks, limits, working_dir
+    _time("created_at"),
+    _time("updated_at"),
+    _one_of("status", TaskStatus),
+    _score("quality_score"),
+    _score("confidence"),
+    sa.CheckConstraint("iterations >= 0", name="iterations"),
+    sa.Index(None, "updated_at"),
+    sa.Index(None, "project_id", "updated_at"),
+    sa.Index(None, "status", "updated_at"),
+)
+
+attempt = sa.Table(
+    "attempt",
+    metadata,
+    _key(),
+    _link("task_id", "task.id"),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("quality", sa.Float, nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("cost_usd", sa.Float),
+    sa.Column("tokens", sa.Integer),
+    sa.Column("seconds", sa.Float, nullable=False),
+    _text("snapshot_before"),
+    _text("snapshot_after"),
+    _time("started_at"),
+    _text("record"),  # everything else that an Attempt holds
+    sa.UniqueConstraint("task_id", "number"),
+    _one_of("action", Action),
+    _score("quality"),
+    _score("confidence"),
+    sa.CheckConstraint("number >= 1", name="number"),
+)
+
+check_result = sa.Table(
+    "check_result",
+    metadata,
+    _link("attempt_id", "attempt.id", primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    _text("name"),
+    _text("kind"),
+    sa.Column("passed", sa.Boolean, nullable=False),
+    sa.Column("required", sa.Boolean, nullable=False),
+    sa.Column("implied", sa.Boolean, nullable=False),
+    _text("message"),
+    sa.Column("seconds", sa.Float, nullable=False),
+)
+"""For queries; what a check printed stands in the attempt's record alone."""
+
+decision = sa.Table(
+    "decision",
+    metadata,
+    _link("attempt_id", "attempt.id", primary_key=True, autoincrement=False),
+    sa.Column("action", sa.Text, nullable=False),
+    _text("reason"),
+    _text("reasons"),
+    _text("feedback"),
+    _text("inputs"),
+    _one_of("action", Action),
+)
+
+breakpoint_ = sa.Table(
+    "breakpoint",
+    metadata,
+    _key(),
+    _link("task_id", "task.id", index=True),
+    _link("attempt_id", "attempt.id", nullable=True, unique=True),  # only if an attempt's decision opened it
+    sa.Column("attempt_number", sa.Integer, nullable=False, server_default="0"),
+    _text("reason"),
+    sa.Column("status", sa.Text, nullable=False, server_default=BreakpointStatus.OPEN.value),
+    sa.Column("trigger", sa.Text, nullable=False),
+    _text("answer"),
+    _time("created_at"),
+    _time("resolved_at", nullable=True),
+    _one_of("status", BreakpointStatus),
+    _one_of("trigger", Trigger),
+    sa.Index(None, "status", "id"),
+)
+
+event = sa.Table(
+    "event",
+    metadata,
+    _key(),
+    _link("task_id", "task.id"),
+    _text("kind"),
+    _text("data"),
+    _time("at"),
+    sa.Index(None, "task_id", "id"),
+)

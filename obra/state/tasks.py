@@ -1,0 +1,210 @@
+"""Tasks: storing, reading as they truly stand, and the only status changes there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from obra.domain import LEGAL_STATUS_CHANGES, Limits, Task, TaskStatus
+from obra.errors import IllegalStatus, NotFound, StateError, TaskBusy
+from obra.state import journal
+from obra.state.encoding import clean, from_json, to_json
+from obra.state.owners import describe, is_alive
+from obra.state.tables import Columns
+from obra.state.tables import task as tasks
+
+_INSERT = sa.insert(tasks)
+_UPDATE = sa.update(tasks).where(tasks.c.id == sa.bindparam("key"))
+_FIND = sa.select(tasks).where(tasks.c.id == sa.bindparam("key"))
+_FIND_TO_CHANGE = _FIND.with_for_update()  # SQLite has no row locks: there BEGIN IMMEDIATE has locked all
+_NEWEST = sa.select(tasks).order_by(tasks.c.updated_at.desc(), tasks.c.id.desc())
+_KNOWN = sa.select(tasks.c.id, tasks.c.project_id).where(tasks.c.id.in_(sa.bindparam("keys", expanding=True)))
+
+
+def create(connection: sa.Connection, task: Task) -> Task:
+    """Store *task*, which is new, and return it with its id.
+
+    Raises:
+        NotFound: its project, or a task that it waits for, does not exist.
+        StateError: it waits for a task of another project.
+    """
+    journal.project(connection, task.project_id)
+    _require_earlier(connection, task)
+    now = datetime.now(UTC)
+    data = {name: task[name] for name in ("after", "acceptance", "checks", "limits", "working_dir")}
+    values = {
+        "project_id": task.project_id,
+        "title": clean(task.title),
+        "description": clean(task.description),
+        "status": TaskStatus.PENDING.value,
+        "status_reason": "",
+        "priority": task.priority,
+        "owner": "",
+        "base_snapshot": "",
+        "iterations": 0,
+        "quality_score": None,
+        "confidence": None,
+        "data": to_json(data),
+        "created_at": now,
+        "updated_at": now,
+    }
+    key = journal.inserted(connection, _INSERT, values)
+    return _task_of({**values, "id": key})
+
+
+def find(connection: sa.Connection, task_id: int) -> Task:
+    """Return a task as it truly stands: see :func:`as_it_stands`.
+
+    Raises:
+        NotFound: there is none with that id.
+    """
+    return as_it_stands(_stored(connection, task_id, _FIND))
+
+
+def find_to_change(connection: sa.Connection, task_id: int) -> Task:
+    """Return a task exactly as it is stored, and keep others from changing it until the transaction ends."""
+    return _stored(connection, task_id, _FIND_TO_CHANGE)
+
+
+def newest(
+    connection: sa.Connection, project_id: int | None, status: TaskStatus | None, limit: int | None
+) -> tuple[Task, ...]:
+    """Return tasks as they truly stand, the last changed first."""
+    if limit is not None and limit < 0:
+        raise StateError(f"limit is {limit}; give 0 or more, or None for all")
+    query = _NEWEST
+    if project_id is not None:
+        query = query.where(tasks.c.project_id == project_id)
+    if status is TaskStatus.INTERRUPTED:  # what is stored as running may turn out to be interrupted
+        query = query.where(tasks.c.status.in_((TaskStatus.INTERRUPTED.value, TaskStatus.RUNNING.value)))
+    elif status is not None:
+        query = query.where(tasks.c.status == status.value)
+    elif limit is not None:
+        query = query.limit(limit)
+    rows = connection.execute(query).mappings()
+    return tuple(islice(_as_they_stand(rows, status), limit))
+
+
+def as_it_stands(task: Task) -> Task:
+    """Return *task*, but interrupted when it is stored as running and its process on this host is gone.
+
+    Nothing is written. Owners on other hosts are believed.
+    """
+    if task.status is not TaskStatus.RUNNING or is_alive(task.owner) is not False:
+        return task
+    reason = f"{describe(task.owner)} was working on it and is gone; the task can be started again"
+    return replace(task, status=TaskStatus.INTERRUPTED, status_reason=reason)
+
+
+def start(connection: sa.Connection, task_id: int, owner: str, base_snapshot: str) -> Task:
+    """Give a task to *owner* and set it running.
+
+    Raises:
+        NotFound: there is none with that id.
+        TaskBusy: another process is working on it, or may be.
+        IllegalStatus: its status does not allow it.
+    """
+    stored, now = find_to_change(connection, task_id), datetime.now(UTC)
+    if stored.status is TaskStatus.RUNNING and stored.owner != owner:
+        refuse_if_busy(stored, also_when_unknown=True)
+        journal.write_event(connection, task_id, "owner_lost", {"owner": stored.owner}, now)
+    else:
+        require_legal(stored, TaskStatus.RUNNING)
+    journal.write_event(connection, task_id, "started", {"owner": owner, "from": stored.status}, now)
+    return change(
+        connection,
+        stored,
+        status=TaskStatus.RUNNING,
+        status_reason="",
+        owner=clean(owner),
+        base_snapshot=clean(base_snapshot) or stored.base_snapshot,
+        updated_at=now,
+    )
+
+
+def change(connection: sa.Connection, stored: Task, **values: Any) -> Task:
+    """Write columns of a task and return it as it is now. The caller has checked that it may."""
+    connection.execute(_UPDATE, {"key": stored.id, **values})
+    return replace(stored, **values)
+
+
+def require_legal(stored: Task, status: TaskStatus) -> None:
+    """Raise IllegalStatus unless *stored* may become *status*."""
+    allowed = LEGAL_STATUS_CHANGES[stored.status]
+    if status not in allowed:
+        words = ", ".join(sorted(allowed)) or "nothing else: create a new task"
+        raise IllegalStatus(
+            f"task {stored.id} is {stored.status} and cannot become {status}; "
+            f"from {stored.status} it may become {words}"
+        )
+
+
+def refuse_if_busy(stored: Task, *, also_when_unknown: bool) -> None:
+    """Raise TaskBusy when the owner of *stored* lives, or may live on another host."""
+    alive = is_alive(stored.owner)
+    if alive:
+        raise TaskBusy(f"{describe(stored.owner)} is working on task {stored.id}; wait for it, or end it first")
+    if alive is None and also_when_unknown:
+        raise TaskBusy(
+            f"{describe(stored.owner)} is working on task {stored.id}, and from here it cannot be seen whether "
+            f"it still runs; end it there, or once it is gone mark the task as interrupted"
+        )
+
+
+def _stored(connection: sa.Connection, task_id: int, query: sa.Select[Any]) -> Task:
+    row = connection.execute(query, {"key": task_id}).mappings().first()
+    if row is None:
+        raise journal.no_task(task_id)
+    return _task_of(row)
+
+
+def _as_they_stand(rows: sa.MappingResult, status: TaskStatus | None) -> Iterator[Task]:
+    for row in rows:
+        task = as_it_stands(_task_of(row))
+        if status is None or task.status is status:
+            yield task
+
+
+def _require_earlier(connection: sa.Connection, task: Task) -> None:
+    """Check that each task to wait for exists; it is older then, so that no circle can come about."""
+    if not task.after:
+        return
+    known = {row.id: row.project_id for row in connection.execute(_KNOWN, {"keys": list(task.after)})}
+    for key in task.after:
+        if key not in known:
+            raise NotFound(f"no task has the id {key}, which task_data['after'] names; create that task first")
+        if known[key] != task.project_id:
+            raise StateError(
+                f"task_data['after'] names task {key} of project {known[key]}, but this task belongs to project "
+                f"{task.project_id}; a task can only wait for tasks of its own project"
+            )
+
+
+def _task_of(row: Columns) -> Task:
+    data = from_json(row["data"])
+    return Task(
+        id=row["id"],
+        project_id=row["project_id"],
+        title=row["title"],
+        description=row["description"],
+        status=TaskStatus(row["status"]),
+        status_reason=row["status_reason"],
+        priority=row["priority"],
+        after=tuple(data["after"]),
+        acceptance=tuple(data["acceptance"]),
+        checks=tuple(data["checks"]),
+        limits=Limits(**data["limits"]),
+        working_dir=data["working_dir"],
+        base_snapshot=row["base_snapshot"],
+        owner=row["owner"],
+        iterations=row["iterations"],
+        quality_score=row["quality_score"],
+        confidence=row["confidence"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
