@@ -1,0 +1,276 @@
+"""Claude Code as it is driven headless: its settings, command line, environment, and what its results mean.
+
+Nothing here starts or reads anything; the local and the SSH adapter share it. Which flags and which fields of a
+``result`` count was measured with the real 2.1.330: exit code, ``subtype`` and ``is_error`` do not agree with each
+other, so all are read.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from obra.domain import Reply, TurnLimits
+from obra.errors import AgentCrashed, AgentError, AgentUnavailable, ObraError
+
+OLDEST_VERSION = (2, 1, 214)
+"""Older ones cut long output, lose the result or leave tool processes behind (the CLI's own change log)."""
+INSTALL_HINT = "npm install -g @anthropic-ai/claude-code@2.1.330"
+API_RETRIES = "3"
+"""How often the CLI itself asks a failing model API again; its default of 10 means minutes."""
+
+_WRITING_TOOLS = frozenset({"Edit", "MultiEdit", "NotebookEdit", "Write"})
+_REFUSED = (401, 403)
+_UNREACHABLE = re.compile(r"not logged in|/login|ECONN|ENOTFOUND|connection|unable to connect", re.IGNORECASE)
+_BUDGET_GRAIN = 0.005  # dollars; budgets closer than this are the same one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaudeCodeSettings:
+    """The settings that ``initialize`` takes, for any way of reaching Claude Code. Times are seconds."""
+
+    workspace_dir: str
+    command: str = "claude"
+    timeout_ready: float = 30
+    timeout_response: float = 600
+    timeout: float = 1800
+    base_url: str | None = None
+    api_key: str | None = None
+    pass_environment: tuple[str, ...] = ()
+    model: str | None = None
+    permission_mode: str = "acceptEdits"
+    allowed_tools: tuple[str, ...] = ("Bash", "Edit", "Glob", "Grep", "Read", "Write")
+    max_turns: int = 50
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any]) -> ClaudeCodeSettings:
+        """Return the settings in *config*.
+
+        Raises:
+            ObraError: a key is unknown, or ``workspace_dir`` is missing.
+        """
+        known = [item.name for item in fields(cls)]
+        for key in config:
+            if key not in known:
+                close = difflib.get_close_matches(str(key), known, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"it may be one of: {', '.join(known)}"
+                raise ObraError(f"Claude Code has no setting {key!r}; {hint}")
+        if not config.get("workspace_dir"):
+            raise ObraError("Claude Code was given no workspace_dir; name the folder it is to work in")
+        given = dict(config)
+        for name in ("pass_environment", "allowed_tools"):
+            if isinstance(given.get(name), str):
+                raise ObraError(f"{name} must be a list of names; it is {given[name]!r}")
+            if name in given:
+                given[name] = tuple(given[name])
+        given["workspace_dir"] = str(given["workspace_dir"])
+        return cls(**given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What can only be said when the process starts: another value means another process."""
+
+    max_turns: int
+    budget_usd: float | None = None
+
+    def serves(self, settings: ClaudeCodeSettings, limits: TurnLimits, spent_usd: float) -> bool:
+        """Tell whether a process started so, which has spent *spent_usd*, obeys *limits* in its next turn.
+
+        ``--max-turns`` counts anew for each prompt, ``--max-budget-usd`` over the life of the process.
+        """
+        wanted = Launch.of(settings, limits)
+        if self.max_turns != wanted.max_turns:
+            return False
+        if self.budget_usd is None or wanted.budget_usd is None:
+            return self.budget_usd == wanted.budget_usd
+        return abs(self.budget_usd - spent_usd - wanted.budget_usd) < _BUDGET_GRAIN
+
+    @classmethod
+    def of(cls, settings: ClaudeCodeSettings, limits: TurnLimits) -> Launch:
+        """Return what a process must be told that is to obey *limits* in its first turn."""
+        return cls(max_turns=limits.turns or settings.max_turns, budget_usd=limits.cost_usd)
+
+
+def command_line(settings: ClaudeCodeSettings, launch: Launch, *, executable: str, session: str = "") -> list[str]:
+    """Return the arguments that start a conversation over pipes, or continue *session*.
+
+    ``--setting-sources=`` keeps a ``.claude/settings.json`` in the workspace from running hooks and from moving
+    the traffic elsewhere. Values follow ``=``, so that none can be taken for a flag.
+
+    In ``acceptEdits`` mode the tools that write are not named: the mode allows them in the workspace, and naming
+    them would allow them on the whole disk.
+    """
+    tools = settings.allowed_tools
+    if settings.permission_mode == "acceptEdits":
+        tools = tuple(tool for tool in tools if tool not in _WRITING_TOOLS)
+    arguments = [
+        executable,
+        "-p",
+        "--input-format=stream-json",
+        "--output-format=stream-json",
+        "--verbose",
+        "--setting-sources=",
+        "--strict-mcp-config",
+        f"--permission-mode={settings.permission_mode}",
+        f"--max-turns={launch.max_turns}",
+    ]
+    if tools:
+        arguments.append(f"--allowedTools={','.join(tools)}")
+    if launch.budget_usd is not None:
+        arguments.append(f"--max-budget-usd={max(launch.budget_usd, 0.01):.4f}")
+    if settings.model:
+        arguments.append(f"--model={settings.model}")
+    if session:
+        arguments.append(f"--resume={session}")
+    return arguments
+
+
+def environment_of(settings: ClaudeCodeSettings, home: str, passed: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that Claude Code needs beside PATH and a private HOME; they win over those.
+
+    Every command that the agent runs sees them too. The configuration folder is a private one under *home*,
+    unless the person's own HOME is among *passed*: then their login must be found where it is.
+
+    Args:
+        settings: the settings.
+        home: private home folder.
+        passed: the variables that ``pass_environment`` names, with their values; they win.
+    """
+    variables = {
+        "CLAUDE_CONFIG_DIR": f"{home}/.claude",
+        "CLAUDE_CODE_TMPDIR": f"{home}/tmp",  # noqa: S108  # in the private home, not the shared one
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "CLAUDE_CODE_MAX_RETRIES": API_RETRIES,
+        "DISABLE_AUTOUPDATER": "1",
+    }
+    if settings.base_url:
+        variables["ANTHROPIC_BASE_URL"] = settings.base_url
+    if settings.api_key:
+        variables["ANTHROPIC_API_KEY"] = settings.api_key
+    if "HOME" in passed:
+        del variables["CLAUDE_CONFIG_DIR"]
+    return {**variables, **passed}
+
+
+def version_in(text: str) -> tuple[int, int, int] | None:
+    """Return the version in the answer to ``--version`` (``2.1.330 (Claude Code)``), or ``None``."""
+    match = re.search(r"^(\d+)\.(\d+)\.(\d+) \(Claude Code\)\s*$", text, re.MULTILINE)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+def identity_of(version_text: str, command: str) -> str:
+    """Return the name and version for reports, from the answer to ``--version``.
+
+    Raises:
+        AgentUnavailable: it is no version, or one that is too old.
+    """
+    oldest = ".".join(map(str, OLDEST_VERSION))
+    version = version_in(version_text)
+    if version is None:
+        raise AgentUnavailable(
+            f"{command!r} does not answer --version as Claude Code does, but {version_text.strip()[:80]!r}; "
+            f"set agent.local.command to the real one, or install it: {INSTALL_HINT}"
+        )
+    found = ".".join(map(str, version))
+    if version < OLDEST_VERSION:
+        raise AgentUnavailable(
+            f"{command!r} is Claude Code {found}; at least {oldest} is needed, since older ones lose output "
+            f"and leave processes behind. Install a newer one: {INSTALL_HINT}"
+        )
+    return f"claude-code {found}"
+
+
+def prompt_line(prompt: str) -> bytes:
+    """Return the message that sends *prompt*."""
+    message = {"type": "user", "message": {"role": "user", "content": prompt}}
+    return json.dumps(message).encode() + b"\n"
+
+
+def interrupt_line() -> bytes:
+    """Return the message that breaks off the turn; the session lives on."""
+    request = {"type": "control_request", "request_id": "obra-interrupt", "request": {"subtype": "interrupt"}}
+    return json.dumps(request).encode() + b"\n"
+
+
+def failure_of(results: Sequence[Mapping[str, Any]]) -> AgentError | None:
+    """Return why the turn with these results did not end normally; ``None`` when it did, or ended at a limit."""
+    last = results[-1]
+    subtype = str(last.get("subtype"))
+    if subtype.startswith("error_max_"):
+        return None
+    if subtype == "success" and not last.get("is_error") and last.get("terminal_reason") in (None, "completed"):
+        return None
+    said = text_of(last) or subtype
+    status = last.get("api_error_status")
+    if last.get("terminal_reason") == "api_error":
+        if status in _REFUSED or (status is None and _cannot_be_reached(last, said)):
+            return AgentUnavailable(
+                f"Claude Code cannot use its model API: {said} "
+                f"Check agent.local.base_url and the key, or pass the login on with agent.local.pass_environment"
+            )
+        return AgentCrashed(f"the model API failed during the turn (status {status}): {said}")
+    reason = f", {last['terminal_reason']}" if last.get("terminal_reason") else ""
+    return AgentCrashed(f"Claude Code ended the turn with an error ({subtype}{reason}): {said}")
+
+
+def reply_of(results: Sequence[Mapping[str, Any]], *, seconds: float, spent_before_usd: float) -> Reply:
+    """Return the reply that the results of one turn make.
+
+    Args:
+        results: all ``result`` messages of the turn; more than one when background work woke the agent again.
+        seconds: how long the turn took.
+        spent_before_usd: what the process had spent before it, since the CLI only tells the sum.
+    """
+    last = results[-1]
+    subtype = str(last.get("subtype"))
+    cost = last.get("total_cost_usd")
+    turns = [item["num_turns"] for item in results if isinstance(item.get("num_turns"), int)]
+    denials = {
+        str(denial.get("tool_use_id")): _denial(denial)
+        for item in results
+        for denial in item.get("permission_denials") or ()
+        if isinstance(denial, Mapping)
+    }
+    return Reply(
+        text=text_of(last),
+        session=str(last.get("session_id", "")),
+        seconds=seconds,
+        turns=sum(turns) if turns else None,
+        cost_usd=round(max(0.0, cost - spent_before_usd), 6) if isinstance(cost, int | float) else None,
+        tokens_in=_tokens(results, "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
+        tokens_out=_tokens(results, "output_tokens"),
+        limit=subtype if subtype.startswith("error_max_") else "",
+        denials=tuple(denials.values()),
+    )
+
+
+def text_of(result: Mapping[str, Any]) -> str:
+    """Return what a result says: its ``result``, or its ``errors``."""
+    if isinstance(result.get("result"), str):
+        return str(result["result"])
+    return "\n".join(str(error) for error in result.get("errors") or ())
+
+
+def _cannot_be_reached(result: Mapping[str, Any], said: str) -> bool:
+    """Tell a connection or login failure from other errors without a status; *said* is the CLI's own text."""
+    if result.get("api_error") == "connection_failed":
+        return True
+    return bool(_UNREACHABLE.search(said))
+
+
+def _denial(denial: Mapping[str, Any]) -> str:
+    given = denial.get("tool_input")
+    given = given if isinstance(given, Mapping) else {}
+    subject = next((str(given[key]) for key in ("file_path", "command", "url") if key in given), "")
+    return f"{denial.get('tool_name')} {subject}".strip()
+
+
+def _tokens(results: Sequence[Mapping[str, Any]], *names: str) -> int | None:
+    usages = [item["usage"] for item in results if isinstance(item.get("usage"), Mapping)]
+    counts = [usage[name] for usage in usages for name in names if isinstance(usage.get(name), int)]
+    return sum(counts) if counts else None

@@ -1,0 +1,129 @@
+"""One turn of a stream-json conversation, under three time limits; the same for a local and a remote process."""
+
+from __future__ import annotations
+
+import queue
+import time
+from dataclasses import dataclass
+
+from obra.agents.claude_code import interrupt_line, prompt_line
+from obra.agents.wire import Wire
+from obra.domain import Record, TurnLimits
+from obra.errors import AgentTimeout
+from obra.events import AgentEventSink
+from obra.monitoring.output_monitor import OutputMonitor
+
+BACKGROUND_TASKS = "background_tasks"
+"""Reply.limit of a turn that was answered, while background tasks outlived its time."""
+_WAKING_SECONDS = 5.0
+"""How long a finished background task may take to wake the agent (0.06 s were seen)."""
+_INTERRUPT_SECONDS = 2.0
+
+
+class StreamEnded(Exception):  # no failure by itself: the adapter knows why, and says it
+    """The program's output ended before the turn was complete."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnClock(Record):
+    """Seconds: to the first line of a new process, of silence, and for the whole turn."""
+
+    ready: float
+    idle: float
+    total: float
+
+    @classmethod
+    def of(cls, *, ready: float, idle: float, total: float, limits: TurnLimits) -> TurnClock:
+        """Return the configured times, each shortened where *limits* asks for less."""
+        return cls(
+            ready=ready,
+            idle=min(idle, limits.idle) if limits.idle else idle,
+            total=min(total, limits.seconds) if limits.seconds else total,
+        )
+
+
+class Conversation:
+    """Sends prompts over a wire and reads until each is answered."""
+
+    def __init__(self, wire: Wire, monitor: OutputMonitor) -> None:
+        self._wire = wire
+        self._monitor = monitor
+
+    def turn(self, prompt: str, clock: TurnClock, on_event: AgentEventSink | None) -> str:
+        """Send *prompt* and read until nothing is in flight; the results then stand in the monitor.
+
+        Returns:
+            ``""``, or :data:`BACKGROUND_TASKS` when time ran out after an answer, while background tasks went on.
+
+        Raises:
+            AgentTimeout: a time limit passed before there was any answer. The turn has been told to break off.
+            StreamEnded: the output ended first.
+        """
+        monitor = self._monitor
+        fresh = monitor.lines == 0
+        self._drain(on_event)
+        monitor.begin()
+        self._wire.send(prompt_line(prompt))
+        begun = heard = time.monotonic()
+        while not monitor.is_settled:
+            now = time.monotonic()
+            name, left = self._most_urgent(clock, begun, heard, now, fresh=fresh and monitor.lines == 0)
+            if left > 0 and self._read_one(left, on_event):
+                heard = time.monotonic()
+            elif time.monotonic() - now >= left:
+                return self._time_is_up(name, clock, now - begun, on_event)
+        return ""
+
+    def _most_urgent(
+        self, clock: TurnClock, begun: float, heard: float, now: float, *, fresh: bool
+    ) -> tuple[str, float]:
+        """Return which limit passes first, and in how many seconds."""
+        limits = {"total": begun + clock.total - now, "idle": heard + clock.idle - now}
+        if fresh:
+            limits["ready"] = begun + clock.ready - now
+        if self._monitor.has_answered and not self._monitor.tasks:
+            limits["waking"] = heard + _WAKING_SECONDS - now
+        name = min(limits, key=lambda item: limits[item])
+        return name, limits[name]
+
+    def _time_is_up(self, name: str, clock: TurnClock, seconds: float, on_event: AgentEventSink | None) -> str:
+        monitor = self._monitor
+        if monitor.has_answered:
+            return BACKGROUND_TASKS if monitor.tasks else ""
+        said = f"last seen: {monitor.last.kind} {monitor.last.text!r}" if monitor.last else "it printed nothing"
+        self._wire.send(interrupt_line())
+        self._wait_for_answer(on_event)
+        reason = {
+            "ready": f"did not print a line within {clock.ready:g} s of its start; raise timeout_ready",
+            "idle": f"was silent for {clock.idle:g} s; raise timeout_response when its tools take that long",
+            "total": f"was not done after {clock.total:g} s; raise the time limit of the turn",
+        }[name]
+        errors = f"; on standard error: {self._wire.errors()[-500:]}" if self._wire.errors() else ""
+        raise AgentTimeout(f"Claude Code {reason} ({seconds:.1f} s into the turn; {said}{errors})")
+
+    def _wait_for_answer(self, on_event: AgentEventSink | None) -> None:
+        """Give a turn that was interrupted the time to say its last words."""
+        end = time.monotonic() + _INTERRUPT_SECONDS
+        try:
+            while not self._monitor.has_answered and (left := end - time.monotonic()) > 0:
+                self._read_one(left, on_event)
+        except StreamEnded:
+            return
+
+    def _drain(self, on_event: AgentEventSink | None) -> None:
+        """Read what came since the last turn, so that it is not taken for an answer to the next prompt."""
+        while not self._wire.lines.empty():
+            self._read_one(0.0, on_event)
+
+    def _read_one(self, seconds: float, on_event: AgentEventSink | None) -> bool:
+        """Feed the next line to the monitor; return False when none came in time."""
+        try:
+            line = self._wire.lines.get(timeout=seconds) if seconds > 0 else self._wire.lines.get_nowait()
+        except queue.Empty:
+            return False
+        if line is None:
+            raise StreamEnded
+        for event in self._monitor.feed(line):
+            if on_event is not None:
+                on_event(event)
+        return True

@@ -1,0 +1,170 @@
+"""Lines to and from a program, moved by one thread that never waits for its consumer.
+
+Whoever stops reading a program's output to wait for something else can deadlock it. So the pump reads all there is
+at once into an unbounded queue, and writes what is to be sent as the program takes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import selectors
+import threading
+from collections.abc import Iterator
+from typing import IO, Protocol
+
+LONGEST_LINE = 64 * 1024 * 1024
+"""Bytes of one line that are kept (5 MB were seen whole); a longer one is cut, and so no message any more."""
+_CHUNK = 256 * 1024
+_ERRORS_KEPT = 8 * 1024
+
+
+class Wire(Protocol):
+    """A conversation in lines with a program, wherever it runs."""
+
+    lines: queue.SimpleQueue[bytes | None]
+    """What the program printed, line by line; ``None`` is the end."""
+
+    def send(self, data: bytes) -> None:
+        """Queue *data* for the program; never waits."""
+        ...
+
+    def close_input(self) -> None:
+        """End the program's input, once everything queued is sent; never waits."""
+        ...
+
+    def errors(self) -> str:
+        """The end of what it printed to standard error."""
+        ...
+
+
+class LineFramer:
+    """Cuts a stream of bytes into lines of at most :data:`LONGEST_LINE`."""
+
+    def __init__(self, longest: int = LONGEST_LINE) -> None:
+        self._longest = longest
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the lines that *data* completes, without their newline."""
+        *ends, rest = data.split(b"\n")
+        for end in ends:
+            self._keep(end)
+            yield self._take()
+        self._keep(rest)
+
+    def rest(self) -> bytes:
+        """Return what came after the last newline."""
+        return self._take()
+
+    def _keep(self, part: bytes) -> None:
+        part = part[: max(0, self._longest - self._size)]
+        if part:
+            self._parts.append(part)
+            self._size += len(part)
+
+    def _take(self) -> bytes:
+        line = b"".join(self._parts)
+        self._parts.clear()
+        self._size = 0
+        return line
+
+
+class PipeWire:
+    """The wire over the three pipes of a local process; owns and closes them."""
+
+    def __init__(self, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]) -> None:
+        """Take over the pipes and begin to read."""
+        self.lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
+        self._framer = LineFramer()
+        self._errors = b""
+        self._lock = threading.Lock()
+        self._outgoing = bytearray()
+        self._input_ends = False
+        self._closing = False
+        self._wake_read, self._wake_write = os.pipe()
+        for pipe in (stdin, stdout, stderr):
+            os.set_blocking(pipe.fileno(), False)
+        self._thread = threading.Thread(target=self._pump, name="obra-agent-wire", daemon=True)
+        self._thread.start()
+
+    def send(self, data: bytes) -> None:
+        """Queue *data* for the program; never waits."""
+        with self._lock:
+            self._outgoing += data
+        self._wake()
+
+    def close_input(self) -> None:
+        """End the program's input, once everything queued is sent; never waits."""
+        with self._lock:
+            self._input_ends = True
+        self._wake()
+
+    def errors(self) -> str:
+        """The end of what it printed to standard error."""
+        return self._errors.decode("utf-8", "replace").strip()
+
+    def close(self) -> None:
+        """End the thread and close the pipes, whoever else still holds their other ends; safe to call twice."""
+        if self._closing:
+            return
+        self._closing = True
+        self._wake()
+        self._thread.join()
+        for pipe in (self._stdin, self._stdout, self._stderr):
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def _wake(self) -> None:
+        if self._thread.is_alive():
+            os.write(self._wake_write, b".")
+
+    def _pump(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
+            selector.register(self._stdout, selectors.EVENT_READ, self._read_output)
+            selector.register(self._stderr, selectors.EVENT_READ, self._read_errors)
+            while not self._closing:
+                for key, _ in selector.select():
+                    key.data(selector)
+        self.lines.put(None)
+
+    def _woken(self, selector: selectors.BaseSelector) -> None:
+        os.read(self._wake_read, _CHUNK)
+        if not self._stdin.closed and self._stdin not in selector.get_map():
+            selector.register(self._stdin, selectors.EVENT_WRITE, self._write_input)
+
+    def _write_input(self, selector: selectors.BaseSelector) -> None:
+        with self._lock:
+            try:
+                sent = os.write(self._stdin.fileno(), self._outgoing[:_CHUNK]) if self._outgoing else 0
+            except BrokenPipeError:  # it is gone; the end of its output tells the rest
+                self._outgoing.clear()
+                self._input_ends, sent = True, 0
+            del self._outgoing[:sent]
+            if self._outgoing:
+                return
+            selector.unregister(self._stdin)
+            if self._input_ends:
+                self._stdin.close()
+
+    def _read_output(self, selector: selectors.BaseSelector) -> None:
+        data = os.read(self._stdout.fileno(), _CHUNK)
+        for line in self._framer.feed(data):
+            self.lines.put(line)
+        if not data:
+            selector.unregister(self._stdout)
+            if rest := self._framer.rest():
+                self.lines.put(rest)
+            self.lines.put(None)
+
+    def _read_errors(self, selector: selectors.BaseSelector) -> None:
+        data = os.read(self._stderr.fileno(), _CHUNK)
+        if not data:
+            selector.unregister(self._stderr)
+        self._errors = (self._errors + data)[-_ERRORS_KEPT:]

@@ -1,0 +1,216 @@
+"""ModelServer: a model API on loopback that plays a script, so that the real agent really calls its tools."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from obra.domain import ScriptStep
+from obra.replay.messages import ScriptMismatch, answer, error_of, event_stream, message_of
+
+_DEFAULT_MODEL = "scripted"
+_POLL_SECONDS = 0.02  # how long close() may wait for the accepting thread
+
+
+class ModelServer:
+    """Answers ``/v1/messages`` on a free loopback port with the steps of a script; a context manager.
+
+    Prompt n of a conversation is answered with step n: one tool call for each thing the step does, then its
+    ``say``. A prompt beyond the script gets HTTP 400, which the CLI does not repeat, and :attr:`error` says so.
+    A prompt counts even when its turn was broken off. Without any step, one harmless text is the answer.
+    """
+
+    def __init__(self, script: Sequence[ScriptStep], *, workspace: Path, tokens: tuple[int, int] = (0, 0)) -> None:
+        """Prepare to serve *script*; nothing listens yet.
+
+        Args:
+            script: what the agent does, one step for each prompt.
+            workspace: folder that the script's paths count from.
+            tokens: input and output tokens that each answer reports; zero, since no model runs.
+        """
+        self.script = tuple(script)
+        self.workspace = Path(workspace).absolute()
+        self.tokens = tokens
+        self._lock = threading.Lock()
+        self._requests = 0
+        self._error = ""
+        self._server: _Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        """Begin to listen."""
+        self._server = _Server(self)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="obra-model-server", daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop to listen."""
+        self.close()
+
+    def close(self) -> None:
+        """End every connection and thread; safe to call twice."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        server.shutdown()
+        server.hang_up()
+        server.server_close()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    @property
+    def base_url(self) -> str:
+        """Address for ``ANTHROPIC_BASE_URL``.
+
+        Raises:
+            RuntimeError: the server is not open.
+        """
+        if self._server is None:
+            raise RuntimeError("the model server is not open; use it in a with statement")
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def requests(self) -> int:
+        """How many model answers were asked for so far."""
+        return self._requests
+
+    @property
+    def error(self) -> str:
+        """What went wrong last, such as a script that is used up; empty when nothing did."""
+        return self._error
+
+    def respond(self, request: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Return HTTP status and body for one ``/v1/messages`` request, before any streaming."""
+        with self._lock:
+            self._requests += 1
+            number = self._requests
+        try:
+            block = answer(self.script, request, str(self.workspace), _text_of)
+        except ScriptMismatch as mismatch:
+            self.report(str(mismatch))
+            return 400, error_of(str(mismatch))
+        model = str(request.get("model") or _DEFAULT_MODEL)
+        return 200, message_of(block, model=model, identity=f"msg_obra_{number}", tokens=self.tokens)
+
+    def report(self, error: str) -> None:
+        """Keep *error* as what went wrong last."""
+        with self._lock:
+            self._error = error
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # joined by server_close, after hang_up made every handler return
+    request_queue_size = 64
+
+    def __init__(self, owner: ModelServer) -> None:
+        self.owner = owner
+        self._open: set[socket.socket] = set()
+        self._open_lock = threading.Lock()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._open_lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._open_lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """Cut all connections, so that handlers waiting on one return."""
+        with self._open_lock:
+            for connection in self._open:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:  # the other side was faster
+                    continue
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # socketserver's signature
+        """Keep what went wrong, instead of printing it; a client that left is no error."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError):
+            self.owner.report(f"the model server failed to answer: {type(error).__name__}: {error}")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_HEAD(self) -> None:
+        self._send(200, b"", "text/plain")
+
+    def do_GET(self) -> None:
+        if urlsplit(self.path).path == "/v1/models":
+            model = {"type": "model", "id": _DEFAULT_MODEL, "display_name": _DEFAULT_MODEL}
+            self._send_json(200, {"data": [model], "has_more": False})
+        elif urlsplit(self.path).path in ("/", "/api/hello"):
+            self._send_json(200, {})
+        else:
+            self._not_found()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = urlsplit(self.path).path
+        if not path.startswith("/v1/messages"):
+            self._not_found()
+            return
+        try:
+            request = json.loads(body)
+        except ValueError as error:
+            self._send_json(400, error_of(f"the request is not JSON: {error}"))
+            return
+        if not isinstance(request, dict):
+            self._send_json(400, error_of("the request is not a JSON object"))
+        elif path.endswith("/count_tokens"):
+            self._send_json(200, {"input_tokens": len(body) // 4})  # the usual 4 bytes to a token
+        else:
+            self._answer(request)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the base class's
+        """Print nothing: requests are counted, errors kept."""
+
+    def _answer(self, request: Mapping[str, Any]) -> None:
+        status, message = self.server.owner.respond(request)
+        if status == 200 and request.get("stream"):  # noqa: PLR2004  # HTTP's own number
+            self._send(status, event_stream(message), "text/event-stream")
+        else:
+            self._send_json(status, message)
+
+    def _not_found(self) -> None:
+        error = {"type": "not_found_error", "message": f"{self.command} {self.path} is not served here"}
+        self._send_json(404, {"type": "error", "error": error})
+
+    def _send_json(self, status: int, data: Mapping[str, Any]) -> None:
+        self._send(status, json.dumps(data).encode(), "application/json")
+
+    def _send(self, status: int, body: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _text_of(path: str) -> str | None:
+    """Return a file's text; bytes that are no UTF-8 are replaced, since it is only searched."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError):
+        return None
