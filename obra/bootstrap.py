@@ -53,11 +53,7 @@ def initialize(
     settings = config.settings
     configure_logging(config)
     agent = agent or find_plugin(AGENTS, settings.agent.type)()
-    llm = llm or find_plugin(LLMS, settings.llm.type)(
-        {**settings.llm.model_dump(), "script": reviewer}
-        if settings.llm.type == "scripted"
-        else settings.llm.model_dump()
-    )
+    llm = llm or make_llm(config, reviewer)
     state = state_manager or StateManager(settings.database.url, echo=settings.database.echo)
     return Parts(
         state_manager=state,
@@ -84,6 +80,18 @@ def initialize(
         agent_session=(lambda _: nullcontext()) if agent_is_ready else session_opener(config, agent, script),
         watch_files=_watcher(config),
     )
+
+
+def make_llm(config: Config, reviewer: Sequence[Any] | None = None) -> LLMPlugin:
+    """Return the configured LLM; a scripted one plays *reviewer*.
+
+    Raises:
+        PluginError: nothing has the configured name.
+    """
+    settings = config.settings.llm
+    script = {"script": reviewer} if settings.type == "scripted" else {}
+    llm: LLMPlugin = find_plugin(LLMS, settings.type)({**settings.model_dump(), **script})
+    return llm
 
 
 def configure_logging(config: Config) -> None:

@@ -152,7 +152,7 @@ class IterationRange(Form):
     """Bounds, each of them optional and included."""
 
     min: Annotated[int, Field(ge=0)] = 0
-    """At least so many."""
+    """At least so many; holds where the script is played, since a real agent may be quicker."""
     max: int | None = None
     """At most so many."""
 
@@ -178,7 +178,7 @@ class ExpectForm(Form):
     confidence: ScoreRange | None = None
     """Confidence of the last attempt."""
     quality_rises: bool | None = None
-    """Whether the last attempt must score higher than the first."""
+    """Whether the last attempt must score higher than the first; holds where the script is played."""
     breakpoint: Trigger | None = None
     """The trigger that must have opened a breakpoint."""
     truth: tuple[CheckForm, ...] = ()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from obra.config import Config
 from obra.domain import CheckResult, Outcome, Record, TaskStatus
 from obra.evidence.collector import EvidenceCollector
 from obra.evidence.scene import Scene
@@ -101,7 +102,7 @@ def run_scenario(
             max_output=settings.max_output,
         ),
     )
-    expectations = tuple(_expectations(scenario.expect, outcome))
+    expectations = tuple(_expectations(scenario.expect, outcome, scripted=is_scripted(orchestrator.config)))
     return ScenarioReport(
         scenario=scenario.name,
         path=str(scenario.path),
@@ -138,12 +139,17 @@ def _result(
     return ScenarioResult.VERDICT_WRONG if false_accept or false_reject else ScenarioResult.AGENT_FAILED
 
 
-def _expectations(expect: ExpectForm, outcome: Outcome) -> Iterator[CheckResult]:
+def is_scripted(config: Config) -> bool:
+    """Tell whether the agent plays the scenario's script (rungs mock and replay)."""
+    return config.settings.agent.type == "mock" or config.settings.replay.mode == "script"
+
+
+def _expectations(expect: ExpectForm, outcome: Outcome, *, scripted: bool) -> Iterator[CheckResult]:
     yield _expectation(
         "status", outcome.status == expect.status, f"{expect.status}", f"{outcome.status} ({outcome.reason})"
     )
     if expect.iterations:
-        low, high = expect.iterations.min, expect.iterations.max
+        low, high = expect.iterations.min if scripted else 0, expect.iterations.max
         met = outcome.iterations >= low and (high is None or outcome.iterations <= high)
         yield _expectation("iterations", met, f"{low} to {high or 'any'}", str(outcome.iterations))
     for name, bounds, seen in (
@@ -154,7 +160,7 @@ def _expectations(expect: ExpectForm, outcome: Outcome) -> Iterator[CheckResult]
             met = seen is not None and bounds.min <= seen <= bounds.max
             shown = "no score" if seen is None else f"{seen:.1f}"
             yield _expectation(name, met, f"{bounds.min:g} to {bounds.max:g}", shown)
-    if expect.quality_rises is not None:
+    if expect.quality_rises is not None and scripted:
         scores = [attempt.quality.overall_score for attempt in outcome.attempts]
         rises = len(scores) > 1 and scores[-1] > scores[0]
         shown = " -> ".join(f"{score:.1f}" for score in scores) or "no attempt"

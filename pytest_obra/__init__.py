@@ -1,0 +1,5 @@
+"""pytest_obra: YAML scenarios as pytest tests that prove whether Obra's verdicts were true.
+
+Here belongs the pytest surface only: options, markers, collection, fixtures, and telling reporters. What a
+scenario means lives in :mod:`obra.scenarios`. Start at ``plugin.py``.
+"""

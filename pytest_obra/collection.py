@@ -1,0 +1,83 @@
+"""A scenario file stands as a test module that holds one ordinary test function."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from obra.errors import ScenarioError
+from obra.scenarios.scenario import Scenario
+from pytest_obra.running import make_test
+
+
+class ScenarioFile(pytest.Module):
+    """One ``*.obra.yaml`` file. pytest allows subclasses to say what object a module stands for."""
+
+    def _getobj(self) -> types.ModuleType:
+        """Return a module with one test function and the scenario that it is to be run with."""
+        scenario = self._load()
+        register_markers(self.config, scenario.markers)
+        module = types.ModuleType(self.path.name.partition(".")[0], scenario.form.description or None)
+        module.__file__ = str(self.path)
+        module.obra_scenarios = (scenario,)  # type: ignore[attr-defined]  # read by parametrize_scenarios
+        module.test_scenario = make_test()  # type: ignore[attr-defined]  # what pytest collects
+        return module
+
+    def _load(self) -> Scenario:
+        try:
+            return Scenario.load(shortest(self.path, self.config))
+        except ScenarioError as error:
+            raise self.CollectError(str(error)) from error
+
+
+def shortest(path: Path, config: pytest.Config) -> Path:
+    """Return *path* as people would type it: relative to where pytest was started, if it is below."""
+    start = config.invocation_params.dir
+    return path.relative_to(start) if path.is_relative_to(start) else path
+
+
+def register_markers(config: pytest.Config, markers: Sequence[str]) -> None:
+    """Let scenarios bring their own markers, also under ``--strict-markers``."""
+    known = {line.split(":")[0].split("(")[0].strip() for line in config.getini("markers")}
+    for marker in markers:
+        if marker not in known:
+            config.addinivalue_line("markers", f"{marker}: given by a scenario file")
+
+
+def parametrize_scenarios(metafunc: pytest.Metafunc, mark: pytest.Mark | None) -> None:
+    """Give *metafunc* its scenarios: those of its own file, or those that its marker's patterns match."""
+    if mark is None:
+        scenarios: list[Scenario] = list(metafunc.module.obra_scenarios)
+    else:
+        scenarios = list(_matching(metafunc, mark))
+    metafunc.parametrize(
+        "scenario",
+        [
+            pytest.param(one, id=one.name, marks=[getattr(pytest.mark, name) for name in one.markers])
+            for one in scenarios
+        ],
+    )
+
+
+def _matching(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Scenario]:
+    tags = mark.kwargs.get("tags", ())
+    wanted = {tags} if isinstance(tags, str) else set(tags)
+    folders = (metafunc.config.rootpath, metafunc.definition.path.parent)
+    for pattern in mark.args:
+        found = next((paths for folder in folders if (paths := sorted(folder.glob(pattern)))), [])
+        if not found:
+            raise pytest.UsageError(
+                f"{metafunc.definition.nodeid}: obra_scenarios({pattern!r}) matches no file, "
+                f"neither below {folders[0]} nor below {folders[1]}"
+            )
+        for path in found:
+            try:
+                scenario = Scenario.load(shortest(path, metafunc.config))
+            except ScenarioError as error:
+                raise pytest.UsageError(str(error)) from error
+            if not wanted or wanted & set(scenario.markers):
+                register_markers(metafunc.config, scenario.markers)
+                yield scenario

@@ -1,0 +1,113 @@
+"""The fixture ladder: each fixture is the one seam for one thing. Override one, and those above it follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from obra.config import Config
+    from obra.llm.local_llm_interface import LocalLLMInterface
+    from obra.orchestrator import Orchestrator
+    from obra.plugins import AgentPlugin, LLMPlugin
+    from obra.scenarios.scenario import Scenario
+    from obra.scenarios.scenario_run import ScenarioReport
+    from obra.state.state_manager import StateManager
+
+
+@pytest.fixture
+def obra_agent_name(request: pytest.FixtureRequest) -> str:
+    """Name of the agent at work, one for each --obra-agent: mock, replay, real or an agent's own name."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def obra_config(request: pytest.FixtureRequest, obra_agent_name: str) -> Config:
+    """Settings for the agent at work: defaults, --obra-config, OBRA__ variables; yours to change with set()."""
+    from obra.config import Config
+    from pytest_obra.running import shared
+
+    found = shared(request.config).settings_for(obra_agent_name)
+    return Config(found.settings, found.origins)
+
+
+@pytest.fixture
+def obra_workspace(tmp_path: Path) -> Path:
+    """Folder that the agent works in: empty, and this test's own."""
+    root = tmp_path / "workspace"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def obra_state(request: pytest.FixtureRequest, obra_config: Config) -> StateManager:
+    """The state database that obra_config names; shared by the tests of one process."""
+    from pytest_obra.running import shared
+
+    return shared(request.config).state_for(obra_config)
+
+
+@pytest.fixture
+def obra_agent(request: pytest.FixtureRequest, obra_config: Config, obra_workspace: Path) -> Iterator[AgentPlugin]:
+    """The agent, ready to take prompts in obra_workspace; ended and cleaned up after the test."""
+    from obra.bootstrap import session_opener
+    from obra.plugins import AGENTS, find_plugin
+    from pytest_obra.running import scenario_of
+
+    scenario = scenario_of(request)
+    agent: AgentPlugin = find_plugin(AGENTS, obra_config.settings.agent.type)()
+    with session_opener(obra_config, agent, scenario.script if scenario else None)(obra_workspace):
+        yield agent
+
+
+@pytest.fixture
+def obra_llm(request: pytest.FixtureRequest, obra_config: Config) -> LLMPlugin:
+    """The LLM that reviews; the scripted one plays the scenario's ``reviewer:``."""
+    from obra.bootstrap import make_llm
+    from pytest_obra.running import scenario_of
+
+    scenario = scenario_of(request)
+    return make_llm(obra_config, scenario.reviewer if scenario else None)
+
+
+@pytest.fixture
+def obra_ollama(obra_config: Config) -> Iterator[LocalLLMInterface]:
+    """A reachable Ollama with the configured model; the test is skipped, with the reason, where there is none."""
+    from obra.llm.local_llm_interface import LocalLLMInterface
+
+    llm = LocalLLMInterface(obra_config.settings.llm.model_dump())
+    if lacking := llm.missing():
+        llm.close()
+        pytest.skip("; ".join(lacking))
+    yield llm
+    llm.close()
+
+
+@pytest.fixture
+def obra(
+    obra_config: Config, obra_agent: AgentPlugin, obra_llm: LLMPlugin, obra_state: StateManager
+) -> Iterator[Orchestrator]:
+    """The loop, put together from the fixtures above and ready to execute tasks."""
+    from obra.orchestrator import Orchestrator
+
+    with Orchestrator(
+        obra_config, agent=obra_agent, agent_is_ready=True, llm=obra_llm, state_manager=obra_state
+    ) as orchestrator:
+        yield orchestrator
+
+
+@pytest.fixture
+def run_scenario(
+    request: pytest.FixtureRequest, obra_agent_name: str, obra_workspace: Path
+) -> Callable[[Scenario], ScenarioReport]:
+    """Run one scenario through the whole road and return its report; call it once in a test.
+
+    The agent is made when it is called, so that a scripted one gets the script of that very scenario.
+    """
+    from pytest_obra.running import runner
+
+    return runner(request, obra_agent_name, obra_workspace)

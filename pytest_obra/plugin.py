@@ -1,0 +1,146 @@
+"""What pytest sees: options, markers, collection of ``*.obra.yaml``, and honest outcomes.
+
+This module is imported in every pytest run of an environment that has Obra, so it imports nothing heavy.
+FAILED means that the agent or the verdict was bad; ERROR means that the machinery broke.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_obra.fixtures import (
+    obra,
+    obra_agent,
+    obra_agent_name,
+    obra_config,
+    obra_llm,
+    obra_ollama,
+    obra_state,
+    obra_workspace,
+    run_scenario,
+)
+
+if TYPE_CHECKING:
+    from pytest_obra.collection import ScenarioFile
+
+__all__ = [
+    "obra",
+    "obra_agent",
+    "obra_agent_name",
+    "obra_config",
+    "obra_llm",
+    "obra_ollama",
+    "obra_state",
+    "obra_workspace",
+    "run_scenario",
+]
+
+SUFFIX = ".obra.yaml"
+_SCRIPTED_RUNGS = ("mock", "replay")
+
+_MARKERS = {
+    "obra_scenarios": "obra_scenarios(*patterns, tags=()): run this test once for each scenario file that a "
+    "pattern matches (relative to the root folder, or to the test's own); tags= keeps those that have one of "
+    "these markers. The test takes the fixtures 'scenario' and 'run_scenario'.",
+    "obra_real": "obra_real: this test needs a real agent; it is skipped unless --obra-agent names one "
+    "(real, or an agent of yours).",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options of Obra."""
+    group = parser.getgroup("obra", "Obra: scenarios that prove what a coding agent did")
+    group.addoption(
+        "--obra-agent",
+        action="append",
+        metavar="NAME",
+        help="who does the work: mock (the scenario's script, in process; the default), replay (the same script "
+        "through the real Claude Code binary, its model on loopback), real (the configured agent and LLM), or the "
+        "name of an installed agent. May be given several times: each scenario then runs once for each.",
+    )
+    group.addoption("--obra-config", metavar="FILE", help="a YAML file of settings (see: obra config --default)")
+    group.addoption(
+        "--obra-report-dir",
+        metavar="DIR",
+        help="where each run leaves <run id>/results.jsonl, summary.json and report.md (default: reports, "
+        "in the root folder)",
+    )
+
+
+def agent_names(config: pytest.Config) -> tuple[str, ...]:
+    """Return what --obra-agent asks for, without doubles; mock when it is not given."""
+    return tuple(dict.fromkeys(config.getoption("--obra-agent") or ("mock",)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register markers; stop at once, with one list, when an agent that was asked for cannot work."""
+    for line in _MARKERS.values():
+        config.addinivalue_line("markers", line)
+    if hasattr(config, "workerinput"):
+        return
+    if config.getoption("--obra-agent") or config.getoption("--obra-config"):
+        from pytest_obra.agents import verify
+
+        verify(config, agent_names(config))
+    if not config.option.collectonly:
+        from pytest_obra.reporters.run_files import RunFiles
+
+        config.pluginmanager.register(RunFiles(config), "obra-run-files")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
+    """Take every ``*.obra.yaml`` as a test module, and no other YAML."""
+    if not file_path.name.endswith(SUFFIX):
+        return None
+    from pytest_obra.collection import ScenarioFile
+
+    return ScenarioFile.from_parent(parent, path=file_path)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each test its agents, and each scenario test its scenarios."""
+    if "obra_agent_name" in metafunc.fixturenames:
+        metafunc.parametrize("obra_agent_name", agent_names(metafunc.config), indirect=True, scope="function")
+    mark = metafunc.definition.get_closest_marker("obra_scenarios")
+    if "scenario" in metafunc.fixturenames and (mark or hasattr(metafunc.module, "obra_scenarios")):
+        from pytest_obra.collection import parametrize_scenarios
+
+        parametrize_scenarios(metafunc, mark)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Skip what needs a real agent where none was asked for."""
+    skip = pytest.mark.skip(reason="needs a real agent: run it with --obra-agent=real")
+    for item in items:
+        if item.get_closest_marker("obra_real"):
+            callspec = getattr(item, "callspec", None)
+            name = callspec.params.get("obra_agent_name") if callspec else None
+            names = (name,) if name else agent_names(config)
+            if all(one in _SCRIPTED_RUNGS for one in names):
+                item.add_marker(skip)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Carry a scenario's row on its report, and keep broken machinery apart from a bad agent."""
+    report = yield
+    if "obra_agent_name" not in getattr(item, "fixturenames", ()):
+        return report
+    from pytest_obra.running import annotate
+
+    annotate(item, call, report)
+    return report
+
+
+def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
+    """Show a run that broke down as ERROR, also when it broke inside the test's own call."""
+    if getattr(report, "obra_broke", False):
+        return "error", "E", "ERROR"
+    return None

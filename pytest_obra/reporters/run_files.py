@@ -1,0 +1,78 @@
+"""Collects every scenario's row where the whole run is seen, writes the files and the closing table."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from obra.reports.run_writer import RunWriter
+
+
+class RunFiles:
+    """Registered on the controller only; nothing is written or imported unless a scenario ran."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._started = time.monotonic()
+        self._rows: list[dict[str, Any]] = []
+        self._planned: dict[str, None] = {}
+        self._writer: RunWriter | None = None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remember which scenarios are about to run."""
+        for item in session.items:
+            callspec = getattr(item, "callspec", None)
+            if callspec and "scenario" in callspec.params and "obra_agent_name" in callspec.params:
+                self._planned[item.nodeid] = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the row from a report, in this process or from an xdist worker."""
+        if report.when == "teardown" or report.skipped:
+            self._planned.pop(report.nodeid, None)
+        row = getattr(report, "obra_row", None)
+        if row is not None:
+            self._planned.pop(report.nodeid, None)
+            self._rows.append(row)
+            self._write(row)
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Write the summary and the report."""
+        if self._writer is None:
+            return
+        from obra.reports.environment import environment
+
+        self._writer.finish(
+            environment(),
+            not_run=tuple(self._planned),
+            exit_status=int(exitstatus),
+            seconds=time.monotonic() - self._started,
+        )
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the closing table."""
+        if self._writer is None:
+            return
+        from pytest_obra.reporters.terminal import summary_lines
+
+        terminalreporter.section("obra", sep="=")
+        directory = _shown(self._writer.directory, self._config.invocation_params.dir)
+        for line in summary_lines(self._rows, directory=directory, not_run=tuple(self._planned)):
+            terminalreporter.line(line)
+
+    def _write(self, row: dict[str, Any]) -> None:
+        from obra.reports.run_writer import RunWriter, new_run_id
+
+        if self._writer is None:
+            option = self._config.getoption("--obra-report-dir")
+            folder = Path(option) if option else self._config.rootpath / "reports"
+            self._writer = RunWriter(folder / new_run_id(datetime.now(UTC)))
+        self._writer.add(row)
+
+
+def _shown(path: Path, start: Path) -> str:
+    return str(path.relative_to(start)) if path.is_relative_to(start) else str(path)

@@ -1,0 +1,142 @@
+"""Running scenarios inside pytest: what a process shares, one run, and what its report carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from obra.config import Config
+from obra.errors import ObraError
+from obra.scenarios.scenario import Scenario
+from obra.scenarios.scenario_run import ScenarioReport
+from obra.scenarios.scenario_run import run_scenario as run
+from pytest_obra.agents import settings_for
+from pytest_obra.reporters.terminal import error_text, failure_text
+
+if TYPE_CHECKING:
+    from obra.orchestrator import Orchestrator
+    from obra.state.state_manager import StateManager
+
+_SCENARIO = pytest.StashKey[Scenario]()
+_REPORT = pytest.StashKey[ScenarioReport]()
+
+
+class Shared:
+    """What the tests of one process share: settings read once, and one database for each address."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._states: dict[tuple[str, bool], StateManager] = {}
+        self.settings_for: Callable[[str], Config] = cache(lambda name: settings_for(name, config))
+
+    def state_for(self, config: Config) -> StateManager:
+        """Return the open database that *config* names."""
+        from obra.state.state_manager import StateManager
+
+        key = (config.settings.database.url, config.settings.database.echo)
+        if key not in self._states:
+            self._states[key] = StateManager(key[0], echo=key[1])
+        return self._states[key]
+
+    def close(self) -> None:
+        """Close every database."""
+        for state in self._states.values():
+            state.close()
+
+
+_SHARED = pytest.StashKey[Shared]()
+
+
+def shared(config: pytest.Config) -> Shared:
+    """Return what the tests of this process share; closed when pytest ends."""
+    if _SHARED not in config.stash:
+        config.stash[_SHARED] = Shared(config)
+        config.add_cleanup(config.stash[_SHARED].close)
+    return config.stash[_SHARED]
+
+
+def scenario_of(request: pytest.FixtureRequest) -> Scenario | None:
+    """Return the scenario that the asking test runs: the one given to run_scenario, or its parameter."""
+    node = request.node
+    if _SCENARIO in node.stash:
+        found: Scenario = node.stash[_SCENARIO]
+        return found
+    callspec = getattr(node, "callspec", None)
+    parameter = callspec.params.get("scenario") if callspec else None
+    return parameter if isinstance(parameter, Scenario) else None
+
+
+def runner(
+    request: pytest.FixtureRequest, agent_name: str, workspace: Path
+) -> Callable[[Scenario], ScenarioReport]:
+    """Return the function behind the fixture ``run_scenario``."""
+
+    def run_scenario(scenario: Scenario) -> ScenarioReport:
+        stash = request.node.stash
+        if _SCENARIO in stash:
+            raise pytest.UsageError(
+                f"run_scenario was called twice in {request.node.nodeid}; one test runs one scenario: "
+                f"use @pytest.mark.obra_scenarios to get a test for each"
+            )
+        stash[_SCENARIO] = scenario
+        orchestrator: Orchestrator = request.getfixturevalue("obra")
+        report = run(scenario, orchestrator, root=workspace, agent=agent_name)
+        stash[_REPORT] = report
+        if request.config.pluginmanager.hasplugin("allure_pytest") and request.config.getoption("--alluredir"):
+            from pytest_obra.reporters.allure_steps import attach
+
+            attach(report)
+        return report
+
+    return run_scenario
+
+
+def make_test() -> Callable[..., None]:
+    """Return the test function of one scenario file; each file needs a function object of its own."""
+
+    def test_scenario(scenario: Scenario, run_scenario: Callable[[Scenario], ScenarioReport]) -> None:
+        report = run_scenario(scenario)
+        if not report.passed:
+            pytest.fail(failure_text(report), pytrace=False)
+
+    return test_scenario
+
+
+def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Put the scenario's row on its report, and tell broken machinery from a bad agent.
+
+    Extra attributes of a report travel to the xdist controller with it, as long as they are plain data.
+    """
+    from obra.reports.rows import error_row, row_of
+
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, ObraError):
+        report.longrepr = error_text(error)
+        if call.when == "call":
+            # Whoever counts failures by phase (JUnit among them) shall see an error, not a failed test.
+            report.when = "run"  # type: ignore[assignment]  # a phase of our own
+        report.obra_broke = True
+    scenario = item.stash.get(_SCENARIO, None)
+    if scenario is None:
+        return
+    if call.when == "call" and _REPORT in item.stash:
+        done = item.stash[_REPORT]
+        row: dict[str, Any] = row_of(done, node=item.nodeid)
+        report.user_properties.extend(
+            (f"obra_{key}", row[key]) for key in ("result", "status", "iterations", "quality", "confidence")
+        )
+    elif report.failed:
+        callspec = getattr(item, "callspec", None)
+        row = error_row(
+            scenario=scenario.name,
+            agent=callspec.params.get("obra_agent_name", "") if callspec else "",
+            path=str(scenario.path),
+            node=item.nodeid,
+            message=str(error),
+        )
+    else:
+        return
+    report.obra_row = row
