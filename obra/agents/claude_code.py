@@ -186,7 +186,8 @@ def identity_of(version_text: str, command: str) -> str:
 
 
 def prompt_line(prompt: str) -> bytes:
-    """Return the message that sends *prompt*."""
+    """Return the message that sends *prompt*, as words: a leading ``/`` would make it a command of the CLI."""
+    prompt = f" {prompt}" if prompt.startswith("/") else prompt
     message = {"type": "user", "message": {"role": "user", "content": prompt}}
     return json.dumps(message).encode() + b"\n"
 
@@ -218,17 +219,16 @@ def failure_of(results: Sequence[Mapping[str, Any]]) -> AgentError | None:
     return AgentCrashed(f"Claude Code ended the turn with an error ({subtype}{reason}): {said}")
 
 
-def reply_of(results: Sequence[Mapping[str, Any]], *, seconds: float, spent_before_usd: float) -> Reply:
+def reply_of(results: Sequence[Mapping[str, Any]], *, seconds: float, total_before_usd: float) -> Reply:
     """Return the reply that the results of one turn make.
 
     Args:
         results: all ``result`` messages of the turn; more than one when background work woke the agent again.
         seconds: how long the turn took.
-        spent_before_usd: what the process had spent before it, since the CLI only tells the sum.
+        total_before_usd: ``total_cost_usd`` of the result before the turn, for versions that only tell the sum.
     """
     last = results[-1]
     subtype = str(last.get("subtype"))
-    cost = last.get("total_cost_usd")
     turns = [item["num_turns"] for item in results if isinstance(item.get("num_turns"), int)]
     denials = {
         str(denial.get("tool_use_id")): _denial(denial)
@@ -241,7 +241,7 @@ def reply_of(results: Sequence[Mapping[str, Any]], *, seconds: float, spent_befo
         session=str(last.get("session_id", "")),
         seconds=seconds,
         turns=sum(turns) if turns else None,
-        cost_usd=round(max(0.0, cost - spent_before_usd), 6) if isinstance(cost, int | float) else None,
+        cost_usd=_cost(results, total_before_usd),
         tokens_in=_tokens(results, "input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
         tokens_out=_tokens(results, "output_tokens"),
         limit=subtype if subtype.startswith("error_max_") else "",
@@ -261,6 +261,23 @@ def _cannot_be_reached(result: Mapping[str, Any], said: str) -> bool:
     if result.get("api_error") == "connection_failed":
         return True
     return bool(_UNREACHABLE.search(said))
+
+
+def _cost(results: Sequence[Mapping[str, Any]], total_before: float) -> float | None:
+    """Return the dollars of these results alone.
+
+    The total is that of the session, as far as it was saved: a killed process leaves an older one behind. So the
+    costs since the result before count, where the CLI tells them.
+    """
+    parts = [item.get("model_usage_since_last_result") for item in results]
+    if all(isinstance(part, Mapping) for part in parts):
+        usages = [usage for part in parts if isinstance(part, Mapping) for usage in part.values()]
+        costs = [usage.get("costUSD") for usage in usages if isinstance(usage, Mapping)]
+        return round(sum(cost for cost in costs if isinstance(cost, int | float)), 6)
+    total = results[-1].get("total_cost_usd")
+    if not isinstance(total, int | float):
+        return None
+    return round(total - total_before if total >= total_before else total, 6)
 
 
 def _denial(denial: Mapping[str, Any]) -> str:

@@ -59,7 +59,8 @@ class ClaudeCodeLocalAgent:
         self._wire: PipeWire | None = None
         self._monitor = OutputMonitor()
         self._launch: Launch | None = None
-        self._spent_usd = 0.0
+        self._spent_usd = 0.0  # by this process
+        self._total_usd = 0.0  # as the last result told it
         self._session = ""
 
     @property
@@ -137,6 +138,7 @@ class ClaudeCodeLocalAgent:
         """End the process with all it started and remove its private folders; safe to call twice."""
         self._end_process(in_turn=False)
         self._session = ""
+        self._total_usd = 0.0
         self._settings = None
         home, self._home = self._home, None
         if home is not None:
@@ -145,9 +147,10 @@ class ClaudeCodeLocalAgent:
     def _finish(self, seconds: float, limit: str) -> Reply:
         """Turn the results of a complete turn into the reply or the error that they stand for."""
         results = self._monitor.results
-        reply = reply_of(results, seconds=seconds, spent_before_usd=self._spent_usd)
+        reply = reply_of(results, seconds=seconds, total_before_usd=self._total_usd)
+        self._spent_usd += reply.cost_usd or 0.0
         total = results[-1].get("total_cost_usd")
-        self._spent_usd = float(total) if isinstance(total, int | float) else self._spent_usd
+        self._total_usd = float(total) if isinstance(total, int | float) else self._total_usd
         failure = failure_of(results)
         if failure is not None:
             if not self._monitor.model:  # it never began: there is no such session to resume

@@ -30,7 +30,7 @@ SIDE_ANSWER = "Noted."
 
 _CALL_ID = re.compile(r"toolu_obra_(\d+)_(\d+)")
 _REMINDER = re.compile(r"\s*<system-reminder>.*</system-reminder>\s*", re.DOTALL)
-_OWN_WORDS = ("<task-notification>", "[Request interrupted by user", "<local-command-")
+_OWN_WORDS = ("<task-notification>", "[Request interrupted by user", "<local-command-", "<command-name>")
 _CHANGES_FOLDER = re.compile(r"(^|[\s;&|({])(cd|pushd)\b")
 
 
@@ -76,13 +76,9 @@ def answer(script: Sequence[ScriptStep], request: Mapping[str, Any], workspace: 
             continue
         given = _input_now(call, number, read)
         if given is not None:
-            return {
-                "type": "tool_use",
-                "id": f"toolu_obra_{number}_{index}",
-                "name": call.tool,
-                "input": call.input,
-            }
-    return {"type": "text", "text": (step.say.strip() and step.say) or NOTHING_TO_SAY}
+            identity = f"toolu_obra_{number}_{index}"
+            return {"type": "tool_use", "id": identity, "name": call.tool, "input": given}
+    return {"type": "text", "text": step.say if step.say.strip() else NOTHING_TO_SAY}
 
 
 def position(messages: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
