@@ -1,0 +1,102 @@
+"""How sure the verdict is. Not how good the work is: work that is surely bad gives a high number too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from obra.domain import Confidence, Evidence, Factor, Review, Verdict
+from obra.judging.claims import false_claims
+from obra.judging.response_validator import ResponseValidator
+from obra.judging.situation import read_validation
+
+EVIDENCE, REVIEW, AGREEMENT, REPLY = 50.0, 20.0, 20.0, 10.0
+IMPLIED_ONLY, CHANGES_ONLY = 25.0, 10.0
+UNSURE = 5.0
+FALSE_CLAIM = -30.0
+READABLE = frozenset({Verdict.YES, Verdict.NO})
+
+
+class ConfidenceScorer:
+    """Scores how much there is to judge by, and whether it agrees.
+
+    ===========  ======  =================================================================================
+    factor       weight  points
+    ===========  ======  =================================================================================
+    evidence     50      a written check ran 50; only implied checks 25; only changes 10; nothing 0
+    review       20      yes or no 20; unsure 5; unreadable or missing 0
+    agreement    20      checks pass and review yes, or one fails and review no: 20; else 0
+    reply        10      the reply is an answer
+    false claim  0       minus 30 for each claim that the evidence contradicts
+    ===========  ======  =================================================================================
+
+    The sum never falls below 0.
+    """
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        """Take the section ``confidence``; its threshold is the decision engine's and cannot move a score."""
+        self.config = dict(config or {})
+        self.validator = ResponseValidator()
+
+    def score_response(self, response: Any, task: Any, metadata: Mapping[str, Any] | None = None) -> Confidence:  # noqa: ARG002  # the task is part of the plan's signature
+        """Return a number from 0 to 100 with its factors.
+
+        Args:
+            response: the reply, as a text or a record.
+            task: what was asked.
+            metadata: may hold ``validation`` (a record or ``{"valid": bool}``), ``evidence``, ``review`` and
+                ``claims``. A ``quality`` may be there and does not count: good and sure are two things.
+        """
+        metadata = metadata or {}
+        text = str(response)
+        evidence: Evidence | None = metadata.get("evidence")
+        review: Review | None = metadata.get("review")
+        given = metadata.get("validation")
+        _, valid = read_validation(self.validator.validate_response(text) if given is None else given)
+        claims = metadata.get("claims")
+        claims = false_claims(text, evidence) if claims is None else tuple(claims)
+        factors = (
+            _evidence_factor(evidence or Evidence()),
+            _review_factor(review),
+            _agreement_factor(evidence or Evidence(), review),
+            Factor(
+                name="reply",
+                points=REPLY if valid else 0.0,
+                weight=REPLY,
+                why="the reply is an answer" if valid else "the reply is no answer",
+            ),
+            *(Factor(name="false claim", points=FALSE_CLAIM, weight=0.0, why=claim) for claim in claims),
+        )
+        return Confidence(max(0.0, sum(factor.points for factor in factors)), factors)
+
+
+def _evidence_factor(evidence: Evidence) -> Factor:
+    if any(check.required and not check.implied for check in evidence.checks):
+        points, why = EVIDENCE, "checks ran that were written for this task"
+    elif evidence.checks:
+        points, why = IMPLIED_ONLY, "only implied or optional checks ran"
+    elif evidence.total_changes:
+        points, why = CHANGES_ONLY, "files changed, but nothing measured them"
+    else:
+        points, why = 0.0, "there is nothing to judge by"
+    return Factor(name="evidence", points=points, weight=EVIDENCE, why=why)
+
+
+def _review_factor(review: Review | None) -> Factor:
+    if review is None:
+        return Factor(name="review", points=0.0, weight=REVIEW, why="nobody reviewed")
+    points = {Verdict.UNSURE: UNSURE, Verdict.UNREADABLE: 0.0}.get(review.verdict, REVIEW)
+    return Factor(name="review", points=points, weight=REVIEW, why=f"the reviewer says {review.verdict.value}")
+
+
+def _agreement_factor(evidence: Evidence, review: Review | None) -> Factor:
+    measured = any(check.required for check in evidence.checks)
+    if not measured or review is None or review.verdict not in READABLE:
+        return Factor(name="agreement", points=0.0, weight=AGREEMENT, why="there is nothing to compare")
+    agree = (not evidence.failed_checks) == (review.verdict is Verdict.YES)
+    return Factor(
+        name="agreement",
+        points=AGREEMENT if agree else 0.0,
+        weight=AGREEMENT,
+        why="checks and reviewer agree" if agree else "checks and reviewer contradict each other",
+    )
