@@ -7,6 +7,7 @@ Precedence, weakest first: the defaults below, a YAML file, environment variable
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -286,6 +287,7 @@ RUNGS: Mapping[str, Mapping[str, Any]] = {
 """What ``--obra-agent=mock|replay|real`` sets."""
 
 _ENVIRONMENT_PREFIX = "OBRA__"
+_PASSWORD_IN_URL = re.compile(r"(://[^/:@\s]*):[^@\s]*@")
 
 
 class Config:
@@ -393,10 +395,7 @@ class Config:
         try:
             self.settings = Settings.model_validate(data)
         except ValidationError as error:
-            problem = next(problems_of(error, Settings))
-            secret = "api_key" in key
-            text = f"'{key}': not a legal value" if secret else problem.text
-            raise ConfigError(f"{origin}: {text}") from error
+            raise ConfigError(f"{origin}: {next(problems_of(error, Settings)).text}") from error
         self.origins[key] = origin
 
     @staticmethod
@@ -471,6 +470,8 @@ def _as_yaml(text: str) -> Any:
 def _to_yaml(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "'**********'"
+    if isinstance(value, str) and "://" in value:
+        value = _PASSWORD_IN_URL.sub(r"\1:***@", value)
     if isinstance(value, tuple):
         value = list(value)
     if isinstance(value, float) and value.is_integer():

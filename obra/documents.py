@@ -6,6 +6,7 @@ The fast path uses the C loader and looks at positions only when something is wr
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ValidationError
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Model = TypeVar("Model", bound=BaseModel)
 Location = tuple[str | int, ...]
+_SECRET = re.compile("key|password|secret|token$")
+"""Keys whose values never stand in a message."""
 
 
 class DocumentError(Exception):
@@ -133,8 +136,8 @@ def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[Valu
             yield ValueProblem(location, f"the key '{key}' is missing")
         else:
             reason = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-            shown = _shown(detail["input"])
-            yield ValueProblem(location, f"'{key}': {reason}; it is {shown}")
+            shown = "" if _SECRET.search(key) else f"; it is {_shown(detail['input'])}"
+            yield ValueProblem(location, f"'{key}': {reason}{shown}")
 
 
 def nearest_key(location: Sequence[str | int], model: type[BaseModel]) -> str:

@@ -1,0 +1,49 @@
+"""ScriptedLLM says what it was told, fills in what a review needs, and raises when its script is used up."""
+
+import json
+
+import pytest
+
+from obra.domain import Verdict
+from obra.errors import ScriptExhausted
+from obra.judging.review_reader import read_review
+from obra.llm.scripted_llm import ScriptedLLM
+from obra.prompting.prompt_generator import REVIEW_SCHEMA
+
+
+def test_without_a_script_it_is_unsure():
+    """No script: a review that is legal and unsure, and a harmless text where no review is asked for."""
+    llm = ScriptedLLM({})
+    assert read_review(llm.generate("x", schema=REVIEW_SCHEMA)).verdict is Verdict.UNSURE
+    assert "hello" in llm.generate("Say hello").lower()
+    assert llm.is_available()
+
+
+@pytest.mark.parametrize(
+    ("turn", "verdict"),
+    [
+        ({"score": 90}, "yes"),
+        ({"score": 70}, "yes"),
+        ({"score": 69.9}, "no"),
+        ({"score": 95, "verdict": "no"}, "no"),
+        ({"score": 10, "verdict": "yes"}, "yes"),
+    ],
+)
+def test_a_score_alone_means_a_verdict(turn, verdict):
+    """A turn without verdict is a yes from 70 up; a verdict that is written wins. Both are legal reviews."""
+    text = ScriptedLLM({"script": [turn]}).generate("x", schema=REVIEW_SCHEMA)
+    assert set(json.loads(text)) == set(REVIEW_SCHEMA["properties"])
+    assert read_review(text).verdict == verdict
+
+
+def test_texts_are_given_back_as_they_stand():
+    """A text in the script is answered letter by letter, so that garbage can be played."""
+    assert ScriptedLLM({"script": ["{not json"]}).generate("x", schema=REVIEW_SCHEMA) == "{not json"
+
+
+def test_a_used_up_script_is_said():
+    """One question more than there are turns raises, and says how many there were."""
+    llm = ScriptedLLM({"script": [{"score": 1}]})
+    llm.generate("x", schema=REVIEW_SCHEMA)
+    with pytest.raises(ScriptExhausted, match=r"has 1 turn\(s\) and a question number 2 came"):
+        llm.generate("x", schema=REVIEW_SCHEMA)
