@@ -32,9 +32,6 @@ POLLING_SECONDS = 1.0
 SETTLING_SECONDS = 1.0
 """Without any event for this long, stop() believes that none is under way; watchdog holds a move for 0.5 s."""
 
-DELIVERY_SECONDS = 5.0
-"""A consumer that takes longer than this for one event while stop() waits is given up."""
-
 _NO_MORE_WATCHES = {errno.ENOSPC, errno.EMFILE, errno.ENFILE}
 
 _KINDS = {
@@ -57,6 +54,9 @@ class FileWatcher:
     ``on_touch`` runs in a thread of the watcher, one call at a time, and may take its time. What it raises is
     logged, and the next touch is delivered all the same.
     """
+
+    DELIVERY_SECONDS = 5.0
+    """A listener that takes longer than this for one touch while :meth:`stop` waits is given up."""
 
     def __init__(self, root: Path, on_touch: Callable[[str, str], None], *, ignore: Sequence[str] = ()) -> None:
         """Take the folder and the listener; *ignore* are names of files or folders, at any depth, to be silent of.
@@ -118,7 +118,7 @@ class FileWatcher:
         observer.join()
         self._queue.put(None)
         if not is_own_thread and not _waited(
-            lambda: _joined(deliverer, DELIVERY_SECONDS), lambda: self._delivered
+            lambda: _joined(deliverer, self.DELIVERY_SECONDS), lambda: self._delivered
         ):
             self._give_up()
 
@@ -250,7 +250,7 @@ class FileWatcher:
         self._queue.put(None)
         logger.warning(
             "the listener has not returned for %g s; %d more touches of files in %s are not delivered",
-            DELIVERY_SECONDS,
+            self.DELIVERY_SECONDS,
             left,
             self._root,
         )
