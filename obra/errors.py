@@ -21,6 +21,7 @@
     |   +-- TaskBusy             another live process is working on that task
     +-- WorkspaceError           a workspace cannot be prepared, read or restored
     +-- CheckError               a check itself broke; that is not a failed check
+    +-- ReportError              the files about a run cannot be written
 
 Every message says what happened, with which value, and what to do next.
 """
@@ -120,3 +121,7 @@ class WorkspaceError(ObraError):
 
 class CheckError(ObraError):
     """A check itself broke; this is never counted as a failed check."""
+
+
+class ReportError(ObraError):
+    """The files about a run cannot be written."""

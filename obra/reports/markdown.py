@@ -1,0 +1,263 @@
+"""The report of a run for people: one Markdown page, made of its summary and its rows."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from obra.reports.quoting import fenced, html_line, inline
+
+Row = Mapping[str, Any]
+
+_WORDS = {
+    "passed": "passed",
+    "agent_failed": "agent failed",
+    "verdict_wrong": "verdict wrong",
+    "machinery_broke": "machinery broke",
+}
+_MEANINGS = {
+    "passed": "the task ended as it should, and the hidden checks agree.",
+    "agent_failed": "the task did not end as it should.",
+    "verdict_wrong": "what Obra decided is not what the hidden checks show.",
+    "machinery_broke": "there is no verdict; this says nothing about the agent.",
+}
+
+
+def report_markdown(summary: Mapping[str, Any], rows: Iterable[Row], environment: Mapping[str, str]) -> str:
+    """Return the whole page.
+
+    Args:
+        summary: what :func:`obra.reports.summary.summarize` returned.
+        rows: the rows it was made from; gone through once.
+        environment: versions by name.
+    """
+    return "".join(report_parts(summary, rows, environment))
+
+
+def report_parts(summary: Mapping[str, Any], rows: Iterable[Row], environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the page piece by piece, for runs that are too long to be held in memory."""
+    title = f"Obra run {inline(summary['run'])}" if summary.get("run") else "Obra run"
+    yield f"# {title}\n\n"
+    yield _headline(summary)
+    yield "\n## Environment\n\n"
+    yield _table(("What", "Version"), [(name, inline(value)) for name, value in environment.items()])
+    yield "\n## Results\n\n"
+    yield _table(
+        (
+            "Scenario",
+            "Agent",
+            "Result",
+            "Status",
+            "Attempts",
+            "Quality",
+            "Confidence",
+            "Seconds",
+            "Tokens",
+            "Cost",
+        ),
+        [_result_cells(line) for line in summary["scenarios"]],
+    )
+    yield from _not_run(summary["not_run"])
+    for row in rows:
+        yield from _scenario(row)
+
+
+def _headline(summary: Mapping[str, Any]) -> str:
+    counts, totals, rate = summary["counts"], summary["totals"], summary["pass_rate"]
+    parts = [f"{counts[result]} {word}" for result, word in _WORDS.items()]
+    shown = "unknown, as nothing was judged" if rate is None else f"{rate:.0%} of what was judged"
+    cost, tokens = (_with_unknown(totals, key, show) for key, show in (("cost_usd", _cost), ("tokens", _count)))
+    return (
+        f"{', '.join(parts)}, {counts['not_run']} not run.\n\n"
+        f"- Pass rate: {shown}\n"
+        f"- Time: {summary['seconds']:.1f} s (scenarios alone: {totals['seconds_known']:.1f} s)\n"
+        f"- Tokens: {tokens}\n"
+        f"- Cost: {cost}\n"
+        f"- Exit status: {summary['exit_status']}\n"
+    )
+
+
+def _with_unknown(totals: Mapping[str, Any], key: str, show: Any) -> str:
+    unknown = totals[f"{key}_unknown"]
+    if not unknown:
+        return str(show(totals[key]))
+    return f"unknown (not told by {unknown} of the scenarios; the others: {show(totals[f'{key}_known'])})"
+
+
+def _not_run(names: Sequence[str]) -> Iterator[str]:
+    if names:
+        yield "\n## Not run\n\n"
+        yield "".join(f"- {inline(name)}\n" for name in names)
+
+
+def _scenario(row: Row) -> Iterator[str]:
+    yield f"\n## {inline(row['scenario'])} ({inline(row['agent'])}): {_WORDS[row['result']]}\n\n"
+    yield f"{_WORDS[row['result']].capitalize()}: {_MEANINGS[row['result']]}\n\n"
+    yield from _facts(row)
+    unmet = [check for check in (*row["expectations"], *row["truth"]) if not check["passed"]]
+    if unmet:
+        yield "\n**Not met**\n\n"
+        yield "".join(f"- {inline(check['name'])}: {inline(check['message'])}\n" for check in unmet)
+    yield from _issues(row)
+    yield from _check_table("Expectations", row["expectations"])
+    yield from _check_table("Hidden checks", row["truth"])
+    for attempt in row["attempts"]:
+        yield from _attempt(attempt)
+    yield from _again(row)
+
+
+def _facts(row: Row) -> Iterator[str]:
+    facts = {
+        "Status": f"{row['status'] or 'none'}, because: {inline(row['reason'])}",
+        "Agent": inline(row["agent_identity"]) or "unknown",
+        "Reviewer": inline(row["llm_identity"]) or "unknown",
+        "Attempts": str(row["iterations"]),
+        "Quality": _score(row["quality"]),
+        "Confidence": _score(row["confidence"]),
+        "Time": _seconds(row["seconds"]),
+        "Tokens": _count(row["tokens"]),
+        "Cost": _cost(row["cost_usd"]),
+    }
+    opened = row["breakpoint"]
+    if opened:
+        facts["Breakpoint"] = f"{opened['id']} ({inline(opened['trigger'])}): {inline(opened['reason'])}"
+    yield "".join(f"- {name}: {text}\n" for name, text in facts.items())
+
+
+def _issues(row: Row) -> Iterator[str]:
+    """Yield what got in the way, attempt by attempt, whatever the ending was."""
+    met: list[str] = []
+    for attempt in row["attempts"]:
+        found = [f"the turn was ended by {attempt['limit']}"] if attempt["limit"] else []
+        found += [f"not permitted: {denial}" for denial in attempt["denials"]]
+        found += attempt["tampering"]
+        found += [f"the reply is no answer: {problem}" for problem in attempt["problems"]]
+        found += [f"the agent asks: {attempt['question']}"] if attempt["question"] else []
+        found += [f"{check['name']}: {check['message']}" for check in attempt["checks"] if not check["passed"]]
+        found += [f"the reviewer says: {issue}" for issue in attempt["review"]["issues"]]
+        met += [f"- attempt {attempt['number']}: {inline(issue)}\n" for issue in found]
+    if met:
+        yield "\n**Issues met on the way**\n\n"
+        yield "".join(met)
+
+
+def _attempt(attempt: Row) -> Iterator[str]:
+    yield f"\n### Attempt {attempt['number']}: {inline(attempt['action'])}\n\n"
+    yield f"{inline(attempt['reason'])}\n\n"
+    yield "".join(f"- {inline(reason)}\n" for reason in attempt["reasons"])
+    yield (
+        f"\n{_seconds(attempt['seconds'])}, turns {_count(attempt['turns'])}, "
+        f"tokens {_count(attempt['tokens'])}, cost {_cost(attempt['cost_usd'])}\n"
+    )
+    yield from _folded("Prompt", attempt["prompt"])
+    yield from _folded("Reply", attempt["reply"])
+    yield from _changes(attempt)
+    yield from _check_table("Checks", attempt["checks"])
+    yield from _review(attempt["review"])
+    yield from _score_table("Quality", attempt["quality"], attempt["quality_factors"])
+    yield from _score_table("Confidence", attempt["confidence"], attempt["confidence_factors"])
+    yield from _folded("Feedback for the next attempt", attempt["feedback"])
+
+
+def _changes(attempt: Row) -> Iterator[str]:
+    changes = attempt["changes"]
+    if not changes:
+        yield "\nNo file changed.\n"
+    else:
+        yield "\n**Changes**\n\n"
+        yield "".join(
+            f"- {inline(change['kind'])}: {inline(change['path'])}"
+            + (f" (was {inline(change['old_path'])})" if change["old_path"] else "")
+            + f", +{change['added']} -{change['removed']}\n"
+            for change in changes
+        )
+    yield from _folded("Diff since the task began", attempt["patch"], "diff")
+
+
+def _review(review: Row) -> Iterator[str]:
+    yield f"\n**Review**: {inline(review['verdict'])}, score {_score(review['score'])}"
+    yield f", by {inline(review['model'])}\n" if review["model"] else "\n"
+    if review["question"]:
+        yield f"\n- asks: {inline(review['question'])}\n"
+
+
+def _score_table(name: str, score: float | None, factors: Sequence[Row]) -> Iterator[str]:
+    yield f"\n**{name}**: {_score(score)}\n"
+    if factors:
+        yield "\n"
+        yield _table(
+            ("Factor", "Points", "Of", "Why"),
+            [
+                (inline(one["name"]), _score(one["points"]), _score(one["weight"]), inline(one["why"]))
+                for one in factors
+            ],
+        )
+
+
+def _check_table(name: str, checks: Sequence[Row]) -> Iterator[str]:
+    if not checks:
+        return
+    yield f"\n**{name}**\n\n"
+    cells = [
+        (
+            inline(check["name"]),
+            "passed" if check["passed"] else "failed" if check["required"] else "failed, not required",
+            inline(check["message"]),
+        )
+        for check in checks
+    ]
+    yield _table(("Check", "Result", "What was seen"), cells)
+    for check in checks:
+        if not check["passed"]:
+            yield from _folded(f"Output of {check['name']}", check["output"])
+
+
+def _again(row: Row) -> Iterator[str]:
+    where = row["node"] or row["path"]
+    yield "\n**Run it again**\n\n"
+    agent = f" --obra-agent={shlex.quote(row['agent'])}" if row["agent"] else ""
+    yield fenced(f"pytest{agent} {shlex.quote(where)}", "sh")
+
+
+def _folded(title: str, text: str, language: str = "text") -> Iterator[str]:
+    if text:
+        yield f"\n<details>\n<summary>{html_line(title)}</summary>\n\n"
+        yield fenced(text, language)
+        yield "\n</details>\n"
+
+
+def _result_cells(line: Row) -> Sequence[str]:
+    return (
+        inline(line["scenario"], 200),
+        inline(line["agent"], 200),
+        _WORDS[line["result"]],
+        line["status"] or "none",
+        str(line["iterations"]),
+        _score(line["quality"]),
+        _score(line["confidence"]),
+        "unknown" if line["seconds"] is None else f"{line['seconds']:.1f}",
+        _count(line["tokens"]),
+        _cost(line["cost_usd"]),
+    )
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = (head, ["---"] * len(head), *lines)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def _score(value: float | None) -> str:
+    return "none" if value is None else f"{value:.1f}"
+
+
+def _seconds(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2f} s"
+
+
+def _count(value: int | None) -> str:
+    return "unknown" if value is None else str(value)
+
+
+def _cost(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4f} USD"

@@ -1,0 +1,47 @@
+"""Foreign text in a Markdown page: whatever it holds, it stays text and the page keeps its shape."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_SPACE = re.compile(r"\s+")
+_BACKTICKS = re.compile("`+")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+_ACTIVE = re.compile(r"([\\`*_\[\]|~$])")
+_OPENING = re.compile(r"^([#+=-]|\d+(?=[.)]))")
+"""What would begin a heading, a list or a line at the start of a block."""
+_SHORTEST_FENCE = 3
+
+
+def inline(text: str, longest: int = 1000) -> str:
+    """Return *text* on one line in which nothing is markup: fit for a sentence, a list item or a table cell.
+
+    Args:
+        text: anything.
+        longest: characters kept before escaping.
+    """
+    text = _SPACE.sub(" ", visible(text)).strip()
+    if len(text) > longest:
+        text = f"{text[:longest]} [...]"
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _ACTIVE.sub(r"\\\1", text)
+    return _OPENING.sub(lambda found: f"{found[1]}\\" if found[1].isdigit() else f"\\{found[1]}", text)
+
+
+def html_line(text: str) -> str:
+    """Return *text* on one line, fit for the inside of an HTML element, where Markdown is not read."""
+    return html.escape(_SPACE.sub(" ", visible(text)).strip())
+
+
+def fenced(text: str, language: str = "text") -> str:
+    """Return *text* as a code block whose fence is longer than any row of backticks in it."""
+    text = visible(text.replace("\r\n", "\n").replace("\r", "\n")).strip("\n")
+    longest = max((len(run) for run in _BACKTICKS.findall(text)), default=0)
+    fence = "`" * max(_SHORTEST_FENCE, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}\n"
+
+
+def visible(text: str) -> str:
+    """Return *text* with control characters, but tab and line ends, shown as U+FFFD: no terminal obeys them."""
+    return _CONTROL.sub("\ufffd", text)

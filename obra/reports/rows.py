@@ -1,0 +1,203 @@
+"""One scenario as one row of plain JSON data, fit for a file, for another process and for any reader.
+
+A row holds nothing but ``str, int, float, bool, None, list`` and ``dict`` with text keys; exact types, no
+subclasses, no numbers that are not finite and no text that UTF-8 cannot hold, so that every serializer takes it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from obra.domain import Attempt, CheckResult, Factor, FileChange, Outcome
+    from obra.scenarios.scenario_run import ScenarioReport
+
+LONGEST_TEXT = 100_000
+"""Characters kept of each prompt, reply, patch and output; what is cut stands in full in the database."""
+MACHINERY_BROKE = "machinery_broke"
+"""The result of a scenario that came to no verdict."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def row_of(report: ScenarioReport, *, node: str = "") -> dict[str, Any]:
+    """Return everything that a run of a scenario showed.
+
+    Args:
+        report: the run.
+        node: the pytest node id that runs it again.
+
+    Returns:
+        The row; seconds, US dollars, scores from 0 to 100. ``None`` for cost or tokens means unknown.
+    """
+    outcome = report.outcome
+    return {
+        "scenario": text_of(report.scenario),
+        "agent": text_of(report.agent),
+        "agent_identity": text_of(report.agent_identity),
+        "llm_identity": text_of(report.llm_identity),
+        "node": text_of(node),
+        "path": text_of(report.path),
+        "workspace": text_of(report.workspace),
+        "result": text_of(report.result),
+        "task": outcome.task_id,
+        "status": text_of(outcome.status),
+        "reason": text_of(outcome.reason),
+        "iterations": outcome.iterations,
+        "quality": _number(outcome.quality_score),
+        "confidence": _number(outcome.confidence),
+        "seconds": _number(report.seconds),
+        "cost_usd": _number(outcome.cost_usd),
+        "tokens": outcome.tokens,
+        "breakpoint": _breakpoint(outcome),
+        "expectations": _checks(report.expectations),
+        "truth": _checks(report.truth),
+        "attempts": [_attempt(attempt) for attempt in outcome.attempts],
+    }
+
+
+def error_row(*, scenario: str, agent: str, path: str, node: str, message: str) -> dict[str, Any]:
+    """Return the row of a scenario that came to no verdict because the machinery broke.
+
+    It has the same keys as any other row; what is not known is ``None`` or empty.
+    """
+    return {
+        "scenario": text_of(scenario),
+        "agent": text_of(agent),
+        "agent_identity": "",
+        "llm_identity": "",
+        "node": text_of(node),
+        "path": text_of(path),
+        "workspace": "",
+        "result": MACHINERY_BROKE,
+        "task": None,
+        "status": None,
+        "reason": text_of(message),
+        "iterations": 0,
+        "quality": None,
+        "confidence": None,
+        "seconds": None,
+        "cost_usd": None,
+        "tokens": None,
+        "breakpoint": None,
+        "expectations": [],
+        "truth": [],
+        "attempts": [],
+    }
+
+
+def text_of(value: str) -> str:
+    """Return *value* as a plain ``str`` that UTF-8 can hold.
+
+    Of more than :data:`LONGEST_TEXT` characters the first are kept, and a note says how many were cut.
+    """
+    text = str.__str__(value)
+    if len(text) > LONGEST_TEXT:
+        cut = len(text) - LONGEST_TEXT
+        text = f"{text[:LONGEST_TEXT]}\n[{cut} more characters are cut here]"
+    if text.isascii():
+        return text
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    reply, decision = attempt.reply, attempt.decision
+    tokens = None
+    if reply.tokens_in is not None and reply.tokens_out is not None:
+        tokens = reply.tokens_in + reply.tokens_out
+    return {
+        "number": attempt.number,
+        "prompt": text_of(attempt.prompt),
+        "reply": text_of(reply.text),
+        "seconds": _number(attempt.seconds),
+        "turns": reply.turns,
+        "cost_usd": _number(reply.cost_usd),
+        "tokens": tokens,
+        "limit": text_of(reply.limit),
+        "denials": _texts(reply.denials),
+        "changes": [_change(change) for change in attempt.evidence.changes],
+        "patch": text_of(attempt.evidence.patch),
+        "tampering": _texts(attempt.evidence.tampering),
+        "checks": _checks(attempt.evidence.checks),
+        "review": _review(attempt),
+        "problems": [text_of(problem) for problem in attempt.validation.problems],
+        "question": text_of(attempt.validation.question),
+        "quality": _number(attempt.quality.overall_score),
+        "quality_factors": _factors(attempt.quality.factors),
+        "quality_issues": _texts(attempt.quality.issues),
+        "confidence": _number(attempt.confidence),
+        "confidence_factors": _factors(attempt.confidence_factors),
+        "action": text_of(decision.action),
+        "reason": text_of(decision.reason),
+        "reasons": _texts(decision.reasons),
+        "feedback": text_of(decision.feedback),
+    }
+
+
+def _review(attempt: Attempt) -> dict[str, Any]:
+    review = attempt.review
+    return {
+        "verdict": text_of(review.verdict),
+        "score": _number(review.score),
+        "issues": _texts(review.issues),
+        "question": text_of(review.question),
+        "model": text_of(review.model),
+        "raw": text_of(review.raw),
+    }
+
+
+def _breakpoint(outcome: Outcome) -> dict[str, Any] | None:
+    opened = outcome.breakpoint
+    if opened is None:
+        return None
+    return {"id": opened.id, "trigger": text_of(opened.trigger), "reason": text_of(opened.reason)}
+
+
+def _checks(checks: Iterable[CheckResult]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": text_of(check.name),
+            "passed": check.passed,
+            "required": check.required,
+            "implied": check.implied,
+            "message": text_of(check.message),
+            "output": text_of(check.output),
+        }
+        for check in checks
+    ]
+
+
+def _change(change: FileChange) -> dict[str, Any]:
+    return {
+        "path": text_of(change.path),
+        "kind": text_of(change.kind),
+        "old_path": text_of(change.old_path),
+        "added": change.added,
+        "removed": change.removed,
+    }
+
+
+def _factors(factors: Iterable[Factor]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": text_of(factor.name),
+            "points": _number(factor.points),
+            "weight": _number(factor.weight),
+            "why": text_of(factor.why),
+        }
+        for factor in factors
+    ]
+
+
+def _texts(values: Iterable[str]) -> list[str]:
+    return [text_of(value) for value in values]
+
+
+def _number(value: float | None) -> float | None:
+    """Return an exact float, or ``None`` for what JSON cannot say (infinity, not a number)."""
+    if value is None or not math.isfinite(value):
+        return None
+    return float(value)

@@ -1,0 +1,120 @@
+"""RunWriter: the three files of a run, ``results.jsonl``, ``summary.json`` and ``report.md``."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from obra.errors import ReportError
+from obra.reports.markdown import report_parts
+from obra.reports.summary import line_of, summarize
+
+
+def new_run_id(now: datetime) -> str:
+    """Return a name for a run's folder, such as ``20261122-141500-ab12cd``; names sort by time.
+
+    Args:
+        now: the moment; one that knows its time zone is written in UTC.
+    """
+    moment = now.astimezone(UTC) if now.tzinfo else now
+    return f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+class RunWriter:
+    """Writes what a run shows, row by row, and its summary at the end.
+
+    Nothing is written before the first row. Rows are not kept in memory: ``finish`` reads them back.
+
+    Args:
+        directory: the run's own folder; its name is the run id.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._results = directory / "results.jsonl"
+        self._lines: list[dict[str, Any]] = []
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Append one row to ``results.jsonl``; when this returns, other processes can read it.
+
+        Raises:
+            ReportError: it cannot be written; the file still holds whole lines only.
+        """
+        line = json.dumps(row, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        try:
+            if self._lines:
+                _append(self._results, line, "ab")
+            else:
+                self.directory.mkdir(parents=True, exist_ok=True)
+                _append(self._results, line, "xb")
+        except FileExistsError as error:
+            raise ReportError(
+                f"the report {error.filename or self.directory} is there already and belongs to another run; "
+                f"give each run a folder of its own"
+            ) from error
+        except OSError as error:
+            raise _unwritable(self._results, error) from error
+        self._lines.append(line_of(row))
+
+    def finish(
+        self, environment: Mapping[str, str], *, not_run: Sequence[str], exit_status: int, seconds: float
+    ) -> None:
+        """Write ``summary.json`` and ``report.md``, each whole or not at all; nothing when no row was added.
+
+        Args:
+            environment: versions by name.
+            not_run: what was asked for and never ran.
+            exit_status: the exit status of the whole run.
+            seconds: its wall clock time.
+
+        Raises:
+            ReportError: a file cannot be written or read back.
+        """
+        if not self._lines:
+            return
+        numbers = summarize(self._lines, not_run=not_run, exit_status=exit_status, seconds=seconds)
+        summary = {"run": self.directory.name, "environment": dict(environment), **numbers}
+        _replace(self.directory / "summary.json", (json.dumps(summary, indent=2, allow_nan=False), "\n"))
+        _replace(self.directory / "report.md", report_parts(summary, self._rows(), environment))
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        with self._results.open("rb") as stream:
+            for line in stream:
+                yield json.loads(line)
+
+
+def _append(path: Path, line: bytes, mode: str) -> None:
+    """Write a whole line or nothing: what was written of it before an error is taken back."""
+    with path.open(mode, buffering=0) as stream:
+        end = stream.seek(0, os.SEEK_END)
+        try:
+            rest = memoryview(line)
+            while rest:
+                rest = rest[stream.write(rest) :]
+        except OSError:
+            stream.truncate(end)
+            raise
+
+
+def _replace(path: Path, parts: Iterable[str]) -> None:
+    """Put a file in place that holds all parts; readers see the old one or the new one, never half of it."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.writelines(parts)
+        unfinished.replace(path)
+    except (OSError, ValueError) as error:
+        with suppress(OSError):  # the first error is the one to tell
+            unfinished.unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: Exception) -> ReportError:
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return ReportError(f"the report {path} cannot be written: {why}; make room or name another folder for reports")

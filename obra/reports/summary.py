@@ -1,0 +1,73 @@
+"""The numbers of a whole run, counted from its rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from obra.reports.rows import MACHINERY_BROKE
+
+JUDGED = ("passed", "agent_failed", "verdict_wrong")
+"""Results that are a verdict. Broken machinery is none and never counts into the pass rate."""
+
+_LINE_KEYS = (
+    "scenario",
+    "agent",
+    "node",
+    "result",
+    "status",
+    "reason",
+    "iterations",
+    "quality",
+    "confidence",
+    "seconds",
+    "cost_usd",
+    "tokens",
+)
+
+
+def summarize(
+    rows: Iterable[Mapping[str, Any]], *, not_run: Sequence[str], exit_status: int, seconds: float
+) -> dict[str, Any]:
+    """Return the numbers of a run as plain JSON data.
+
+    Args:
+        rows: rows of :mod:`obra.reports.rows`, or the lines that :func:`line_of` makes of them.
+        not_run: what was asked for and never ran.
+        exit_status: the exit status of the whole run.
+        seconds: its wall clock time.
+
+    Returns:
+        ``counts``; ``pass_rate`` from 0 to 1, or ``None`` when nothing was judged; ``totals``, in which a total is
+        ``None`` as soon as one part is unknown, beside the sum of the known parts and the number of unknown ones;
+        ``scenarios``, one line for each row; ``not_run``; ``exit_status``; ``seconds``.
+    """
+    lines = [line_of(row) for row in rows]
+    seen = Counter(line["result"] for line in lines)
+    counts = {result: seen[result] for result in (*JUDGED, MACHINERY_BROKE)}
+    judged = sum(counts[result] for result in JUDGED)
+    return {
+        "counts": {**counts, "not_run": len(not_run)},
+        "pass_rate": counts["passed"] / judged if judged else None,
+        "totals": {
+            **_total("seconds", lines),
+            **_total("cost_usd", lines),
+            **_total("tokens", lines),
+        },
+        "seconds": seconds,
+        "exit_status": exit_status,
+        "scenarios": lines,
+        "not_run": list(not_run),
+    }
+
+
+def line_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the few values of a row that a table shows."""
+    return {key: row[key] for key in _LINE_KEYS}
+
+
+def _total(key: str, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    known = [line[key] for line in lines if line[key] is not None]
+    unknown = len(lines) - len(known)
+    return {key: None if unknown else sum(known), f"{key}_known": sum(known), f"{key}_unknown": unknown}
