@@ -1,0 +1,172 @@
+"""Where snapshots live: a bare git object store of our own, outside every workspace.
+
+It has objects and nothing else: no index, no refs, no work tree. The format is git's, so that
+``git --git-dir STORE show TREE`` works for people; the user's own repository is never opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from obra.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    import pygit2
+
+TREE, BLOB = 2, 3  # git's object types, as libgit2 numbers them
+FOLDER, FILE, PROGRAM, SYMLINK = 0o40000, 0o100644, 0o100755, 0o120000  # git's modes
+_KINDS = {TREE: b"tree", BLOB: b"blob"}
+_RENAME_LIMIT = 500
+"""Beyond this many new or lost files renames are not looked for: each is compared with each."""
+
+# The person's own git settings must not change what a diff looks like; local settings win over global ones.
+_CONFIG = """\
+[core]
+\trepositoryformatversion = 0
+\tfilemode = true
+\tbare = true
+\tattributesFile = /dev/null
+[diff]
+\tnoprefix = false
+\tmnemonicPrefix = false
+[gc]
+\tauto = 0
+"""
+
+
+class Entry(NamedTuple):
+    """One name in a folder: git's mode and the id of its content."""
+
+    name: bytes
+    mode: int
+    id: str
+
+
+class SnapshotStore:
+    """Content by the hash of its content. Several processes may use one store at once.
+
+    Attributes:
+        path: the bare repository; made when first needed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Name the store; nothing is opened or made yet."""
+        self.path = path.absolute()
+        self._known: set[str] = set()
+
+    @cached_property
+    def repository(self) -> pygit2.Repository:
+        """The open repository.
+
+        Raises:
+            WorkspaceError: the folder cannot be made, or holds something else.
+        """
+        import pygit2
+
+        try:
+            if not (self.path / "HEAD").exists():
+                self._create()
+            return pygit2.Repository(str(self.path))
+        except (OSError, pygit2.GitError) as error:
+            raise WorkspaceError(
+                f"the snapshot store {self.path} cannot be opened: {error}. Give an empty or new folder"
+            ) from error
+
+    def _create(self) -> None:
+        """Build the store under another name and move it into place, so that no one sees half of it."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f"{self.path.name}.new-", dir=self.path.parent))
+        try:
+            for folder in ("objects/info", "objects/pack", "refs/heads"):
+                (made / folder).mkdir(parents=True)
+            (made / "config").write_text(_CONFIG, encoding="utf-8")
+            (made / "HEAD").write_text("ref: refs/heads/none\n", encoding="utf-8")
+            made.chmod(0o755)
+            made.rename(self.path)
+        except OSError:
+            if not (self.path / "HEAD").exists():  # else another process was first, and that is as good
+                raise
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+    def write(self, kind: int, data: bytes) -> str:
+        """Store a :data:`BLOB` or :data:`TREE` and return its id; costs a hash when it was stored before."""
+        header = b"%s %d\0" % (_KINDS[kind], len(data))
+        name = hashlib.sha1(header + data, usedforsecurity=False).hexdigest()
+        if name not in self._known:
+            self.repository.odb.write(kind, data)
+            self._known.add(name)
+        return name
+
+    def write_stream(self, stream: IO[bytes]) -> str:
+        """Store the rest of *stream* as a blob, without holding it in memory."""
+        return str(self.repository.create_blob_fromiobase(stream))  # type: ignore[arg-type]  # any binary file
+
+    def write_tree(self, entries: Iterable[Entry]) -> str:
+        """Store a folder and return its id."""
+        ordered = sorted(entries, key=lambda entry: entry.name + b"/" if entry.mode == FOLDER else entry.name)
+        return self.write(TREE, b"".join(b"%o %s\0%s" % (e.mode, e.name, bytes.fromhex(e.id)) for e in ordered))
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a blob or the raw bytes of a tree.
+
+        Raises:
+            WorkspaceError: there is no such object.
+        """
+        import pygit2
+
+        try:
+            data: bytes = self.repository.odb.read(pygit2.Oid(hex=name))[1]
+        except (KeyError, ValueError, pygit2.GitError) as error:
+            raise WorkspaceError(
+                f"the snapshot store {self.path} has no object {name!r}; was the store replaced or cleaned?"
+            ) from error
+        return data
+
+    def read_tree(self, name: str) -> list[Entry]:
+        """Return the entries of a folder in git's order.
+
+        Raises:
+            WorkspaceError: there is no such tree.
+        """
+        data, entries, at = self.read(name), [], 0
+        while at < len(data):
+            blank = data.index(b" ", at)
+            end = data.index(b"\0", blank)
+            entries.append(Entry(data[blank + 1 : end], int(data[at:blank], 8), data[end + 1 : end + 21].hex()))
+            at = end + 21  # the zero byte, and 20 bytes of SHA-1
+        return entries
+
+    def size(self, name: str) -> int:
+        """Return the size of a blob in bytes without reading all of it."""
+        import pygit2
+
+        size: int = self.repository.odb.read_header(pygit2.Oid(hex=name))[1]
+        return size
+
+    def diff(self, before: str, after: str, context: int = 3) -> pygit2.Diff:
+        """Return git's diff of two trees, renames found.
+
+        Raises:
+            WorkspaceError: one of the trees is not there.
+        """
+        import pygit2
+
+        trees = [self.repository.get(name) if _is_id(name) else None for name in (before, after)]
+        for name, tree in zip((before, after), trees, strict=True):
+            if not isinstance(tree, pygit2.Tree):
+                raise WorkspaceError(f"the snapshot store {self.path} has no snapshot {name!r}")
+        old, new = trees
+        found: pygit2.Diff = old.diff_to_tree(new, context_lines=context)  # type: ignore[union-attr]
+        found.find_similar(flags=pygit2.enums.DiffFind.FIND_RENAMES, rename_limit=_RENAME_LIMIT)
+        return found
+
+
+def _is_id(name: str) -> bool:
+    return len(name) == 40 and all(letter in "0123456789abcdef" for letter in name)  # noqa: PLR2004  # SHA-1

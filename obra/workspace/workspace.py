@@ -1,0 +1,171 @@
+"""The folder an agent works in: photographed, compared, restored, copied.
+
+Snapshots are trees in a :class:`SnapshotStore` outside the workspace. The user's own repository, if there is one,
+is never written: no index, branch, stash or reflog of it changes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from obra.domain import FileChange
+from obra.errors import WorkspaceError
+from obra.workspace.difference import WorkspaceDiff, compare, tampering
+from obra.workspace.path_names import to_text
+from obra.workspace.repository_state import repository_state
+from obra.workspace.restoring import Restorer
+from obra.workspace.snapshot_store import FOLDER, SnapshotStore
+from obra.workspace.walking import Walker, opened_root
+
+IGNORED = (".git", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache")
+GUARDED = (".claude", ".mcp.json", "CLAUDE.md")
+
+
+class Workspace:
+    """One folder and its snapshots.
+
+    A snapshot holds files, their content, symlinks (as links, never followed) and whether the owner may run a
+    file. It does not hold empty folders, other permission bits, times, pipes, sockets and devices, nor the
+    ignored names. Ignore files and attributes in the workspace have no effect. File names are given as text, see
+    ``path_names.py`` for names that are not UTF-8.
+
+    Attributes:
+        root: the folder; a symlink in its place is refused, not followed.
+        store: where the snapshots are.
+        ignore: names that are left out at any depth; ``.git`` always is.
+        guarded: paths whose change is tampering.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        store: SnapshotStore,
+        *,
+        ignore: Sequence[str] = IGNORED,
+        guarded: Sequence[str] = GUARDED,
+    ) -> None:
+        """Take the folder and the store.
+
+        Raises:
+            WorkspaceError: the store lies inside the folder.
+        """
+        parent = root.absolute().parent.resolve()  # the folder itself is not resolved: it may become a link
+        self.root = parent / root.name if root.name not in ("", "..") else root.resolve()
+        self.store = store
+        self.ignore = frozenset(ignore) | {".git"}
+        self.guarded = tuple(guarded)
+        if store.path.resolve().is_relative_to(self.root):
+            raise WorkspaceError(
+                f"the snapshot store {store.path} lies in the workspace {self.root}; put it outside"
+            )
+        self._walker = Walker(self.root, store, self.ignore)
+
+    def snapshot(self) -> str:
+        """Store all files as they are now and return the tree id, 40 hexadecimal digits.
+
+        Files that did not change since the last snapshot of this object are not read again.
+
+        Raises:
+            WorkspaceError: the folder is gone or replaced by a link, or a file cannot be read.
+        """
+        return self._walker.walk()
+
+    def files(self, tree: str) -> tuple[str, ...]:
+        """Return all paths of a snapshot, sorted.
+
+        Raises:
+            WorkspaceError: there is no such snapshot.
+        """
+        found: list[str] = []
+        waiting = [("", tree)]
+        while waiting:
+            above, name = waiting.pop()
+            for entry in self.store.read_tree(name):
+                path = above + to_text(entry.name)
+                if entry.mode == FOLDER:
+                    waiting.append((path + "/", entry.id))
+                else:
+                    found.append(path)
+        return tuple(sorted(found))
+
+    def diff(self, before: str, after: str, *, max_patch: int = 200_000) -> WorkspaceDiff:
+        """Return what differs between two snapshots, renames found.
+
+        Args:
+            before: tree id of the older snapshot.
+            after: tree id of the newer one.
+            max_patch: characters of the patch; beyond it large files are cut, each with a note.
+
+        Raises:
+            WorkspaceError: there is no such snapshot.
+        """
+        return compare(self.store, before, after, max_patch)
+
+    def tampering(self, changes: Sequence[FileChange]) -> tuple[str, ...]:
+        """Return a sentence for each change at or under a guarded path; see ``difference.tampering``."""
+        return tampering(changes, self.guarded)
+
+    def git_state(self) -> str:
+        """Return HEAD, commit and hashes of config and hooks, a line each; empty without a repository.
+
+        Raises:
+            WorkspaceError: the workspace is gone or replaced by a link.
+        """
+        with opened_root(self.root):
+            return repository_state(self.root)
+
+    def restore(self, tree: str) -> None:
+        """Make the files exactly those of a snapshot; ignored names stay as they are.
+
+        Nothing is written through a symlink. A root that is gone is made again.
+
+        Raises:
+            WorkspaceError: there is no such snapshot, the root is a symlink, or something cannot be written.
+        """
+        self.store.read_tree(tree)
+        try:
+            if not self.root.exists() and not self.root.is_symlink():
+                self.root.mkdir(parents=True)
+            with opened_root(self.root) as descriptor:
+                Restorer(self.store, self.ignore).restore(descriptor, tree)
+        except OSError as error:
+            name = to_text(os.fsencode(error.filename or self.root))
+            raise WorkspaceError(
+                f"the workspace {self.root} cannot be restored: {name}: {error.strerror}; "
+                f"give yourself the right to write there and restore again"
+            ) from error
+
+    def copy_to(self, destination: Path) -> None:
+        """Copy the workspace as it is now, ``.git`` too but no caches, to a new or empty folder.
+
+        Symlinks stay symlinks; pipes, sockets and devices are left out.
+
+        Raises:
+            WorkspaceError: *destination* is not new or empty or lies inside, or something cannot be copied.
+        """
+        with opened_root(self.root):  # says it clearly when the workspace is gone
+            pass
+        if destination.resolve().is_relative_to(self.root):
+            raise WorkspaceError(f"{destination} lies in the workspace {self.root}; copy to a folder outside")
+        try:
+            if destination.exists() and any(destination.iterdir()):
+                raise WorkspaceError(f"{destination} is not empty; copy to a new folder")
+            shutil.copytree(self.root, destination, symlinks=True, ignore=self._not_copied, dirs_exist_ok=True)
+        except shutil.Error as error:
+            source, _, reason = error.args[0][0]
+            raise WorkspaceError(f"{source} cannot be copied: {reason}") from error
+        except OSError as error:
+            raise WorkspaceError(f"{self.root} cannot be copied to {destination}: {error}") from error
+
+    def _not_copied(self, folder: str, names: list[str]) -> set[str]:
+        left_out = {name for name in names if name in self.ignore and name != ".git"}
+        with os.scandir(folder) as listing:
+            for item in listing:
+                mode = item.stat(follow_symlinks=False).st_mode
+                if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)):
+                    left_out.add(item.name)
+        return left_out
