@@ -20,8 +20,28 @@ from obra.evidence.paths import Unusable, as_list, is_within, listed, locate, sh
 from obra.evidence.running import exit_words, run_in
 from obra.evidence.scene import Scene, Scratch
 
-_START = "import sys, pytest; sys.path.insert(0, ''); sys.exit(pytest.main(sys.argv[1:]))"
-"""What ``python -m pytest`` does, except that pytest is imported before the workspace is on the path."""
+_START = """
+import sys
+import pytest
+
+class Watch:
+    stopped = 0
+
+    def pytest_keyboard_interrupt(self):
+        self.stopped = 2
+
+    def pytest_sessionfinish(self, session):
+        plugins = session.config.pluginmanager
+        if "hypothesis" not in sys.modules and plugins.has_plugin("hypothesispytest"):
+            plugins.unregister(name="hypothesispytest")
+
+sys.path.insert(0, "")
+watch = Watch()
+code = pytest.main(sys.argv[1:], plugins=[watch])
+sys.exit(code or watch.stopped)
+"""
+"""What ``python -m pytest`` does, but pytest is imported before the workspace is on the path, ``pytest.exit``
+counts as an interruption even with return code 0, and Hypothesis, where unused, is not loaded for the summary."""
 _REPORT_BYTES = 64 * 1024 * 1024
 _NAMED_TESTS = 5
 _NO_TESTS_COLLECTED = 5
@@ -104,11 +124,13 @@ class PytestCheck(Check):
             message = f"expected {expected} within {limit:g} s, pytest was still running; {end}"
         elif tally is None:
             code = exit_words(result.exit_code)
-            message = f"expected {expected}; pytest ended with exit code {code} and left no report; {end}"
+            why = _complaint(result.output) or end
+            message = f"expected {expected}; pytest ended with exit code {code} and left no report; {why}"
         elif result.exit_code == _NO_TESTS_COLLECTED or tally == Tally():
             message = f"expected {expected}; no test was found; {end}"
         elif result.exit_code != 0 or tally.failed or tally.errors or tally.passed < self.pytest.at_least:
-            message = f"expected {expected}, got {tally}; exit code {exit_words(result.exit_code)}"
+            why = "" if tally.failed or tally.errors or result.exit_code == 0 else f"; {end}"
+            message = f"expected {expected}, got {tally}; exit code {exit_words(result.exit_code)}{why}"
         else:
             return passed(f"{tally}", result.output)
         return failed(message, result.output)
@@ -123,7 +145,7 @@ class PytestCheck(Check):
         return (
             sys.executable,
             *("-P", "-c", _START),
-            *("-p", "no:obra", "-p", "no:cacheprovider"),
+            *("-p", "no:obra"),  # the cache stays on: a project's own --ff needs it, and it ends with the copy
             *(f"--rootdir={scratch.workspace}", f"--junitxml={report}"),
             *("-o", "junit_family=xunit2", "--color=no", "--tb=short"),
             *(f"./{path}" for path in self.pytest.paths),
@@ -133,6 +155,11 @@ class PytestCheck(Check):
 def _named(tests: Sequence[str]) -> str:
     more = ", ..." if len(tests) > _NAMED_TESTS else ""
     return f" ({', '.join(shown(test) for test in tests[:_NAMED_TESTS])}{more})"
+
+
+def _complaint(output: str) -> str:
+    """Return pytest's own complaint about its options or paths, which is not its last line; or nothing."""
+    return next((line for line in output.splitlines() if line.startswith("ERROR: ")), "")
 
 
 def read_report(report: Path) -> Tally | None:

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from obra.evidence.patterns import Pattern, is_found
+
+
+def test_a_pattern_is_found_at_any_line() -> None:
+    """^ and $ fit at each line; bytes that are no UTF-8 are no obstacle."""
+    assert is_found("^b$", b"a\nb\n\xff", 5)
+    assert not is_found("^c$", b"a\nb\n", 5)
+    assert is_found("ü\n?", "grün".encode(), 5)
+
+
+def test_an_endless_search_is_ended() -> None:
+    """Catastrophic backtracking costs the limit, not a lifetime."""
+    started = time.monotonic()
+    with pytest.raises(TimeoutError, match=r"did not end within 0\.3 s"):
+        is_found("(a+)+$", b"a" * 60 + b"!", 0.3)
+    assert time.monotonic() - started < 3
+
+
+def test_a_search_that_breaks_is_no_answer() -> None:
+    """What the searching process cannot compile comes back as an error with its reason."""
+    with pytest.raises(RuntimeError, match=r"broke: .*unterminated"):
+        is_found("[", b"", 5)
+
+
+@pytest.mark.parametrize("pattern", ["(", "", "a{99999999999999999999}"])
+def test_bad_patterns_are_refused_when_they_are_read(pattern: str) -> None:
+    """Not a regular expression, or one that fits everything."""
+    with pytest.raises(ValidationError, match=r"not a regular expression|fits everything"):
+        TypeAdapter(Pattern).validate_python(pattern)
