@@ -33,6 +33,8 @@ from obra.workspace.processes import ProcessTree, clean_environment, run_command
 
 _END_OF_INPUT_SECONDS = 3.0
 """Seconds that Claude Code gets to end by itself when its input ends; 0.02 to 0.07 are usual."""
+_HANGING_SECONDS = 0.2
+"""The same, when it has not answered an interrupt either."""
 _VERSION_OUTPUT = 4_000
 
 _identities: dict[tuple[str, int, int], str] = {}
@@ -209,7 +211,8 @@ class ClaudeCodeLocalAgent:
             if in_turn:
                 wire.send(interrupt_line())
             wire.close_input()
-            if tree.wait(_END_OF_INPUT_SECONDS) is None:
+            hangs = in_turn and not self._monitor.has_answered  # not even the interrupt helped
+            if tree.wait(_HANGING_SECONDS if hangs else _END_OF_INPUT_SECONDS) is None:
                 tree.stop()
         finally:
             tree.sweep()

@@ -92,7 +92,8 @@ class Conversation:
             return BACKGROUND_TASKS if monitor.tasks else ""
         said = f"last seen: {monitor.last.kind} {monitor.last.text!r}" if monitor.last else "it printed nothing"
         self._wire.send(interrupt_line())
-        self._wait_for_answer(on_event)
+        if monitor.lines:
+            self._wait_for_answer(on_event)
         reason = {
             "ready": f"did not print a line within {clock.ready:g} s of its start; raise timeout_ready",
             "idle": f"was silent for {clock.idle:g} s; raise timeout_response when its tools take that long",
@@ -112,13 +113,13 @@ class Conversation:
 
     def _drain(self, on_event: AgentEventSink | None) -> None:
         """Read what came since the last turn, so that it is not taken for an answer to the next prompt."""
-        while not self._wire.lines.empty():
-            self._read_one(0.0, on_event)
+        while self._read_one(0.0, on_event):
+            continue
 
     def _read_one(self, seconds: float, on_event: AgentEventSink | None) -> bool:
         """Feed the next line to the monitor; return False when none came in time."""
         try:
-            line = self._wire.lines.get(timeout=seconds) if seconds > 0 else self._wire.lines.get_nowait()
+            line = self._wire.next_line(seconds)
         except queue.Empty:
             return False
         if line is None:

@@ -1,7 +1,8 @@
 """Lines to and from a program, moved by one thread that never waits for its consumer.
 
 Whoever stops reading a program's output to wait for something else can deadlock it. So the pump reads all there is
-at once into an unbounded queue, and writes what is to be sent as the program takes it.
+at once into a queue, and writes what is to be sent as the program takes it. Only a program that floods us, far
+beyond what any conversation needs, is made to wait until somebody reads.
 """
 
 from __future__ import annotations
@@ -16,15 +17,23 @@ from typing import IO, Protocol
 
 LONGEST_LINE = 64 * 1024 * 1024
 """Bytes of one line that are kept (5 MB were seen whole); a longer one is cut, and so no message any more."""
+FLOOD = 2 * LONGEST_LINE
+"""Bytes that may wait to be read before the program has to wait."""
 _CHUNK = 256 * 1024
+_LINE_OVERHEAD = 64  # bytes that a short line takes beside its text, so that many empty lines count too
 _ERRORS_KEPT = 8 * 1024
 
 
 class Wire(Protocol):
     """A conversation in lines with a program, wherever it runs."""
 
-    lines: queue.SimpleQueue[bytes | None]
-    """What the program printed, line by line; ``None`` is the end."""
+    def next_line(self, seconds: float) -> bytes | None:
+        """Return the next line the program printed, ``None`` at its end, waiting at most *seconds*.
+
+        Raises:
+            queue.Empty: there was none in time.
+        """
+        ...
 
     def send(self, data: bytes) -> None:
         """Queue *data* for the program; never waits."""
@@ -77,7 +86,8 @@ class PipeWire:
 
     def __init__(self, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]) -> None:
         """Take over the pipes and begin to read."""
-        self.lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._waiting = 0
         self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
         self._framer = LineFramer()
         self._errors = b""
@@ -85,11 +95,26 @@ class PipeWire:
         self._outgoing = bytearray()
         self._input_ends = False
         self._closing = False
+        self._flooded = False
         self._wake_read, self._wake_write = os.pipe()
         for pipe in (stdin, stdout, stderr):
             os.set_blocking(pipe.fileno(), False)
         self._thread = threading.Thread(target=self._pump, name="obra-agent-wire", daemon=True)
         self._thread.start()
+
+    def next_line(self, seconds: float) -> bytes | None:
+        """Return the next line, ``None`` at the end; raise ``queue.Empty`` when none comes within *seconds*."""
+        line = self._lines.get(timeout=seconds) if seconds > 0 else self._lines.get_nowait()
+        if line is None:
+            self._lines.put(None)  # the end stays the end
+            return None
+        with self._lock:
+            was_flooded = self._waiting > FLOOD
+            self._waiting -= len(line) + _LINE_OVERHEAD
+            is_over = was_flooded and self._waiting <= FLOOD
+        if is_over:
+            self._wake()
+        return line
 
     def send(self, data: bytes) -> None:
         """Queue *data* for the program; never waits."""
@@ -132,10 +157,13 @@ class PipeWire:
             while not self._closing:
                 for key, _ in selector.select():
                     key.data(selector)
-        self.lines.put(None)
+        self._lines.put(None)
 
     def _woken(self, selector: selectors.BaseSelector) -> None:
         os.read(self._wake_read, _CHUNK)
+        if self._flooded:
+            self._flooded = False
+            selector.register(self._stdout, selectors.EVENT_READ, self._read_output)
         if not self._stdin.closed and self._stdin not in selector.get_map():
             selector.register(self._stdin, selectors.EVENT_WRITE, self._write_input)
 
@@ -155,13 +183,18 @@ class PipeWire:
 
     def _read_output(self, selector: selectors.BaseSelector) -> None:
         data = os.read(self._stdout.fileno(), _CHUNK)
-        for line in self._framer.feed(data):
-            self.lines.put(line)
-        if not data:
+        lines = list(self._framer.feed(data))
+        if not data and (rest := self._framer.rest()):
+            lines.append(rest)
+        with self._lock:
+            self._waiting += sum(len(line) + _LINE_OVERHEAD for line in lines)
+            self._flooded = bool(data) and self._waiting > FLOOD
+        for line in lines:
+            self._lines.put(line)
+        if not data or self._flooded:
             selector.unregister(self._stdout)
-            if rest := self._framer.rest():
-                self.lines.put(rest)
-            self.lines.put(None)
+        if not data:
+            self._lines.put(None)
 
     def _read_errors(self, selector: selectors.BaseSelector) -> None:
         data = os.read(self._stderr.fileno(), _CHUNK)
