@@ -77,7 +77,7 @@ def resolve(connection: sa.Connection, breakpoint_id: int, answer: str) -> Break
             f"breakpoint {breakpoint_id} is resolved already, with the answer {found.answer!r:.80}; "
             f"the first answer stays. Run task {found.task_id} again to have it judged anew"
         )
-    values = {"status": BreakpointStatus.RESOLVED, "answer": clean(answer), "resolved_at": now}
+    values = {"status": BreakpointStatus.RESOLVED.value, "answer": clean(answer), "resolved_at": now}
     connection.execute(_UPDATE, {"key": breakpoint_id, **values})
     told = {"breakpoint_id": breakpoint_id, "answer": answer}
     journal.write_event(connection, found.task_id, "breakpoint_resolved", told, now)

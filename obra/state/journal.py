@@ -68,10 +68,10 @@ def no_task(task_id: int) -> NotFound:
 
 
 def write_event(
-    connection: sa.Connection, task_id: int, kind: str, data: Mapping[str, Any], now: datetime
+    connection: sa.Connection, task_id: int, kind: str, data: Mapping[str, Any], now: datetime | None = None
 ) -> None:
     """Append one event to the story of a task that is known to exist."""
-    values = {"task_id": task_id, "kind": clean(kind), "data": to_json(data), "at": now}
+    values = {"task_id": task_id, "kind": clean(kind), "data": to_json(data), "at": now or datetime.now(UTC)}
     connection.execute(_INSERT_EVENT, values)
 
 

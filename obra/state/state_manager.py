@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from obra.domain import (
     Attempt,
@@ -17,12 +17,14 @@ from obra.domain import (
     Task,
     TaskStatus,
 )
+from obra.errors import StateError
 from obra.state import attempts, breakpoints, journal, tasks
 from obra.state.database import Database
-from obra.state.encoding import clean
 from obra.state.failures import masked
 from obra.state.owners import this_process
 from obra.state.task_data import task_of
+
+Word = TypeVar("Word", bound=StrEnum)
 
 
 class StateManager:
@@ -117,7 +119,7 @@ class StateManager:
         self, project_id: int | None = None, status: TaskStatus | str | None = None, limit: int | None = 50
     ) -> tuple[Task, ...]:
         """Return tasks as they truly stand (see :meth:`get_task`), the last changed first; ``None`` is all."""
-        wanted = None if status is None else TaskStatus(status)
+        wanted = None if status is None else _word(TaskStatus, status)
         with self._database.reading() as connection:
             return tasks.newest(connection, project_id, wanted, limit)
 
@@ -154,7 +156,8 @@ class StateManager:
             StateError: the number is taken, a score is not from 0 to 100, or something is not JSON.
         """
         with self._database.writing() as connection:
-            return attempts.record(connection, attempt, status, reason)
+            ends = None if status is None else _word(TaskStatus, status)
+            return attempts.record(connection, attempt, ends, reason)
 
     def finish_task(
         self,
@@ -174,17 +177,7 @@ class StateManager:
             TaskBusy: another living process of this host is working on it.
         """
         with self._database.writing() as connection:
-            stored, now = tasks.find_to_change(connection, task_id), datetime.now(UTC)
-            tasks.require_legal(stored, status if status is not TaskStatus.RUNNING else stored.status)
-            if stored.owner != this_process():
-                tasks.refuse_if_busy(stored, also_when_unknown=False)
-            if breakpoint is not None:
-                breakpoints.open_(connection, breakpoint, task_id, now)
-            told = {"status": status, "reason": reason}
-            journal.write_event(connection, task_id, "ended", told, now)
-            return tasks.change(
-                connection, stored, status=status, status_reason=clean(reason), owner="", updated_at=now
-            )
+            return tasks.finish(connection, task_id, _word(TaskStatus, status), reason, breakpoint)
 
     def attempts(self, task_id: int) -> tuple[Attempt, ...]:
         """Return all attempts at a task, in order, equal to what was recorded.
@@ -214,7 +207,7 @@ class StateManager:
         limit: int | None = 50,
     ) -> tuple[Breakpoint, ...]:
         """Return breakpoints, the newest first; ``None`` means all."""
-        wanted = None if status is None else BreakpointStatus(status)
+        wanted = None if status is None else _word(BreakpointStatus, status)
         with self._database.reading() as connection:
             return breakpoints.newest(connection, task_id, wanted, limit)
 
@@ -237,7 +230,7 @@ class StateManager:
         """
         with self._database.writing() as connection:
             journal.require_task(connection, task_id)
-            journal.write_event(connection, task_id, kind, data, datetime.now(UTC))
+            journal.write_event(connection, task_id, kind, data)
 
     def events(self, task_id: int) -> tuple[Mapping[str, Any], ...]:
         """Return the story of a task, oldest first: mappings of ``id, task_id, kind, data, at``.
@@ -249,3 +242,11 @@ class StateManager:
         """
         with self._database.reading() as connection:
             return journal.events(connection, task_id)
+
+
+def _word(words: type[Word], given: str) -> Word:
+    """Return the status that *given* names."""
+    try:
+        return words(given)
+    except ValueError as error:
+        raise StateError(f"there is no status {given!r}; it may be {', '.join(words)}") from error

@@ -10,11 +10,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from obra.domain import LEGAL_STATUS_CHANGES, Limits, Task, TaskStatus
+from obra.domain import LEGAL_STATUS_CHANGES, Breakpoint, Limits, Task, TaskStatus
 from obra.errors import IllegalStatus, NotFound, StateError, TaskBusy
-from obra.state import journal
+from obra.state import breakpoints, journal
 from obra.state.encoding import clean, from_json, to_json
-from obra.state.owners import describe, is_alive
+from obra.state.owners import describe, is_alive, this_process
 from obra.state.tables import Columns
 from obra.state.tables import task as tasks
 
@@ -127,9 +127,32 @@ def start(connection: sa.Connection, task_id: int, owner: str, base_snapshot: st
     )
 
 
+def finish(
+    connection: sa.Connection, task_id: int, status: TaskStatus, reason: str, opened: Breakpoint | None
+) -> Task:
+    """End a running task for a cause that is no attempt's decision.
+
+    Raises:
+        NotFound: there is none with that id.
+        IllegalStatus: it may not become *status*.
+        TaskBusy: another living process of this host is working on it.
+    """
+    stored, now = find_to_change(connection, task_id), datetime.now(UTC)
+    if status is TaskStatus.RUNNING:
+        raise IllegalStatus(f"task {task_id} cannot be finished as running; start_task() sets a task running")
+    require_legal(stored, status)
+    if stored.owner != this_process():
+        refuse_if_busy(stored, also_when_unknown=False)
+    if opened is not None:
+        breakpoints.open_(connection, opened, task_id, now)
+    journal.write_event(connection, task_id, "ended", {"status": status, "reason": reason}, now)
+    return change(connection, stored, status=status, status_reason=clean(reason), owner="", updated_at=now)
+
+
 def change(connection: sa.Connection, stored: Task, **values: Any) -> Task:
     """Write columns of a task and return it as it is now. The caller has checked that it may."""
-    connection.execute(_UPDATE, {"key": stored.id, **values})
+    plain = {name: value.value if isinstance(value, TaskStatus) else value for name, value in values.items()}
+    connection.execute(_UPDATE, {"key": stored.id, **plain})
     return replace(stored, **values)
 
 
