@@ -14,15 +14,37 @@ from obra.events import AgentEventKind as Kind
 from obra.monitoring.output_monitor import OutputMonitor
 
 RECORDED = (Path(__file__).parent / "data" / "turns.jsonl").read_bytes().splitlines()
-"""Four turns: write and run; edit, and a write outside; a command in the background; a limit; then an API error."""
+"""Five turns: write and run; edit and a write outside; a background task; a limit; then an API error."""
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
-KEYS = ("type", "subtype", "message", "content", "tasks", "usage", "result", "errors", "request", "session_id", "id")
-TYPES = ("system", "assistant", "user", "result", "rate_limit_event", "control_request", "text", "tool_use", "init")
+KEYS = (
+    "type",
+    "subtype",
+    "message",
+    "content",
+    "tasks",
+    "usage",
+    "result",
+    "errors",
+    "request",
+    "session_id",
+    "id",
+)
+TYPES = (
+    "system",
+    "assistant",
+    "user",
+    "result",
+    "rate_limit_event",
+    "control_request",
+    "text",
+    "tool_use",
+    "init",
+)
 
 
 def read(*lines: object) -> tuple[OutputMonitor, list]:
@@ -140,7 +162,14 @@ def test_begin_forgets_results_and_keeps_the_session():
 
 def test_a_retry_of_the_model_api_is_an_error_event():
     """What the CLI says of a failing API reaches the observer at once."""
-    line = {"type": "system", "subtype": "api_retry", "attempt": 1, "max_retries": 3, "error_status": 529, "error": "x"}
+    line = {
+        "type": "system",
+        "subtype": "api_retry",
+        "attempt": 1,
+        "max_retries": 3,
+        "error_status": 529,
+        "error": "x",
+    }
     _, events = read(line)
     assert events[0].kind is Kind.ERROR
     assert "529" in events[0].text
@@ -172,7 +201,9 @@ def test_garbage_is_told_and_never_raises(garbage: bytes):
     assert monitor.result is not None
 
 
-@given(st.dictionaries(st.sampled_from(KEYS), ANY_JSON | st.sampled_from(TYPES), max_size=6), st.sampled_from(TYPES))
+@given(
+    st.dictionaries(st.sampled_from(KEYS), ANY_JSON | st.sampled_from(TYPES), max_size=6), st.sampled_from(TYPES)
+)
 def test_any_json_object_is_read(message: dict, kind: str):
     """Fields of any type in any place are no reason to raise, and each event is one short line."""
     _, events = read({**message, "type": kind}, {"type": kind, "message": {"content": [message, {"type": kind}]}})
