@@ -20,6 +20,7 @@ from obra.errors import (
 )
 from obra.llm.local_llm_interface import LocalLLMInterface
 from obra.plugins import LLMPlugin, find_plugin
+from obra.testing import check_llm
 
 
 def _llm(server, **settings):
@@ -44,6 +45,17 @@ def test_is_the_plugin_called_ollama():
     """The entry point leads here, and the class fulfils the protocol."""
     assert find_plugin("obra.llms", "ollama") is LocalLLMInterface
     assert isinstance(LocalLLMInterface({"api_url": "http://localhost:1", "model": "m"}), LLMPlugin)
+
+
+def test_keeps_the_contract_of_all_llms(ollama, dead_url):
+    """The suite that strangers' adapters must pass, with a server and without one."""
+    ollama.will(pieces=("Hello",))
+    ollama.will(pieces=('{"score":', " 1}"))
+    check_llm(
+        lambda: _llm(ollama),
+        schema={"type": "object"},
+        unreachable=lambda: LocalLLMInterface({"api_url": dead_url, "model": "m"}),
+    )
 
 
 def test_every_setting_reaches_the_wire_where_ollama_reads_it(ollama):
