@@ -128,7 +128,9 @@ def _git() -> Prerequisite:
         name="git",
         found=told or "not on PATH",
         ok=found is not None,
-        cure="git is not on PATH or does not start: install it, for example: apt-get install git",
+        needed=False,
+        cure="git is not on PATH or does not start, and a scenario whose workspace is a repository needs it: "
+        "install it, for example: apt-get install git",
     )
 
 
@@ -234,7 +236,7 @@ def _database(settings: Settings) -> Prerequisite:
         name="database",
         found=str(file) if ok else f"{file} cannot be written",
         ok=ok,
-        cure=f"the database {file} cannot be written: make {nearest} writable, or set database.url to another file",
+        cure=f"the database {file} cannot be written: make {nearest} writable, or change database.url",
     )
 
 

@@ -1,0 +1,77 @@
+"""How our commands are made: each with examples in its help, and imported only when it is asked for."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+
+class _WithExamples:
+    """A command whose help ends with lines to type."""
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's
+        """Write the examples as they stand; a command must not be wrapped."""
+        with formatter.section("Example" if len(self.examples) == 1 else "Examples"):
+            formatter.write("".join(f"  {line}\n" for line in self.examples))
+
+
+class Command(_WithExamples, click.Command):
+    """One verb."""
+
+
+class Group(_WithExamples, click.Group):
+    """A noun with its verbs."""
+
+    command_class = Command
+
+
+class Verb(NamedTuple):
+    """Where a command lives, as ``module:attribute``, and one line for the list of commands."""
+
+    home: str
+    summary: str
+
+
+class LazyGroup(Group):
+    """Knows its verbs by name and summary; a verb's module is imported when it is used."""
+
+    def __init__(self, *args: Any, verbs: Mapping[str, Verb] | None = None, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.verbs = dict(verbs or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # part of click's contract
+        """Return the verbs in the order that they were given."""
+        return list(self.verbs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # the same
+        """Import a verb."""
+        verb = self.verbs.get(cmd_name)
+        if verb is None:
+            return None
+        module, _, attribute = verb.home.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Refuse an unknown verb with the nearest known one."""
+        name = args[0]
+        if name not in self.verbs and not name.startswith("-"):
+            close = difflib.get_close_matches(name, self.verbs, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(self.verbs)}."
+            raise click.UsageError(f"No such command {name!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # the same
+        """Write the list of verbs without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.summary) for name, verb in self.verbs.items()])

@@ -1,0 +1,117 @@
+"""The options that several verbs share, and what they stand for."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from obra.cli.failures import without_secrets
+from obra.cli.output import say
+
+if TYPE_CHECKING:
+    from obra.config import Config
+    from obra.state.state_manager import StateManager
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What was asked for with ``--agent``, ``--config`` and ``-o``."""
+
+    agent: str | None = None
+    file: str | None = None
+    overrides: tuple[str, ...] = ()
+
+    def load(self) -> Config:
+        """Return the settings.
+
+        Raises:
+            ConfigError: one of them is wrong.
+            PluginError: ``real`` or another agent is asked for and cannot be had.
+        """
+        from obra.config import Config
+        from obra.prerequisites import require_real
+
+        config = Config.load(self.file, overrides=self.overrides, rung=self.agent)
+        if self.agent == "real":
+            require_real(config)
+        return config
+
+    def again(self, command: str, *, agent: bool = False) -> str:
+        """Return *command* with the same options, for people to type next; secrets are left out."""
+        words = ["--agent", self.agent] if agent and self.agent else []
+        words += ["--config", self.file] if self.file else []
+        for override in self.overrides:
+            if without_secrets(override) == override:
+                words += ["-o", override]
+        return f"{command} {shlex.join(words)}".rstrip()
+
+
+def settings_options(function: Function) -> Function:
+    """Give a command ``--config`` and ``-o``; it is called with ``chosen=``, see :class:`Chosen`."""
+
+    @click.option("--config", "file", metavar="FILE", help="YAML file with settings.")
+    @click.option(
+        "-o",
+        "--option",
+        "overrides",
+        metavar="SECTION.KEY=VALUE",
+        multiple=True,
+        help="One setting; wins over the file. May be repeated.",
+    )
+    @functools.wraps(function)
+    def with_settings(
+        *args: Any, file: str | None, overrides: tuple[str, ...], agent: str | None = None, **others: Any
+    ) -> Any:
+        return function(*args, chosen=Chosen(agent=agent, file=file, overrides=overrides), **others)
+
+    return with_settings  # type: ignore[return-value]  # click calls it by keyword
+
+
+agent_option = click.option(
+    "--agent",
+    metavar="NAME",
+    help="mock, replay or real, an installed agent, or 'package.module:Class'.",
+)
+json_option = click.option("--json", "in_json", is_flag=True, help="Print JSON.")
+
+
+@contextmanager
+def stored(config: Config) -> Iterator[StateManager]:
+    """Open the database to look things up; where there is none yet, an empty one in memory stands for it.
+
+    Raises:
+        StateError: it cannot be opened.
+    """
+    from obra.prerequisites import database_file
+    from obra.state.state_manager import StateManager
+
+    file = database_file(config.settings.database.url)
+    if file is not None and not file.exists():
+        say(f"(nothing is stored yet: there is no {file}; 'obra project create NAME' makes it)", error=True)
+        with StateManager("sqlite://") as empty:
+            yield empty
+        return
+    with writable(config) as state:
+        yield state
+
+
+@contextmanager
+def writable(config: Config) -> Iterator[StateManager]:
+    """Open the database, and make it when there is none.
+
+    Raises:
+        StateError: it cannot be opened.
+    """
+    from obra.state.state_manager import StateManager
+
+    database = config.settings.database
+    with StateManager(database.url, echo=database.echo) as state:
+        yield state

@@ -1,0 +1,121 @@
+"""What is printed: lines that no agent's text can corrupt, tables, and JSON."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from typing import Any, TextIO
+
+import click
+
+from obra.errors import ObraError
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""All but newline and tab: they could move the cursor, recolour the screen or turn text around."""
+
+
+class OutputLost(ObraError):
+    """Standard output can no longer be written, for another reason than that its reader went away."""
+
+
+class Styled(str):
+    """Text of ours with colour in it; :func:`say` lets it through as it is."""
+
+    __slots__ = ()
+
+
+def styled(text: str, colour: str = "", *, bold: bool = False) -> Styled:
+    """Return *text* coloured for a terminal; plain where NO_COLOR is set (https://no-color.org)."""
+    text = printable(text)
+    if os.environ.get("NO_COLOR"):
+        return Styled(text)
+    return Styled(click.style(text, fg=colour or None, bold=bold or None))
+
+
+def printable(text: str) -> str:
+    r"""Return *text* with control characters written out, such as ``\x1b``."""
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def say(*parts: str, error: bool = False) -> None:
+    """Print the parts as one line; whatever is not :class:`Styled` is made printable.
+
+    When the reader has gone (``obra task list | head``) nothing more is printed, and the work goes on.
+
+    Raises:
+        OutputLost: the output cannot be written for another reason, such as a full disk.
+    """
+    line = "".join(part if isinstance(part, Styled) else printable(part) for part in parts)
+    stream = sys.stderr if error else sys.stdout
+    try:
+        click.echo(line, file=stream)
+    except OSError as problem:
+        _let_go(stream)
+        if problem.errno != errno.EPIPE:
+            raise OutputLost(
+                f"the output cannot be written: {problem.strerror}; make room, or send it elsewhere"
+            ) from problem
+
+
+def use_any_text() -> None:
+    """Let text that the terminal's encoding does not know be printed as escapes, not end the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows in columns; each cell becomes one line."""
+    cells = [[" ".join(printable(str(cell)).split()) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    say(styled(_in_columns(headings, widths), bold=True))
+    for row in cells:
+        say(_in_columns(row, widths))
+
+
+def as_json(value: Any) -> None:
+    """Print records, mappings and lists as JSON."""
+    say(json.dumps(value, default=_plain, indent=2))
+
+
+def number(score: float | None) -> str:
+    """Return a score with one decimal, or a dash when there is none."""
+    return "-" if score is None else f"{score:.1f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return ``1 attempt`` or ``2 attempts``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def first_line(text: str, limit: int = 100) -> str:
+    """Return the first line of *text* that is not empty, cut to *limit* characters."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _in_columns(row: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{value!r} cannot be written as JSON")
+
+
+def _let_go(stream: TextIO) -> None:
+    """Send what still comes on *stream* nowhere, so that neither a later line nor the exit fails on it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,0 +1,51 @@
+"""The command ``obra`` and its verbs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from obra import __version__
+from obra.cli.commands import LazyGroup, Verb
+from obra.cli.failures import exit_code_of
+
+VERBS = {
+    "run": Verb("obra.cli.run:run", "Run scenarios, or one stored task, and show what happens."),
+    "project": Verb("obra.cli.project:project", "Create and list projects."),
+    "task": Verb("obra.cli.task:task", "Create, list and show tasks."),
+    "breakpoint": Verb("obra.cli.breakpoint:breakpoint_", "List the places where a person must look, and answer."),
+    "config": Verb("obra.cli.config:config", "Show the settings in force and where each comes from."),
+    "doctor": Verb("obra.cli.doctor:doctor", "Look for everything that a run needs, and say how to get it."),
+}
+
+HELP = """Prove that a coding agent's work is what it claims to be.
+
+\b
+Exit codes:
+  0    completed; for a scenario: it ended as it should
+  1    escalated or failed, or an error that says what to do
+  2    wrong usage, settings or scenario, or something needed is missing
+  3    unexpected; a log file is named
+  130  interrupted; what was done is kept
+"""
+
+
+@click.group(
+    cls=LazyGroup,
+    verbs=VERBS,
+    help=HELP,
+    examples=["obra run scenarios/hello_world.obra.yaml"],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="obra", message="%(prog)s %(version)s")
+def obra() -> None:
+    """Hold the verbs."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command with *arguments* (those of the process when ``None``) and exit with its code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(exit_code_of(lambda: obra.main(given, prog_name="obra", standalone_mode=False), given))

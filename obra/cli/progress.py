@@ -1,0 +1,145 @@
+"""What a run shows while it happens: one line for each thing that people wait for."""
+
+from __future__ import annotations
+
+from obra.cli.output import OutputLost, Styled, counted, first_line, number, say, styled
+from obra.domain import Action, Attempt, CheckResult, Evidence, Reply, Review, Task
+from obra.events import (
+    AgentActed,
+    AgentEvent,
+    AgentEventKind,
+    AttemptRecorded,
+    Event,
+    EvidenceGathered,
+    PromptReady,
+    ReplyReceived,
+    ReviewReceived,
+    TaskStarted,
+    TurnRetried,
+)
+
+_SHOWN = frozenset(
+    {
+        AgentEventKind.TEXT,
+        AgentEventKind.TOOL_CALL,
+        AgentEventKind.TOOL_RESULT,
+        AgentEventKind.FILE_EDIT,
+        AgentEventKind.PERMISSION,
+        AgentEventKind.LIMIT,
+        AgentEventKind.ERROR,
+    }
+)
+_MANY_FILES = 8
+"""Changed files that are named one by one; a template or an installed package would fill the screen."""
+COLOURS = {
+    Action.PROCEED: "green",
+    Action.RETRY: "yellow",
+    Action.CLARIFY: "yellow",
+    Action.ESCALATE: "red",
+}
+
+
+class Progress:
+    """An observer that prints.
+
+    Attributes:
+        task: the task under way, once it has started.
+        lost: why nothing is printed any more, such as a full disk; the run goes on without an audience.
+    """
+
+    def __init__(self) -> None:
+        self.task: Task | None = None
+        self.lost: OutputLost | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Print what is worth a line."""
+        if isinstance(event, TaskStarted):
+            self.task = event.task
+        if self.lost is None:
+            try:
+                _tell(event)
+            except OutputLost as error:
+                self.lost = error
+
+
+def _tell(event: Event) -> None:
+    match event:
+        case TaskStarted(task=task):
+            say(styled(f"task {task.id}", bold=True), f"  {task.title}")
+        case PromptReady(number=count):
+            say(styled(f"  attempt {count}", bold=True))
+        case AgentActed(event=act):
+            _tell_act(act)
+        case TurnRetried(error=error, retries_left=left):
+            _line("again", f"{error} ({left} left)", "yellow")
+        case ReplyReceived(reply=reply):
+            _line("turn", describe_reply(reply))
+        case EvidenceGathered(evidence=evidence):
+            tell_evidence(evidence)
+        case ReviewReceived(review=review):
+            _line("review", describe_review(review))
+        case AttemptRecorded(attempt=attempt):
+            _line("scores", describe_scores(attempt))
+            decision = attempt.decision
+            _line(decision.action, decision.reason, COLOURS[decision.action])
+
+
+def _tell_act(act: AgentEvent) -> None:
+    if act.kind not in _SHOWN:
+        return
+    text = first_line(act.text or act.path)
+    if text:
+        _line("says" if act.kind is AgentEventKind.TEXT else "agent", text)
+
+
+def tell_evidence(evidence: Evidence) -> None:
+    """Print the changes of an attempt, its checks and what it tampered with."""
+    for change in evidence.changes[:_MANY_FILES]:
+        _line("file", f"{change.kind} {change.path} (+{change.added} -{change.removed})")
+    if len(evidence.changes) > _MANY_FILES:
+        _line("file", f"and {counted(len(evidence.changes) - _MANY_FILES, 'more file')}")
+    if not evidence.changes:
+        _line("file", "nothing changed")
+    for check in evidence.checks:
+        tell_check(check)
+    for sentence in evidence.tampering:
+        _line("tampered", sentence, "red")
+
+
+def tell_check(check: CheckResult) -> None:
+    """Print one check: whether it passed, its name, and what was expected and seen."""
+    failed = "FAIL" if check.required else "fail"
+    mark = styled("ok  ", "green") if check.passed else styled(failed, "red")
+    say(_label("check"), mark, f"  {check.name}: {first_line(check.message, 160)}")
+
+
+def describe_reply(reply: Reply) -> str:
+    """Return in one line what a turn took."""
+    parts = [f"{reply.seconds:.1f} s"]
+    if reply.turns is not None:
+        parts.append(counted(reply.turns, "model call"))
+    parts.append("cost unknown" if reply.cost_usd is None else f"${reply.cost_usd:.4f}")
+    if reply.limit:
+        parts.append(f"ended by {reply.limit}")
+    parts += [f"not permitted: {denial}" for denial in reply.denials]
+    return ", ".join(parts)
+
+
+def describe_review(review: Review) -> str:
+    """Return the reviewer's verdict, score and issues in one line."""
+    score = "no score" if review.score is None else f"{review.score:g}"
+    issues = f": {'; '.join(review.issues)}" if review.issues else ""
+    return f"{review.verdict}, {score}{issues}"
+
+
+def describe_scores(attempt: Attempt) -> str:
+    """Return both scores of an attempt."""
+    return f"quality {number(attempt.quality.overall_score)}, confidence {number(attempt.confidence)}"
+
+
+def _line(label: str, text: str, colour: str = "") -> None:
+    say(_label(label, colour), text)
+
+
+def _label(label: str, colour: str = "") -> Styled:
+    return styled(f"    {label:<9}", colour)

@@ -1,0 +1,183 @@
+"""``obra run``: scenario files, or one stored task."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from obra.cli.commands import Command
+from obra.cli.options import Chosen, agent_option, settings_options, stored, writable
+
+if TYPE_CHECKING:
+    from obra.cli.progress import Progress
+    from obra.config import Config
+    from obra.scenarios.scenario import Scenario
+    from obra.state.state_manager import StateManager
+
+HELP = """Run scenarios, or one stored task, and show what happens.
+
+Each scenario runs in a fresh folder under the setting workspace.root. A task works in its own folder or its
+project's; when it was interrupted, failed or escalated, it goes on where it stopped.
+"""
+
+
+EXAMPLES = (
+    "obra run scenarios/hello_world.obra.yaml",
+    "obra run --agent replay scenarios/*.obra.yaml",
+    "obra run --task 3 --max-iterations 2 -o agent.max_turns=20",
+)
+
+
+@click.command(cls=Command, help=HELP, examples=EXAMPLES)
+@click.argument("files", nargs=-1, metavar="[SCENARIO_FILE]...")
+@click.option("--task", "task_id", type=int, metavar="ID", help="Run a stored task instead.")
+@click.option("--max-iterations", type=click.IntRange(min=1), help="Attempts at each task in this run.")
+@click.option(
+    "--workspace",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder to work in: a new or empty one for a scenario.",
+)
+@agent_option
+@settings_options
+def run(
+    *,
+    files: tuple[str, ...],
+    task_id: int | None,
+    max_iterations: int | None,
+    workspace: Path | None,
+    chosen: Chosen,
+) -> int:
+    """Run what was asked for; return 0 when all of it ended well."""
+    if bool(files) == (task_id is not None):
+        raise click.UsageError("name one or more scenario files, or --task ID")
+    if workspace and len(files) > 1:
+        raise click.UsageError("--workspace is the folder of one scenario; run them one by one, or leave it out")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job is stored like Ctrl-C
+    config = chosen.load()
+    if task_id is not None:
+        return _run_task(task_id, max_iterations, workspace, config, chosen)
+    from obra.cli.output import say
+    from obra.prerequisites import require
+    from obra.scenarios.scenario import Scenario
+
+    scenarios = [_with_limit(Scenario.load(file), max_iterations) for file in files]
+    require(config)
+    passed = [_run_scenario(scenario, workspace, config, chosen) for scenario in scenarios]
+    if len(passed) > 1:
+        say(f"\n{sum(passed)} of {len(passed)} scenarios passed")
+    return 0 if all(passed) else 1
+
+
+def _run_task(
+    task_id: int, max_iterations: int | None, workspace: Path | None, config: Config, chosen: Chosen
+) -> int:
+    from obra.cli.outcome import tell_outcome
+    from obra.cli.progress import Progress
+    from obra.domain import TaskStatus
+    from obra.orchestrator import Orchestrator
+    from obra.prerequisites import require
+
+    require(config)
+    with stored(config) as state:
+        _choose_folder(task_id, workspace, config, state)
+        progress = Progress()
+        with (
+            Orchestrator(config, state_manager=state, observers=[progress]) as orchestrator,
+            _explained_stop(state, progress, chosen),
+        ):
+            outcome = orchestrator.execute_task(task_id, max_iterations)
+        _require_heard(progress)
+        tell_outcome(outcome, state, chosen)
+    return 0 if outcome.status is TaskStatus.COMPLETED else 1
+
+
+def _choose_folder(task_id: int, workspace: Path | None, config: Config, state: StateManager) -> None:
+    """Let a task that has no folder of its own work in *workspace*."""
+    task = state.get_task(task_id)
+    if workspace is None:
+        return
+    folder = task.working_dir or state.get_project(task.project_id).working_dir
+    if folder and Path(folder).resolve() != workspace.resolve():
+        raise click.UsageError(f"task {task_id} works in {folder}; run it without --workspace")
+    config.set("agent.local.workspace_dir", str(workspace.absolute()))
+
+
+def _with_limit(scenario: Scenario, iterations: int | None) -> Scenario:
+    if iterations is None:
+        return scenario
+    limits = scenario.form.limits.model_copy(update={"iterations": iterations})
+    return type(scenario)(scenario.form.model_copy(update={"limits": limits}), scenario.path)
+
+
+def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, chosen: Chosen) -> bool:
+    from obra.cli.outcome import tell_outcome, tell_report
+    from obra.cli.output import say, styled
+    from obra.cli.progress import Progress
+    from obra.orchestrator import Orchestrator
+    from obra.scenarios.scenario_run import run_scenario
+
+    progress = Progress()
+    parts: dict[str, Any] = {"script": scenario.script, "reviewer": scenario.reviewer, "observers": [progress]}
+    name = chosen.agent or config.settings.agent.type
+    with writable(config) as state:
+        root = workspace.absolute() if workspace else _fresh_folder(config, scenario.name)
+        say(styled(scenario.name, bold=True), f"  with {name} in {root}")
+        with (
+            Orchestrator(config, state_manager=state, **parts) as orchestrator,
+            _explained_stop(state, progress, chosen),
+        ):
+            report = run_scenario(scenario, orchestrator, root=root, agent=name)
+        _require_heard(progress)
+        tell_outcome(report.outcome, state, chosen)
+        tell_report(report)
+    return report.passed
+
+
+def _fresh_folder(config: Config, name: str) -> Path:
+    """Make a folder that no other run has, even one that starts at the same moment.
+
+    Raises:
+        WorkspaceError: it cannot be made.
+    """
+    from obra.errors import WorkspaceError
+
+    parent = Path(config.settings.workspace.root).absolute()
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for count in itertools.count(1):
+            folder = parent / f"{name}-{count}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            break
+    except OSError as error:
+        raise WorkspaceError(
+            f"no folder can be made under {parent}: {error.strerror}; set workspace.root to another place"
+        ) from error
+    return folder
+
+
+@contextmanager
+def _explained_stop(state: StateManager, progress: Progress, chosen: Chosen) -> Iterator[None]:
+    """Let Ctrl-C say what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if progress.task:
+            task = state.get_task(progress.task.id)
+            again = chosen.again(f"obra run --task {task.id}", agent=True)
+            stop.add_note(f"task {task.id} is stored as {task.status}; go on with: {again}")
+        raise
+
+
+def _require_heard(progress: Progress) -> None:
+    """Raise when the run could not be shown; it has ended and is stored all the same."""
+    if progress.lost:
+        raise progress.lost

@@ -1,0 +1,147 @@
+"""``obra task``: pieces of work, and what each of them will be judged by."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from obra.cli.commands import Group
+from obra.cli.options import Chosen, json_option, settings_options, stored
+from obra.cli.output import as_json, number, say, table
+
+STATUSES = ("pending", "running", "completed", "escalated", "failed", "interrupted")
+
+
+@click.group(cls=Group, examples=['obra task create 1 "Add a search page" --check "file: search.py"'])
+def task() -> None:
+    """Create, list and show tasks."""
+
+
+@task.command(
+    examples=[
+        'obra task create 1 "Add a search page" --check "file: search.py" --accept "empty queries are refused"',
+        'obra task create 1 "Test it" --check "{command: python -m pytest -q, timeout: 60}" --after 1',
+        'obra task create 1 "As described" --description - < description.txt',
+    ]
+)
+@click.argument("project_id", type=int)
+@click.argument("title")
+@click.option("--description", default="", metavar="TEXT", help="The whole task; - reads standard input.")
+@click.option("--accept", multiple=True, metavar="SENTENCE", help="A sentence that tells when it is done.")
+@click.option("--check", multiple=True, metavar="YAML", help="A check, written as in a scenario's 'checks:'.")
+@click.option("--priority", type=int, default=5, show_default=True, help="Higher comes first.")
+@click.option("--after", type=int, multiple=True, metavar="ID", help="A task that must be completed before.")
+@settings_options
+def create(
+    *,
+    project_id: int,
+    title: str,
+    description: str,
+    accept: tuple[str, ...],
+    check: tuple[str, ...],
+    priority: int,
+    after: tuple[int, ...],
+    chosen: Chosen,
+) -> None:
+    """Create a task in a project. --accept, --check and --after may be repeated."""
+    if not title.strip():
+        raise click.BadParameter("it is empty; say in one line what is to be done", param_hint="TITLE")
+    checks = tuple(_check(text) for text in check)
+    config = chosen.load()
+    if description == "-":
+        description = _standard_input()
+    data = {
+        "title": title,
+        "description": description,
+        "acceptance": accept,
+        "checks": checks,
+        "priority": priority,
+        "after": after,
+    }
+    with stored(config) as state:
+        made = state.create_task(project_id, data)
+    say(f"task {made.id} created: {made.title}")
+    say(f"  next: {chosen.again(f'obra run --task {made.id}')}")
+
+
+@task.command(name="list", examples=["obra task list --status interrupted"])
+@click.option("--project", "project_id", type=int, metavar="ID", help="Only those of one project.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only those that stand so.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@json_option
+@settings_options
+def list_(project_id: int | None, status: str | None, limit: int, in_json: bool, chosen: Chosen) -> None:
+    """List tasks as they truly stand, the last changed first.
+
+    A task whose process is gone is shown as interrupted.
+    """
+    with stored(chosen.load()) as state:
+        if project_id is not None:
+            state.get_project(project_id)
+        found = state.list_tasks(project_id, status, limit)
+    if in_json:
+        as_json(found)
+        return
+    table(
+        ("ID", "PROJECT", "STATUS", "PRIORITY", "ATTEMPTS", "QUALITY", "CONFIDENCE", "TITLE"),
+        [
+            (
+                one.id,
+                one.project_id,
+                one.status,
+                one.priority,
+                one.iterations,
+                number(one.quality_score),
+                number(one.confidence),
+                one.title,
+            )
+            for one in found
+        ],
+    )
+
+
+@task.command(examples=["obra task show 1 --diff"])
+@click.argument("task_id", type=int, metavar="ID")
+@click.option("--diff", is_flag=True, help="Show what changed since the task began.")
+@json_option
+@settings_options
+def show(task_id: int, diff: bool, in_json: bool, chosen: Chosen) -> None:
+    """Show all that is known of a task: attempts, checks, scores, decisions, breakpoints."""
+    with stored(chosen.load()) as state:
+        found = state.get_task(task_id)
+        attempts = state.attempts(task_id)
+        breakpoints = state.breakpoints(task_id=task_id, limit=None)
+    if in_json:
+        as_json({"task": found, "attempts": attempts, "breakpoints": breakpoints})
+        return
+    from obra.cli.task_view import tell_diff, tell_task
+
+    tell_task(found, attempts, breakpoints)
+    if diff:
+        tell_diff(attempts)
+
+
+def _check(text: str) -> Mapping[str, Any]:
+    """Return the check that *text* stands for; what is wrong with it is a wrong use of the command."""
+    from obra.documents import Document, DocumentError
+    from obra.errors import CheckError
+    from obra.evidence.collector import parse_check
+
+    try:
+        raw: Mapping[str, Any] = Document.parse("--check", text).data
+        parse_check(raw)
+    except (CheckError, DocumentError) as error:
+        raise click.BadParameter(f"{error} (it is {text!r})", param_hint="--check") from error
+    return raw
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise click.BadParameter(
+            f"standard input is not UTF-8 text (byte {error.start})", param_hint="--description"
+        ) from error

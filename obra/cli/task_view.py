@@ -1,0 +1,71 @@
+"""One task as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from obra.cli.outcome import STATUS_COLOURS
+from obra.cli.output import counted, number, say, styled
+from obra.cli.progress import COLOURS, describe_reply, describe_review, tell_evidence
+from obra.domain import Attempt, Breakpoint, Factor, Task
+
+_DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def tell_task(task: Task, attempts: Sequence[Attempt], breakpoints: Sequence[Breakpoint]) -> None:
+    """Print a task, each attempt at it, and where a person had to look."""
+    status = styled(task.status, STATUS_COLOURS.get(task.status, ""), bold=True)
+    say(styled(f"task {task.id} ", bold=True), status, f"  {task.title}")
+    say(
+        f"  project {task.project_id}, priority {task.priority}, {counted(task.iterations, 'attempt')}, "
+        f"quality {number(task.quality_score)}, confidence {number(task.confidence)}"
+    )
+    _tell("why", task.status_reason)
+    _tell("folder", task.working_dir)
+    _tell("after", ", ".join(f"task {one}" for one in task.after))
+    _tell("asked", task.description)
+    for sentence in task.acceptance:
+        _tell("accept", sentence)
+    for check in task.checks:
+        _tell("check", ", ".join(f"{key}: {value}" for key, value in check.items()))
+    for attempt in attempts:
+        _tell_attempt(attempt)
+    for one in breakpoints:
+        say(styled(f"breakpoint {one.id} ", bold=True), f"{one.status} ({one.trigger}): {one.reason}")
+        _tell("answer", one.answer)
+
+
+def tell_diff(attempts: Sequence[Attempt]) -> None:
+    """Print the unified diff since the task began, as its last attempt left it."""
+    patch = attempts[-1].evidence.patch if attempts else ""
+    if not patch:
+        say("nothing has changed since the task began")
+    for line in patch.splitlines():
+        say(styled(line, _DIFF_COLOURS.get(line[:1], "")))
+
+
+def _tell_attempt(attempt: Attempt) -> None:
+    started = f"{attempt.started_at:%Y-%m-%d %H:%M:%S} UTC"
+    say(styled(f"attempt {attempt.number}", bold=True), f"  {started}, {attempt.seconds:.1f} s")
+    _tell("turn", describe_reply(attempt.reply))
+    _tell("says", attempt.reply.text)
+    _tell("reply", ", ".join(attempt.validation.problems))
+    tell_evidence(attempt.evidence)
+    _tell("review", f"{describe_review(attempt.review)} ({attempt.review.model})")
+    _tell("quality", _score(attempt.quality.overall_score, attempt.quality.factors))
+    _tell("confident", _score(attempt.confidence, attempt.confidence_factors))
+    _tell(attempt.decision.action, attempt.decision.reason, COLOURS[attempt.decision.action])
+    for reason in attempt.decision.reasons:
+        if reason != attempt.decision.reason:
+            _tell("", reason)
+
+
+def _score(score: float, factors: Sequence[Factor]) -> str:
+    parts = [f"\n{one.points:.1f} of {one.weight:g}  {one.name}: {one.why}" for one in factors]
+    return number(score) + "".join(parts)
+
+
+def _tell(label: str, text: str, colour: str = "") -> None:
+    """Print a label and a text, if there is any; its further lines stand below its first."""
+    for count, line in enumerate(text.strip().splitlines()):
+        say(styled(f"    {'' if count else label:<9} ", colour), line)
