@@ -155,7 +155,7 @@ class Database:
             connection = self._readers.raw_connection()
             try:
                 connection.cursor().execute("PRAGMA journal_mode=WAL")
-            except sqlite3.OperationalError as error:
+            except sqlite3.Error as error:
                 if "locked" not in str(error) or time.monotonic() > end:
                     raise state_error(error, self.url) from error
                 time.sleep(0.005)

@@ -83,5 +83,3 @@ def _start_by_psutil(pid: int) -> str:
         return "" if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
     except psutil.NoSuchProcess:
         return ""
-    except OverflowError:  # a number no process can have
-        return ""

@@ -116,6 +116,24 @@ def test_a_writer_waits_for_another_one(manager, file):
     other.close()
 
 
+def test_opening_a_new_file_waits_for_its_writer_and_no_longer_than_asked(tmp_path):
+    """SQLite does not wait by itself when a file is switched to WAL; we do."""
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE mine (x)")
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO mine VALUES (1)")
+    with pytest.raises(StateError, match="database is locked"):
+        StateManager(f"sqlite:///{path}", busy_timeout=0.1)
+    timer = threading.Timer(0.1, lambda: other.execute("COMMIT"))
+    timer.start()
+    with StateManager(f"sqlite:///{path}") as manager:
+        assert manager.projects() == ()
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    timer.join()
+    other.close()
+
+
 def test_a_read_only_file_is_read_and_writing_is_explained(manager, file):
     """Reading works; writing says what to do; reading still works afterwards."""
     project = manager.create_project("p")
@@ -171,9 +189,14 @@ def test_another_schema_version_is_refused(manager, file, version):
 def test_a_failed_transaction_leaves_the_manager_usable(manager):
     """An exception inside one transaction undoes that one only."""
     kept = manager.create_project("kept")
-    with pytest.raises(ZeroDivisionError), manager._database.writing() as connection:
-        connection.exec_driver_sql("DELETE FROM project_state")
-        raise ZeroDivisionError
+
+    def fail():
+        with manager._database.writing() as connection:
+            connection.exec_driver_sql("DELETE FROM project_state")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert manager.projects() == (kept,)
     assert manager.create_project("next").id == kept.id + 1
 
