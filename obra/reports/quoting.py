@@ -9,7 +9,7 @@ _SPACE = re.compile(r"\s+")
 _BACKTICKS = re.compile("`+")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _ACTIVE = re.compile(r"([\\`*_\[\]|~$])")
-_OPENING = re.compile(r"^([#+=-]|\d+(?=[.)]))")
+_OPENING = re.compile(r"^([#+=-]|\d+(?=[.)](?:\s|$)))")
 """What would begin a heading, a list or a line at the start of a block."""
 _SHORTEST_FENCE = 3
 

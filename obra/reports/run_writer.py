@@ -99,6 +99,8 @@ def _append(path: Path, line: bytes, mode: str) -> None:
                 rest = rest[stream.write(rest) :]
         except OSError:
             stream.truncate(end)
+            if not end:
+                path.unlink()
             raise
 
 
