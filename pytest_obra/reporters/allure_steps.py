@@ -77,13 +77,11 @@ def _step(title: str, failure: str = "") -> Iterator[None]:
     step.__enter__()
     try:
         yield
-    except BaseException as error:
-        step.__exit__(type(error), error, error.__traceback__)
-        raise
-    if failure:
-        step.__exit__(AssertionError, AssertionError(failure), None)
-    else:
-        step.__exit__(None, None, None)
+    finally:
+        if failure:
+            step.__exit__(AssertionError, AssertionError(failure), None)
+        else:
+            step.__exit__(None, None, None)
 
 
 def _attach(text: str, name: str, extension: str = "txt") -> None:

@@ -63,6 +63,8 @@ def failure_text(report: ScenarioReport) -> str:
         f"  the workspace   {_line(row['workspace'])}",
         f"  every attempt   obra task show {row['task']}",
     ]
+    if row["breakpoint"]:
+        lines.append(f"  answer it       obra breakpoint resolve {row['breakpoint']['id']} 'your answer'")
     return "\n".join(lines)
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from obra.domain import ChangeKind, Evidence, FileChange, Reply
+from obra.domain import ChangeKind, Evidence, FileChange, Reply, Review, Verdict
 from obra.reports.markdown import report_markdown
 from obra.reports.rows import error_row, row_of
 from obra.reports.summary import summarize
@@ -100,6 +100,16 @@ def test_broken_machinery_is_told_apart(make_passing_report):
     assert "this says nothing about the agent" in text
     assert "- Status: none, because: claude is not there" in text
     assert "pytest --obra-agent=replay b.obra.yaml" in text
+
+
+def test_an_attempt_that_changed_nothing_and_a_reviewer_who_asks_are_told(make_report, make_attempt):
+    """Nothing done is said in words, and a question is not lost."""
+    idle = make_attempt(evidence=Evidence(), review=Review(verdict=Verdict.UNSURE, question="Which file?"))
+    text = page([row_of(make_report(attempts=(idle,)))])
+
+    assert "No file changed." in text
+    assert "**Review**: unsure, score none\n\n- asks: Which file?\n" in text
+    assert "```diff" not in text
 
 
 def test_a_run_without_verdict_has_no_rate():

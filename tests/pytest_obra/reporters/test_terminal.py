@@ -102,7 +102,8 @@ def test_a_failure_tells_each_shortfall_each_attempt_and_where_to_look(make_repo
         "Ended escalated: the quality is too low\n",
         "Breakpoint 3 (quality_too_low): 55 is below 70\n",
         "workspaces/calculator\n",
-        "obra task show 7",
+        "obra task show 7\n",
+        "obra breakpoint resolve 3 'your answer'",
     ):
         assert expected in text
 
@@ -130,7 +131,7 @@ def test_a_failure_without_any_attempt_is_explained_too(make_report):
 
     assert "Attempt" not in text
     assert "Ended failed: claude ended with exit code 1" in text
-    assert "obra task show 9" in text
+    assert text.endswith("obra task show 9")
 
 
 def test_long_and_hostile_output_is_cut_to_its_end(make_report, make_check):
