@@ -5,6 +5,7 @@ End-of-file is no sign that a command ended: whatever it left behind may hold th
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import select
@@ -52,7 +53,9 @@ class KeptOutput:
                 return text
         else:
             self._shorten()
-            first, last = (part.decode("utf-8", errors="replace") for part in (self._head, self._tail))
+            whole_characters = codecs.getincrementaldecoder("utf-8")(errors="replace")
+            first = whole_characters.decode(bytes(self._head))  # without the half of one at the cut
+            last = self._tail.decode("utf-8", errors="replace")
         note = f"\n[... {size} bytes in all, the middle is left out ...]\n"
         room = self._limit - len(note)
         if room <= 0:
@@ -64,6 +67,8 @@ class KeptOutput:
 def read_until_ended(pipe: int, process: subprocess.Popen[bytes], kept: KeptOutput, deadline: float) -> bool:
     """Read *pipe* until *process* itself ends; ``False`` when :func:`time.monotonic` passes *deadline*."""
     os.set_blocking(pipe, False)
+    if process.returncode is not None:
+        return True
     poller = select.poll()
     poller.register(pipe, select.POLLIN)
     with end_of(process) as ended:
@@ -105,7 +110,7 @@ def end_of(process: subprocess.Popen[bytes]) -> Iterator[int]:
     if not hasattr(os, "pidfd_open"):
         yield -1
         return
-    descriptor = os.pidfd_open(process.pid)  # not reaped yet: only our own poll() below reaps it
+    descriptor = os.pidfd_open(process.pid)  # its caller has not reaped it
     try:
         yield descriptor
     finally:

@@ -114,23 +114,22 @@ class ProcessTree:
         self._number = supervising.next_number()
         above = os.environ.get(RUN_ID, "")  # we may ourselves run inside a tree, which must find ours too
         self.marker = f"{above}.{self._number}" if above else str(self._number)
-        setup = supervising.child_setup(self._number) if dies_with_thread or not supervising.guard else None
+        setup = supervising.child_setup() if dies_with_thread or not supervising.guard else None
         try:
-            self.process: subprocess.Popen[bytes] = subprocess.Popen(  # a string asks for it
-                command if isinstance(command, str) else list(command),
-                shell=isinstance(command, str),
-                cwd=cwd,
-                env={**environment, RUN_ID: self.marker},
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
-                preexec_fn=setup,  # noqa: PLW1509  # see child_setup
-            )
+            with supervising.marking(self._number):
+                self.process: subprocess.Popen[bytes] = subprocess.Popen(  # a string asks for it
+                    command if isinstance(command, str) else list(command),
+                    shell=isinstance(command, str),
+                    cwd=cwd,
+                    env={**environment, RUN_ID: self.marker},
+                    stdin=stdin,
+                    stdout=stdout,
+                    stderr=stderr,
+                    start_new_session=True,
+                    preexec_fn=setup,  # noqa: PLW1509  # see child_setup
+                )
         except (OSError, ValueError, IndexError) as error:
             raise WorkspaceError(_why_not_started(command, cwd, error)) from error
-        if setup is None:
-            supervising.mark(self.process.pid, self._number)
 
     def survivors(self) -> list[psutil.Process]:
         """Return everything of this tree that is alive, children that called ``setsid`` too."""

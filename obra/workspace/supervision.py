@@ -36,9 +36,15 @@ _GUARD = """
 read -r _
 round=0
 while [ $round -lt 40 ]; do
-  found=$(grep -lsE "$1" /proc/[0-9]*/environ /proc/[0-9]*/limits)
-  [ -n "$found" ] || exit 0
-  for file in $found; do process=${file#/proc/}; kill -9 "${process%%/*}" 2>/dev/null; done
+  alive=
+  for file in $(grep -lsE "$1" /proc/[0-9]*/environ /proc/[0-9]*/limits); do
+    process=${file#/proc/}
+    process=${process%%/*}
+    read -r state < "/proc/$process/stat" || continue
+    case ${state##*)} in ' Z '*) continue ;; esac
+    kill -9 "$process" && alive=1
+  done
+  [ -n "$alive" ] || exit 0
   round=$((round + 1))
   [ $round -lt 3 ] || sleep 0.05
 done
@@ -61,6 +67,7 @@ class Supervisor:
         self.sees_orphans = False
         self._counter = itertools.count(1)
         self._guard_pipe = -1
+        self._lock = threading.Lock()
         self._prctl: Any = None
         self._marks_limits = False
         if sys.platform == "linux":
@@ -73,7 +80,9 @@ class Supervisor:
         self._prctl = ctypes.PyDLL(None).prctl  # PyDLL: no release of the GIL in a forked child
         became = self._prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
         self.sees_orphans = became and Path(f"/proc/self/task/{os.getpid()}/children").exists()
-        self._marks_limits = resource.getrlimit(resource.RLIMIT_RTTIME)[1] == resource.RLIM_INFINITY
+        # In a tree of another Obra the limit is its mark, which has to stay for it to find what is ours.
+        unmarked = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        self._marks_limits = resource.getrlimit(resource.RLIMIT_RTTIME) == unmarked
         self._start_guard()
 
     def _start_guard(self) -> None:
@@ -102,15 +111,27 @@ class Supervisor:
         count: int = next(self._counter)
         return int(self.number + str(count).zfill(_COUNTER_DIGITS))
 
-    def mark(self, process: int, number: int) -> None:
-        """Put the number on a process that just started and so cannot have children yet."""
-        if self._marks_limits:
-            import resource
+    @contextlib.contextmanager
+    def marking(self, number: int) -> Iterator[None]:
+        """Let what is started inside inherit the number.
 
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # it ended, or it is another user's
-                resource.prlimit(process, resource.RLIMIT_RTTIME, (number, resource.RLIM_INFINITY))
+        The limit is set on this process for that moment: set on the child afterwards, it comes too late for
+        one in a hundred grandchildren when the machine is busy. A program that another thread starts in the
+        same moment inherits it too; as long as it stays in our session it is not taken for ours.
+        """
+        if not self._marks_limits:
+            yield
+            return
+        import resource
 
-    def child_setup(self, number: int) -> Callable[[], None] | None:
+        with self._lock:
+            resource.setrlimit(resource.RLIMIT_RTTIME, (number, resource.RLIM_INFINITY))
+            try:
+                yield
+            finally:
+                resource.setrlimit(resource.RLIMIT_RTTIME, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    def child_setup(self) -> Callable[[], None] | None:
         """Return what a forked child does before it becomes the program, or ``None`` when there is nothing.
 
         It runs between fork and exec, perhaps while other threads hold locks: it only makes system calls
@@ -118,19 +139,13 @@ class Supervisor:
         """
         if self._prctl is None:
             return None
-        import resource
-
-        prctl, getppid, leave, setrlimit = self._prctl, os.getppid, os._exit, resource.setrlimit
+        prctl, getppid, leave = self._prctl, os.getppid, os._exit
         parent, kill = os.getpid(), int(signal.SIGKILL)
-        kind, limits = resource.RLIMIT_RTTIME, (number, resource.RLIM_INFINITY)
-        marks = self._marks_limits
 
         def setup() -> None:
             prctl(_PR_SET_PDEATHSIG, kill, 0, 0, 0)
             if getppid() != parent:  # the supervisor died before the request was heard
                 leave(1)
-            if marks:
-                setrlimit(kind, limits)
 
         return setup
 
@@ -205,9 +220,10 @@ def descendants(process: int) -> Iterator[int]:
 
 def is_marked(process: int, marker: str, number: int, session: int) -> bool:
     """Tell whether *process*, alive or zombie, belongs to the tree with these marks. Linux."""
-    if _state_and_session(process)[1] == session:
+    found = _state_and_session(process)[1]
+    if found == session:
         return True
-    if f" {number} ".encode() in _read(f"/proc/{process}/limits"):
+    if found != os.getsid(0) and f" {number} ".encode() in _read(f"/proc/{process}/limits"):
         return True
     return f"{RUN_ID}={marker}".encode() in _read(f"/proc/{process}/environ")
 
