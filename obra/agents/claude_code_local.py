@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -34,7 +35,9 @@ from obra.workspace.processes import ProcessTree, clean_environment, run_command
 _END_OF_INPUT_SECONDS = 3.0
 """Seconds that Claude Code gets to end by itself when its input ends; 0.02 to 0.07 are usual."""
 _HANGING_SECONDS = 0.2
-"""The same, when it has not answered an interrupt either."""
+"""The same, when there is no hope that it does."""
+_LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 2.0))
+"""It obeys both within 0.3 seconds, even while its model API stalls; SIGINT lets it end its tools."""
 _VERSION_OUTPUT = 4_000
 
 _identities: dict[tuple[str, int, int], str] = {}
@@ -171,12 +174,15 @@ class ClaudeCodeLocalAgent:
         if self._home is None:
             self._home = Path(tempfile.mkdtemp(prefix="obra-claude-"))
         passed = {name: os.environ[name] for name in settings.pass_environment if name in os.environ}
+        environment = clean_environment(self._home, environment_of(settings, str(self._home), passed))
+        if self._session and not _is_stored(self._session, environment):
+            self._session = ""  # it ended before it wrote anything down: there is nothing to resume
         self._launch = Launch.of(settings, limits)
         try:
             tree = ProcessTree(
                 command_line(settings, self._launch, executable=self._executable, session=self._session),
                 cwd=Path(settings.workspace_dir),
-                environment=clean_environment(self._home, environment_of(settings, str(self._home), passed)),
+                environment=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -211,9 +217,10 @@ class ClaudeCodeLocalAgent:
             if in_turn:
                 wire.send(interrupt_line())
             wire.close_input()
-            hangs = in_turn and not self._monitor.has_answered  # not even the interrupt helped
+            # Not even the interrupt helped, or it would wait for its background tasks.
+            hangs = bool(self._monitor.tasks) or (in_turn and not self._monitor.has_answered)
             if tree.wait(_HANGING_SECONDS if hangs else _END_OF_INPUT_SECONDS) is None:
-                tree.stop()
+                tree.stop(_LADDER)
         finally:
             tree.sweep()
             wire.close()
@@ -247,6 +254,12 @@ def _version_text(executable: str, seconds: float) -> str:
             )
         _identities[key] = result.output
     return _identities[key]
+
+
+def _is_stored(session: str, environment: Mapping[str, str]) -> bool:
+    """Tell whether Claude Code has written *session* down, so that it can be resumed."""
+    folder = environment.get("CLAUDE_CONFIG_DIR") or f"{environment['HOME']}/.claude"
+    return any(Path(folder, "projects").glob(f"*/{session}.jsonl"))
 
 
 def _make_removable(function: Callable[..., Any], path: str, _: object) -> None:

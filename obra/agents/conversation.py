@@ -71,7 +71,7 @@ class Conversation:
             if left > 0 and self._read_one(left, on_event):
                 heard = time.monotonic()
             elif time.monotonic() - now >= left:
-                return self._time_is_up(name, clock, now - begun, on_event)
+                return self._time_is_up(name, clock, time.monotonic() - begun, on_event)
         return ""
 
     def _most_urgent(
