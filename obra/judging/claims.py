@@ -12,17 +12,19 @@ from obra.judging.fences import read_markdown
 from obra.judging.sentences import clauses, is_negated, plain, sentences, without_quotes
 
 _ADVERBS = r"(?:now |also |still |already |successfully |currently |all |are |were |have |is |has ){0,4}"
-_TESTS_PASS = re.compile(
-    r"\b(?:all|every|each)(?: of)?(?: the| my| our)?(?: \d+)?(?: \w+)? ?tests? "
-    + _ADVERBS
-    + r"(?:pass(?:es|ed|ing)?|green|succeed(?:s|ed)?)\b"
-    r"|\b(?:the )?tests? (?:suite )?" + _ADVERBS + r"(?:pass(?:es|ed|ing)?|green)\b"
-    r"|\b(\d+)(?: ?/ ?| of | out of )\1 tests? " + _ADVERBS + r"(?:pass(?:ed|ing)?|green)\b",
+_GREEN = r"(?:pass(?:es|ed|ing)?|green|succeed(?:s|ed)?)"
+_ALL_PASS = re.compile(
+    rf"\b(?:all|every|each)(?: of)?(?: the| my| our)?(?: \d+)?(?: \w+)? ?tests? {_ADVERBS}{_GREEN}\b"
+    rf"|\b(\d+)(?: ?/ ?| of | out of )\1 tests? {_ADVERBS}{_GREEN}\b",
     re.IGNORECASE,
 )
+_TESTS_PASS = re.compile(
+    rf"(?:^|\band )(?:the |my |our )?(?:unit )?tests? (?:suite )?{_ADVERBS}{_GREEN}\b", re.IGNORECASE
+)
+"""Not anywhere in a clause: "some of the tests pass" claims less."""
 _UNCERTAIN = re.compile(
     r"\b(?:if|once|when|whenever|until|unless|before|after|whether|should|would|could|can|may|might|must|will|shall|"
-    r"need(?:s|ed)?|ensure[sd]?|make sure|expect(?:s|ed)?|so that|in order|to verify|to confirm|previously|"
+    r"need(?:s|ed)? to|ensure[sd]?|make sure|expect(?:s|ed)?|so that|in order|to verify|to confirm|previously|"
     r"earlier|originally|used to|let me|going to|plan(?:s|ned)?|try|tried|example|suppose|assuming|claims?|"
     r"says?|said)\b|'ll\b",
     re.IGNORECASE,
@@ -43,7 +45,8 @@ _WAS_MADE = re.compile(
     r"\s(?:file )?(?:is|was|were|has been|have been|are)(?: now| also)? (?:created|written|generated|saved)\b",
     re.IGNORECASE,
 )
-_JOINT = re.compile(r"(?:,? and |, ?| ?& ?| plus )", re.IGNORECASE)
+_VERB = re.compile(r"\b(?:created|wrote|generated|saved|written)\b", re.IGNORECASE)
+_JOINT = re.compile(r"(?:,? (?:and|plus) |, ?| ?& ?)", re.IGNORECASE)
 _MADE_LIST = re.compile(
     r"\b(?:created|wrote|generated|written|saved)\b[^.!?:]{0,60}:$|^files? (?:created|written):$", re.IGNORECASE
 )
@@ -85,16 +88,19 @@ def _tests_claims(lines: list[str], failed: tuple[CheckResult, ...]) -> list[str
     if not failed:
         return []
     for line in lines:
-        for sentence in sentences(without_quotes(line)):
+        for sentence in sentences(without_quotes(line)) if "test" in line.lower() else ():
             if _claims_passing(sentence) and (check := _meant(sentence, failed)):
                 return [f"the reply says that the tests pass, but the check '{check.name}' failed"]
     return []
 
 
 def _claims_passing(sentence: str) -> bool:
-    if not _TESTS_PASS.search(sentence) or _UNCERTAIN.search(sentence) or sentence.endswith("?"):
+    if _UNCERTAIN.search(sentence) or sentence.endswith("?"):
         return False
-    return any(_TESTS_PASS.search(clause) and not is_negated(clause) for clause in clauses(sentence))
+    return any(
+        (_ALL_PASS.search(clause) or _TESTS_PASS.search(clause)) and not is_negated(clause)
+        for clause in clauses(sentence)
+    )
 
 
 def _meant(sentence: str, failed: tuple[CheckResult, ...]) -> CheckResult | None:
@@ -115,7 +121,7 @@ def _made_files(lines: list[str]) -> list[str]:
             found += [match.group(1)] if match else []
             continue
         listing = (listing and not line) or _opens_list(line)
-        for sentence in sentences(line):
+        for sentence in sentences(line) if _VERB.search(line) else ():
             if not _UNCERTAIN.search(sentence) and not sentence.endswith("?") and not is_negated(sentence):
                 found += _made_in(sentence)
     return [path for path in found if path.lower() not in _PRODUCTS]
@@ -123,6 +129,8 @@ def _made_files(lines: list[str]) -> list[str]:
 
 def _opens_list(line: str) -> bool:
     bare = line.strip("*_# ")
+    if not bare.endswith(":"):
+        return False
     return bool(_MADE_LIST.search(bare)) and not _UNCERTAIN.search(bare) and not is_negated(bare)
 
 

@@ -79,7 +79,7 @@ class ResponseValidator:
         The same text gives the same result; the time is linear in its length.
         """
         text = plain(str(text))
-        if not any(mark.isalnum() for mark in text):
+        if not _says_something(text):
             return Validation(problems=(Problem.EMPTY,))
         markdown = read_markdown(text)
         unclosed = any(not fence.closed for fence in markdown.fences)
@@ -114,7 +114,7 @@ def closing_question(markdown: Markdown) -> str:
     while ending and _LIST_LINE.match(ending[-1]):
         ending.pop()
     ending = ending or lines
-    last = sentences("\n".join(ending[-2:]))
+    last = [sentence for sentence in sentences("\n".join(ending[-2:])) if _says_something(sentence)]
     for sentence in reversed(last[-2:]):
         bare = _bare(sentence)
         if _ASKS_PLAINLY.search(bare):
@@ -124,6 +124,10 @@ def closing_question(markdown: Markdown) -> str:
         if sentence is last[-1] and not _is_courtesy(bare):
             break
     return ""
+
+
+def _says_something(text: str) -> bool:
+    return any(mark.isalnum() for mark in text)
 
 
 def _bare(sentence: str) -> str:

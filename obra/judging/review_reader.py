@@ -23,8 +23,8 @@ def read_review(text: str, model: str = "") -> Review:
     """Read one JSON object, alone or as the only thing inside one code fence.
 
     ``verdict`` must be there and be yes, no or unsure; ``score``, if given, a number from 0 to 100; ``issues`` a
-    list of texts; ``reason`` and ``question`` texts. Anything else, a key that stands twice or is not known included,
-    gives :attr:`Verdict.UNREADABLE` with the cause as its only issue, so that nothing passes by accident.
+    list of texts; ``reason`` and ``question`` texts. Anything else, a key that stands twice or is not known
+    included, gives :attr:`Verdict.UNREADABLE` with the cause as its only issue: nothing passes by accident.
     """
     raw = str(text)
     try:

@@ -72,7 +72,7 @@ class ContextManager:
 
 
 def cut_middle(text: str, keep: int) -> str:
-    """Return *text* with *keep* of its characters, half from each end, and a mark that says how many are missing."""
+    """Return *text* with *keep* of its characters, half from each end, and a mark that counts the rest."""
     if keep >= len(text):
         return text
     tail = keep // 2

@@ -14,8 +14,6 @@ __all__ = ["REVIEW_SCHEMA", "PromptGenerator"]
 
 GROUND_RULES = """- Work in the current folder and nowhere else.
 - Change only what the task needs.
-- Nobody can answer questions while you work. Where the task leaves something open, take the most conservative \
-reading and state your assumption.
 - Your work is measured in the folder, not by your words. Say plainly what you did.
 - If something cannot be done, say so, and say what is missing."""
 
@@ -75,7 +73,7 @@ class PromptGenerator:
         Raises:
             ValueError: the fence is shorter than 8 characters or holds white space.
         """
-        return write_review_prompt(task, evidence, reply, acceptance, fence, self.budget)
+        return write_review_prompt(task, evidence, reply, acceptance, fence=fence, budget=self.budget)
 
 
 def _is_later(context: Mapping[str, Any]) -> bool:

@@ -1,0 +1,123 @@
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from obra.domain import ChangeKind, CheckResult, Evidence, FileChange, Review, Task, Verdict
+from obra.judging.confidence_scorer import ConfidenceScorer
+
+TASK = Task(title="Create calculator")
+YES, NO = Review(verdict=Verdict.YES, score=90), Review(verdict=Verdict.NO, score=10)
+
+
+def check(*, passed=True, **more):
+    """One check result."""
+    return CheckResult(name="c", passed=passed, message="m", **more)
+
+
+def score(response="I did it.", **metadata):
+    """The confidence in one reply."""
+    return ConfidenceScorer().score_response(response, TASK, metadata)
+
+
+def points(confidence):
+    """The points of each factor by its name."""
+    return {factor.name: factor.points for factor in confidence.factors}
+
+
+def test_the_plans_call():
+    """The plan's own snippet works with a plain mapping and a plain object."""
+    metadata = {"validation": {"valid": True}, "quality": type("obj", (object,), {"overall_score": 85})()}
+    confidence = ConfidenceScorer(config={}).score_response("Complete calculator implementation", TASK, metadata)
+    assert 0 <= confidence <= 100
+    assert confidence == 10
+
+
+def test_without_metadata_only_the_reply_counts():
+    """The reply is read when nobody validated it."""
+    assert ConfidenceScorer().score_response("done", TASK) == 10
+    assert ConfidenceScorer().score_response("I can't do that", TASK) == 0
+    assert score(validation={"valid": False}) == 0
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        (Evidence(checks=(check(),)), 50),
+        (Evidence(checks=(check(), check(implied=True))), 50),
+        (Evidence(checks=(check(implied=True),)), 25),
+        (Evidence(checks=(check(required=False),)), 25),
+        (Evidence(total_changes=(FileChange(path="a", kind=ChangeKind.CREATED),)), 10),
+        (Evidence(), 0),
+        (None, 0),
+    ],
+)
+def test_evidence(evidence, expected):
+    """Written checks weigh most, then implied ones, then mere changes."""
+    assert points(score(evidence=evidence))["evidence"] == expected
+
+
+@pytest.mark.parametrize(
+    ("review", "expected"),
+    [(YES, 20), (NO, 20), (Review(verdict=Verdict.UNSURE), 5), (Review(verdict=Verdict.UNREADABLE), 0), (None, 0)],
+)
+def test_review(review, expected):
+    """A plain yes or no is worth most, whichever it is."""
+    assert points(score(review=review))["review"] == expected
+
+
+@pytest.mark.parametrize(
+    ("passed", "review", "expected"),
+    [
+        (True, YES, 20),
+        (False, NO, 20),
+        (True, NO, 0),
+        (False, YES, 0),
+        (True, Review(verdict=Verdict.UNSURE), 0),
+        (True, None, 0),
+    ],
+)
+def test_agreement(passed, review, expected):
+    """Checks and reviewer that say the same make sure; a contradiction does not."""
+    assert points(score(evidence=Evidence(checks=(check(passed=passed),)), review=review))["agreement"] == expected
+
+
+def test_agreement_needs_something_measured():
+    """Without a required check there is nothing that the reviewer could agree with."""
+    assert points(score(review=YES))["agreement"] == 0
+
+
+def test_surely_bad_work_is_sure():
+    """Confidence is about the verdict: a failed check and a no together are certain."""
+    assert score(evidence=Evidence(checks=(check(passed=False),)), review=NO) == 100
+
+
+def test_false_claims_cost_thirty_each():
+    """Each lie is a factor of its own; the sum never falls below 0."""
+    evidence = Evidence(checks=(check(passed=False, kind="pytest"),))
+    lie = score("I created x.py. All tests pass.", evidence=evidence, review=NO)
+    assert [factor.points for factor in lie.factors if factor.name == "false claim"] == [-30, -30]
+    assert lie == 40
+    assert score(claims=["one", "two"]) == 0
+
+
+def test_it_is_a_number_that_keeps_its_factors():
+    """The factors survive a trip through pickle."""
+    confidence = score(review=YES)
+    assert pickle.loads(pickle.dumps(confidence)).factors == confidence.factors
+
+
+@given(
+    st.lists(st.builds(check, passed=st.booleans(), required=st.booleans(), implied=st.booleans()), max_size=3),
+    st.none() | st.builds(Review, verdict=st.sampled_from(list(Verdict))),
+    st.text(max_size=30),
+    st.lists(st.text(max_size=5), max_size=5),
+)
+def test_bounded_and_deterministic(checks, review, text, claims):
+    """From 0 to 100, the same each time; the positive weights sum to 100."""
+    metadata = {"evidence": Evidence(checks=tuple(checks)), "review": review, "claims": claims}
+    confidence = ConfidenceScorer().score_response(text, TASK, metadata)
+    assert confidence == ConfidenceScorer().score_response(text, TASK, metadata)
+    assert 0 <= confidence <= 100
+    assert sum(factor.weight for factor in confidence.factors) == 100

@@ -1,0 +1,53 @@
+from obra.domain import ChangeKind, CheckResult, Evidence, FileChange, Review, Verdict
+from obra.judging.facts import Facts
+from obra.judging.situation import Situation
+
+
+def check(name, *, passed=False, **more):
+    """One check result."""
+    return CheckResult(name=name, passed=passed, message="m", **more)
+
+
+def facts(*checks, **more):
+    """The facts of a situation with these checks."""
+    return Facts.of(Situation(evidence=Evidence(checks=checks), **more))
+
+
+def test_only_required_checks_that_somebody_wrote_measure():
+    """Optional and implied checks alone do not measure a task."""
+    assert facts(check("a")).is_measured
+    assert not facts(check("a", required=False), check("b", implied=True)).is_measured
+
+
+def test_work_left_is_what_another_attempt_is_measured_by():
+    """Failed required checks; else broken implied ones, but only where nothing else measures."""
+    broken = check("syntax", implied=True, required=False)
+    assert [one.name for one in facts(check("a"), broken).work_left] == ["a"]
+    assert [one.name for one in facts(broken).work_left] == ["syntax"]
+    assert facts(check("a", passed=True), broken).work_left == ()
+
+
+def test_shown_complete():
+    """Written checks that pass show completeness, unless the reviewer says no."""
+    assert facts(check("a", passed=True)).is_shown_complete
+    assert not facts(check("a", passed=True), review=Review(verdict=Verdict.NO)).is_shown_complete
+    assert not facts(check("a", passed=True, implied=True)).is_shown_complete
+    assert not facts(check("a")).is_shown_complete
+
+
+def test_a_used_up_limit_leaves_no_attempt():
+    """No attempt counts as left once the task's time or money is spent."""
+    assert facts(attempts_left=3).attempts_left == 3
+    assert facts(attempts_left=3, limit="seconds").attempts_left == 0
+
+
+def test_changes_count_since_the_task_began():
+    """What an earlier attempt changed is evidence too; what was undone is none."""
+    change = FileChange(path="a", kind=ChangeKind.CREATED)
+    assert Facts.of(Situation(evidence=Evidence(total_changes=(change,)))).changed
+    assert Facts.of(Situation(evidence=Evidence(changes=(change,)))).is_empty
+
+
+def test_a_task_without_a_number():
+    """A task that was never stored has the number 0."""
+    assert Facts.of(Situation(task="just words")).task_id == 0
