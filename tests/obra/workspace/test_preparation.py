@@ -1,0 +1,154 @@
+"""Preparation: from files, a template or real git, and nothing half-made on failure."""
+
+import os
+
+import pytest
+
+from obra.errors import WorkspaceError
+from obra.workspace.preparation import GitSource, prepare
+
+
+def test_from_files(tmp_path, look):
+    """Files are written exactly as given, folders made on the way; nothing at all gives an empty folder."""
+    files = {"README.md": "# Hi\r\n", "src/\N{SNAKE}/a.py": "x = 'é'\n", "empty": ""}
+    prepare(tmp_path / "deep" / "work", files=files)
+    assert look(tmp_path / "deep" / "work") == {
+        path.encode(): (False, text.encode()) for path, text in files.items()
+    }
+    prepare(tmp_path / "empty")
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../../x", "", ".", "a\0b"])
+def test_paths_that_leave(tmp_path, path):
+    """Absolute paths, climbing paths and no path at all are refused before anything is made."""
+    with pytest.raises(WorkspaceError, match="does not stay"):
+        prepare(tmp_path / "work", files={"good": "", path: "x"})
+    assert not (tmp_path / "work").exists()
+
+
+def test_paths_through_links(tmp_path):
+    """A template's link that leads outside, or is the file itself, is no way out."""
+    template = tmp_path / "template"
+    template.mkdir()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "letter").write_text("mine")
+    (template / "link").symlink_to(tmp_path / "outside")
+    (template / "file").symlink_to(tmp_path / "letter")
+    (template / "loop").symlink_to("loop")
+    for path in ("link/x", "file", "loop/x"):
+        with pytest.raises(WorkspaceError, match=r"symlink|cannot be written"):
+            prepare(tmp_path / "work", template=template, files={path: "x"})
+        assert not (tmp_path / "work").exists()
+    assert list((tmp_path / "outside").iterdir()) == []
+    assert (tmp_path / "letter").read_text() == "mine"
+
+
+def test_conflicting_files(tmp_path):
+    """A file that another path needs as a folder is a clear error, and an existing empty folder stays empty."""
+    (tmp_path / "work").mkdir()
+    with pytest.raises(WorkspaceError, match="cannot be written"):
+        prepare(tmp_path / "work", files={"a": "", "a/b": ""})
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_text_that_is_no_text(tmp_path):
+    """A lone surrogate cannot be written as UTF-8 and says so."""
+    with pytest.raises(WorkspaceError, match="UTF-8"):
+        prepare(tmp_path / "work", files={"a": "\udc80"})
+
+
+@pytest.mark.parametrize("what", ["full", "file", "link"])
+def test_a_used_root_is_refused(tmp_path, what):
+    """A folder with content, a file and a link are refused and left alone."""
+    root = tmp_path / "work"
+    if what == "full":
+        root.mkdir()
+        (root / "mine").write_text("mine")
+    elif what == "file":
+        root.write_text("mine")
+    else:
+        root.symlink_to(tmp_path)
+    with pytest.raises(WorkspaceError, match=r"new or empty|cannot be made"):
+        prepare(root, files={"a": ""})
+    if what == "full":
+        assert [item.name for item in root.iterdir()] == ["mine"]
+    assert not (tmp_path / "a").exists()
+
+
+def test_from_a_template(tmp_path, look):
+    """A template is copied with rights and links; files are laid on top."""
+    template = tmp_path / "template"
+    (template / "deep").mkdir(parents=True)
+    (template / "deep" / "run.sh").write_text("#!/bin/sh\n")
+    (template / "deep" / "run.sh").chmod(0o755)
+    (template / "etc").symlink_to("/etc")
+    (template / "a").write_text("template")
+    prepare(tmp_path / "work", template=template, files={"a": "file"})
+    assert look(tmp_path / "work") == look(template) | {b"a": (False, b"file")}
+    assert os.access(tmp_path / "work" / "deep" / "run.sh", os.X_OK)
+
+
+def test_bad_templates(tmp_path):
+    """No folder, a folder around the workspace, and a template together with git are refused."""
+    with pytest.raises(WorkspaceError, match="not a folder"):
+        prepare(tmp_path / "work", template=tmp_path / "nothing")
+    with pytest.raises(WorkspaceError, match="in each other"):
+        prepare(tmp_path / "work", template=tmp_path)
+    with pytest.raises(WorkspaceError, match="one of them"):
+        prepare(tmp_path / "work", template=tmp_path, git=GitSource(url="x"))
+
+
+@pytest.fixture
+def upstream(tmp_path, git):
+    """A repository with two commits, a tag on the first, and a second branch."""
+    folder = tmp_path / "upstream"
+    folder.mkdir()
+    git(folder, "init", "-q", "-b", "main")
+    (folder / "a").write_text("first\n")
+    git(folder, "add", "a")
+    git(folder, "commit", "-q", "-m", "first")
+    git(folder, "tag", "v1")
+    git(folder, "branch", "side")
+    (folder / "a").write_text("second\n")
+    git(folder, "commit", "-q", "-a", "-m", "second")
+    return folder
+
+
+def test_from_git(tmp_path, upstream, git):
+    """The default branch, a branch, a tag and a commit each give their own content, history included."""
+    first = git(upstream, "rev-parse", "v1").decode().strip()
+    for number, (ref, content) in enumerate(
+        {"": "second\n", "side": "first\n", "v1": "first\n", first: "first\n", "main": "second\n"}.items()
+    ):
+        root = tmp_path / f"work{number}"
+        prepare(root, git=GitSource(url=str(upstream), ref=ref), files={"extra": "x"})
+        assert (root / "a").read_text() == content
+        assert (root / "extra").read_text() == "x"
+        assert git(root, "log", "--oneline")
+
+
+def test_git_s_own_words(tmp_path, upstream):
+    """No such repository, ref or protocol: git's words are in the error, and nothing is left."""
+    for source, words in (
+        (GitSource(url=str(tmp_path / "nothing")), "does not exist"),
+        (GitSource(url=str(upstream), ref="v9"), "v9"),
+        (GitSource(url="ext::sh -c touch% pwned"), "not allowed"),
+        (GitSource(url=str(upstream), ref="--help"), "no git ref"),
+        (GitSource(url="--upload-pack=touch pwned"), "git could not clone"),
+    ):
+        with pytest.raises(WorkspaceError, match=words):
+            prepare(tmp_path / "work", git=source)
+        assert not (tmp_path / "work").exists()
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_git_started_from_a_hook(tmp_path, upstream):
+    """Variables that name another repository do not lead the clone astray."""
+    os.environ["GIT_DIR"] = str(tmp_path / "elsewhere")
+    try:
+        prepare(tmp_path / "work", git=GitSource(url=str(upstream), ref="v1"))
+    finally:
+        del os.environ["GIT_DIR"]
+    assert (tmp_path / "work" / "a").read_text() == "first\n"
+    assert not (tmp_path / "elsewhere").exists()

@@ -1,0 +1,105 @@
+"""The store: git's own format, safe to make from several processes at once."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from obra.errors import WorkspaceError
+from obra.workspace.path_names import to_bytes, to_text
+from obra.workspace.snapshot_store import BLOB, FILE, FOLDER, Entry, SnapshotStore
+
+
+def test_git_can_read_it(store, git):
+    """What is written is what git shows, and git's own check finds nothing wrong."""
+    blob = store.write(BLOB, b"hello\n")
+    below = store.write_tree([Entry(b"b", FILE, blob)])
+    tree = store.write_tree([Entry(b"a.b", FILE, blob), Entry(b"a", FOLDER, below), Entry(b"a0", FILE, blob)])
+    assert git(store.path, "ls-tree", "-r", "--name-only", tree).split() == [b"a.b", b"a/b", b"a0"]
+    assert git(store.path, "cat-file", "blob", blob) == b"hello\n"
+    git(store.path, "fsck", "--strict")
+    assert [entry.name for entry in store.read_tree(tree)] == [b"a.b", b"a", b"a0"]
+    assert store.read(blob) == b"hello\n"
+    assert store.size(blob) == 6
+
+
+def test_a_second_look_opens_the_same(store):
+    """A store that exists is opened, not made again."""
+    blob = store.write(BLOB, b"x")
+    assert SnapshotStore(store.path).read(blob) == b"x"
+
+
+@pytest.mark.parametrize("name", ["", "zz", "0" * 40, "HEAD", "0" * 39 + "\n"])
+def test_unknown_ids_are_clear_errors(store, name):
+    """An id that is none, or is not there, is named with the store."""
+    with pytest.raises(WorkspaceError, match="store"):
+        store.read_tree(name)
+    with pytest.raises(WorkspaceError, match="store"):
+        store.diff(store.write_tree([]), name)
+
+
+def test_a_blob_is_no_snapshot(store):
+    """A diff of something that is no tree is refused."""
+    with pytest.raises(WorkspaceError, match="no snapshot"):
+        store.diff(store.write(BLOB, b"x"), store.write_tree([]))
+
+
+def test_a_used_folder_is_refused(store):
+    """A folder with other things in it is not turned into a store, and stays as it was."""
+    store.path.mkdir()
+    (store.path / "letter.txt").write_text("mine")
+    with pytest.raises(WorkspaceError, match="cannot be opened"):
+        store.write(BLOB, b"x")
+    assert [item.name for item in store.path.iterdir()] == ["letter.txt"]
+    assert [item.name for item in store.path.parent.iterdir()] == ["store"]
+
+
+def test_a_file_in_its_place_is_refused(store):
+    """A file where the store should be is a clear error."""
+    store.path.write_text("mine")
+    with pytest.raises(WorkspaceError, match="cannot be opened"):
+        store.write(BLOB, b"x")
+
+
+WRITER = """
+import pathlib, sys
+from obra.workspace.snapshot_store import SnapshotStore
+from obra.workspace.workspace import Workspace
+here = pathlib.Path(sys.argv[1])
+sys.stdin.readline()
+print(Workspace(here / "work", SnapshotStore(here / "store")).snapshot(), flush=True)
+"""
+
+
+def test_processes_make_one_store_together(tmp_path, root, git):
+    """Four processes that make the store and snapshot the same folder at once all get the same, sound answer."""
+    for number in range(40):
+        (root / f"{number}.txt").write_text(f"{number}\n" * number)
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    writers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    answers = {writer.communicate(timeout=30)[0].strip() for writer in writers}
+    assert len(answers) == 1
+    assert len(git(tmp_path / "store", "ls-tree", "-r", answers.pop()).splitlines()) == 40
+    git(tmp_path / "store", "fsck", "--strict")
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["store", "work"]
+
+
+@given(st.binary())
+def test_names_travel_both_ways(name):
+    """Any bytes become text that can be encoded, and come back."""
+    text = to_text(name)
+    text.encode("utf-8")
+    assert to_bytes(text) == name
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="\\", exclude_categories=["Cs"])))
+def test_ordinary_names_stay_as_they_are(name):
+    """Text without a backslash is its own name."""
+    assert to_text(name.encode()) == name
