@@ -21,12 +21,10 @@ class TaskScheduler:
         Raises:
             StateError: tasks wait for each other in a circle, or for a task that is not among *tasks*.
         """
-        order = self.order(tasks)
-        done = {task.id for task in order if task.status is TaskStatus.COMPLETED}
-        for task in order:
-            if task.status in RUNNABLE and done.issuperset(task.after):
-                return task
-        return None
+        known = self.order(tasks)  # refuses circles, wherever they are
+        done = {task.id for task in known if task.status is TaskStatus.COMPLETED}
+        able = [task for task in known if task.status in RUNNABLE and done.issuperset(task.after)]
+        return min(able, key=_urgency, default=None)
 
     def order(self, tasks: Sequence[Task]) -> tuple[Task, ...]:
         """Return all *tasks*, whatever their status, each behind everything it waits for.
@@ -36,7 +34,7 @@ class TaskScheduler:
         """
         by_id = {task.id: task for task in tasks}
         _refuse_unknown(by_id)
-        waiting = sorted(by_id.values(), key=lambda task: (-task.priority, task.id))
+        waiting = sorted(by_id.values(), key=_urgency)
         placed: set[int] = set()
         ordered: list[Task] = []
         while waiting:
@@ -51,6 +49,10 @@ class TaskScheduler:
             placed.add(ready.id)
             ordered.append(ready)
         return tuple(ordered)
+
+
+def _urgency(task: Task) -> tuple[int, int]:
+    return (-task.priority, task.id)
 
 
 def _refuse_unknown(by_id: Mapping[int, Task]) -> None:

@@ -38,7 +38,8 @@ _WORK = re.compile(
 _LIST_LINE = re.compile(r"(?:[-*+\u2022]|\(?[0-9A-Za-z][.)])\s")
 _OFFER = re.compile(
     r"^(?:so |and |ok(?:ay)? )?(?:(?:do you )?want(?: me)? to|want me|would you like|do you want|shall i|should i|"
-    r"can i|could i|may i|is there|anything|any |need |how does|does (?:that|this)|sound|ok|okay|all good|"
+    r"can i|could i|may i|is there|anything|any |need |"
+    r"ready |is (?:that|this|it) |how does|does (?:that|this)|sound|ok|okay|all good|"
     r"m\u00f6chte(?:st|n)|soll ich|voulez-vous|souhaitez-vous|\u00bf?quier(?:es|e)|\u00bf?desea)",
     re.IGNORECASE,
 )
@@ -58,6 +59,17 @@ _ASKS_PLAINLY = re.compile(
     r"|\bplease confirm (?:which|what|how|whether|before|if)\b"
     r"|\b(?:i|we) need (?:you to|your (?:answer|decision|input)|more (?:information|details))\b",
     re.IGNORECASE,
+)
+COURTESIES = (
+    "thank",
+    "please",
+    "let me know",
+    "i'll wait",
+    "i will wait",
+    "once i ",
+    "once you",
+    "then i ",
+    "danke",
 )
 _CUT_WORDS = frozenset({"the", "a", "an", "and", "or", "but", "because", "although", "whereas", "if", "than"})
 _CUT_MARKS = (",", "(", "[", "{", ":", ";")
@@ -110,20 +122,30 @@ def closing_question(markdown: Markdown) -> str:
     if markdown.ends_in_fence:
         return ""
     lines = [line.strip() for line in markdown.prose[-LONGEST_ENDING:].split("\n") if line.strip()]
-    ending = list(lines)
-    while ending and _LIST_LINE.match(ending[-1]):
-        ending.pop()
-    ending = ending or lines
-    last = [sentence for sentence in sentences("\n".join(ending[-2:])) if _says_something(sentence)]
+    before, listed = _without_list(lines)
+    if before and listed and before[-1].endswith((":", "?")) and listed[-1].endswith("?"):
+        return listed[-1]
+    last = [one for one in sentences("\n".join((before or lines)[-2:])) if _says_something(one)]
     for sentence in reversed(last[-2:]):
         bare = _bare(sentence)
         if _ASKS_PLAINLY.search(bare):
             return sentence
         if bare.endswith("?"):
             return "" if _is_offer(bare, markdown) else sentence
-        if sentence is last[-1] and not _is_courtesy(bare):
+        if not _is_courtesy(bare):
             break
     return ""
+
+
+def _without_list(lines: list[str]) -> tuple[list[str], list[str]]:
+    """Split off a list at the end of *lines*; one line of courtesy may follow it."""
+    end = len(lines)
+    if end > 1 and _is_courtesy(lines[-1]) and _LIST_LINE.match(lines[-2]):
+        end -= 1
+    start = end
+    while start and _LIST_LINE.match(lines[start - 1]):
+        start -= 1
+    return (lines[:start], lines[start:end]) if start < end else (lines, [])
 
 
 def _says_something(text: str) -> bool:
@@ -139,7 +161,7 @@ def _bare(sentence: str) -> str:
 
 
 def _is_courtesy(sentence: str) -> bool:
-    return sentence.lower().startswith(("thank", "please", "let me know", "i'll wait", "i will wait", "danke"))
+    return sentence.lower().startswith(COURTESIES)
 
 
 def _is_offer(question: str, markdown: Markdown) -> bool:

@@ -48,6 +48,12 @@ def test_waits_for_what_must_come_before():
     assert TaskScheduler().next_task([waiting, task(2, status=TaskStatus.ESCALATED)]) is None
 
 
+def test_completed_work_holds_nobody_up():
+    """An urgent task behind a completed one of low priority goes before an older one."""
+    tasks = [task(1, priority=0), task(2, priority=0, status=TaskStatus.COMPLETED), task(3, 2, priority=3)]
+    assert TaskScheduler().next_task(tasks).id == 3
+
+
 def test_an_interrupted_task_is_taken_up_again():
     """Interrupted work counts as work to do; running and ended work does not."""
     assert TaskScheduler().next_task([task(1, status=TaskStatus.INTERRUPTED)]).id == 1
