@@ -23,6 +23,8 @@ from obra.workspace.walking import Walker, opened_root
 
 IGNORED = (".git", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache")
 GUARDED = (".claude", ".mcp.json", "CLAUDE.md")
+_SHOWN = 300
+"""Characters of a path or a reason in a message: an agent's paths may be very long."""
 
 
 class Workspace:
@@ -138,6 +140,8 @@ class Workspace:
                 f"the workspace {self.root} cannot be restored: {name}: {error.strerror}; "
                 f"give yourself the right to write there and restore again"
             ) from error
+        except RecursionError as error:
+            raise WorkspaceError(f"folders in {self.root} are nested too deep; remove them by hand") from error
 
     def copy_to(self, destination: Path) -> None:
         """Copy the workspace as it is now, ``.git`` too but no caches, to a new or empty folder.
@@ -157,9 +161,11 @@ class Workspace:
             shutil.copytree(self.root, destination, symlinks=True, ignore=self._not_copied, dirs_exist_ok=True)
         except shutil.Error as error:
             source, _, reason = error.args[0][0]
-            raise WorkspaceError(f"{source} cannot be copied: {reason}") from error
+            raise WorkspaceError(f"{source[:_SHOWN]} cannot be copied: {reason[:_SHOWN]}") from error
         except OSError as error:
             raise WorkspaceError(f"{self.root} cannot be copied to {destination}: {error}") from error
+        except RecursionError as error:
+            raise WorkspaceError(f"folders in {self.root} are nested too deep; remove them by hand") from error
 
     def _not_copied(self, folder: str, names: list[str]) -> set[str]:
         left_out = {name for name in names if name in self.ignore and name != ".git"}

@@ -3,6 +3,7 @@
 # Names that are no text need the calls that take bytes.
 # ruff: noqa: PTH101, PTH102, PTH104, PTH108, PTH112, PTH113, PTH114, PTH116, PTH118, PTH120, PTH211
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -257,21 +258,38 @@ def test_large_files_go_through(root, workspace, look):
     assert (root / "large.bin").read_bytes() == content
 
 
-def test_deep_folders(root, workspace, look):
-    """Two hundred folders in each other are fine; a thousand are a clear error, not a crash."""
+def test_deep_folders(root, workspace, tmp_path):
+    """Two hundred folders in each other are fine; more than three hundred are a clear error, not a crash."""
     at = os.open(root, os.O_RDONLY)
-    for number in range(1000):
-        os.mkdir("d" * 50, dir_fd=at)
-        below = os.open("d" * 50, os.O_RDONLY, dir_fd=at)
+    for number in range(320):
+        os.mkdir("d" * 10, dir_fd=at)
+        below = os.open("d" * 10, os.O_RDONLY, dir_fd=at)
         os.close(at)
         at = below
         if number == 199:
             os.close(os.open("file", os.O_CREAT, dir_fd=at))
             tree = workspace.snapshot()
-            assert workspace.files(tree) == ("/".join(["d" * 50] * 200) + "/file",)
+            assert workspace.files(tree) == ("/".join(["d" * 10] * 200) + "/file",)
     os.close(at)
     with pytest.raises(WorkspaceError, match="nested deeper"):
         workspace.snapshot()
+    try:
+        for verb in (lambda: workspace.restore(tree), lambda: workspace.copy_to(tmp_path / "copy")):
+            with shallow_stack(), pytest.raises(WorkspaceError, match="nested too deep"):
+                verb()
+    finally:
+        subprocess.run(["rm", "-rf", str(root), str(tmp_path / "copy")], check=True)  # too deep for Python
+
+
+@contextlib.contextmanager
+def shallow_stack():
+    """Let 320 folders be what thousands are otherwise."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(350)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @pytest.mark.parametrize("what", ["missing", "link", "file"])
