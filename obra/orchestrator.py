@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -261,7 +261,7 @@ class Orchestrator:
         base = task.base_snapshot or workspace.snapshot()
         task = self.state_manager.start_task(task_id, base_snapshot=base)
         attempts = list(self.state_manager.attempts(task_id)) if task.iterations else []
-        answered = self.state_manager.breakpoints(task_id=task_id, status=BreakpointStatus.RESOLVED, limit=1)
+        newest = self.state_manager.breakpoints(task_id=task_id, limit=1)
         return TaskRun(
             task=task,
             workspace=workspace,
@@ -270,7 +270,7 @@ class Orchestrator:
             retries_left=self.config.settings.agent.max_retries,
             seconds=limits.seconds or settings.task_timeout,
             cost_limit=limits.cost_usd or settings.max_cost_usd,
-            answer=answered[0].answer if answered else "",
+            answer=_answer_to_last(newest, attempts),
         )
 
     def _root_of(self, task: Task) -> Path:
@@ -295,7 +295,7 @@ class Orchestrator:
             "acceptance": acceptance,
             "history": tuple(run.attempts),
             "feedback": last.decision.feedback if last else "",
-            "answer": run.answer,
+            "answer": run.answer if run.number == run.earlier + 1 else "",
             "iteration": run.number,
             "max_iterations": run.last_number,
         }
@@ -387,6 +387,9 @@ class Orchestrator:
     def _finish(self, run: TaskRun, status: TaskStatus, reason: str, opened: Breakpoint | None = None) -> Outcome:
         if self.state_manager.get_task(run.task.id).status is TaskStatus.RUNNING:
             self.state_manager.finish_task(run.task.id, status, reason, breakpoint=opened)
+        if opened is not None:
+            opened = self.state_manager.breakpoints(task_id=run.task.id, limit=1)[0]
+            self._tell(BreakpointOpened(breakpoint=opened))
         return replace(run.outcome(status, reason), breakpoint=opened)
 
     def _give_up(self, run: TaskRun, status: TaskStatus, reason: str, error: BaseException) -> None:
@@ -399,6 +402,13 @@ class Orchestrator:
     def _tell(self, event: Event) -> None:
         for observer in self.observers:
             observer(event)
+
+
+def _answer_to_last(newest: Sequence[Breakpoint], attempts: Sequence[Attempt]) -> str:
+    """Return what a person answered to the breakpoint of the last attempt; older answers were given before."""
+    if not newest or newest[0].status is not BreakpointStatus.RESOLVED:
+        return ""
+    return newest[0].answer if newest[0].attempt_number == len(attempts) else ""
 
 
 _CHECKS_CHANGED_WORKSPACE = CheckResult(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from obra.prerequisites import missing, require_real
 
 from obra.config import RUNGS, Config
 from obra.errors import ConfigError, ObraError, PluginError
 from obra.plugins import AGENTS, find_plugin, known_names
+from obra.prerequisites import missing, require_real
 
 
 def settings_for(name: str, config: pytest.Config) -> Config:

@@ -85,6 +85,15 @@ def runner(
         orchestrator: Orchestrator = request.getfixturevalue("obra")
         report = run(scenario, orchestrator, root=workspace, agent=agent_name)
         stash[_REPORT] = report
+        request.node.user_properties.extend(
+            {
+                "obra_result": report.result.value,
+                "obra_status": report.outcome.status.value,
+                "obra_iterations": report.outcome.iterations,
+                "obra_quality": report.outcome.quality_score,
+                "obra_confidence": report.outcome.confidence,
+            }.items()
+        )
         if request.config.pluginmanager.hasplugin("allure_pytest") and request.config.getoption("--alluredir"):
             from pytest_obra.reporters.allure_steps import attach
 
@@ -125,9 +134,6 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     if call.when == "call" and _REPORT in item.stash:
         done = item.stash[_REPORT]
         row: dict[str, Any] = row_of(done, node=item.nodeid)
-        report.user_properties.extend(
-            (f"obra_{key}", row[key]) for key in ("result", "status", "iterations", "quality", "confidence")
-        )
     elif report.failed:
         callspec = getattr(item, "callspec", None)
         row = error_row(

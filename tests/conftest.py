@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).parent
+TEST_SECONDS = 120
 COMMAND = "OBRA__AGENT__LOCAL__COMMAND"
 """The variable that names the real Claude Code binary, for Obra and for these tests."""
 
@@ -29,6 +30,13 @@ def load_module(path: Path) -> ModuleType:
         sys.modules[name] = module
         spec.loader.exec_module(module)
     return sys.modules[name]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test a limit, so that a hang is a failure with a stack and not a silent night."""
+    for item in items:
+        if item.config.pluginmanager.hasplugin("timeout") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 @pytest.fixture(autouse=True)

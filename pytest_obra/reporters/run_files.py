@@ -20,6 +20,7 @@ class RunFiles:
         self._config = config
         self._started = time.monotonic()
         self._rows: list[dict[str, Any]] = []
+        self._problems: list[str] = []
         self._planned: dict[str, None] = {}
         self._writer: RunWriter | None = None
 
@@ -37,24 +38,30 @@ class RunFiles:
         row = getattr(report, "obra_row", None)
         if row is not None:
             self._planned.pop(report.nodeid, None)
-            self._rows.append(row)
             self._write(row)
 
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the summary and the report."""
         if self._writer is None:
             return
+        from obra.errors import ReportError
         from obra.reports.environment import environment
 
-        self._writer.finish(
-            environment(),
-            not_run=tuple(self._planned),
-            exit_status=int(exitstatus),
-            seconds=time.monotonic() - self._started,
-        )
+        try:
+            self._writer.finish(
+                environment(),
+                not_run=tuple(self._planned),
+                exit_status=int(exitstatus),
+                seconds=time.monotonic() - self._started,
+            )
+        except ReportError as error:
+            self._problems.append(str(error))
+        if self._problems and session.exitstatus == pytest.ExitCode.OK:
+            # A run whose report is not whole must not look like one that is.
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the closing table."""
+        """Print the closing table, and what could not be written."""
         if self._writer is None:
             return
         from pytest_obra.reporters.terminal import summary_lines
@@ -63,15 +70,23 @@ class RunFiles:
         directory = _shown(self._writer.directory, self._config.invocation_params.dir)
         for line in summary_lines(self._rows, directory=directory, not_run=tuple(self._planned)):
             terminalreporter.line(line)
+        for problem in dict.fromkeys(self._problems):
+            terminalreporter.line(f"the report is not whole: {problem}", red=True)
 
     def _write(self, row: dict[str, Any]) -> None:
+        from obra.errors import ReportError
         from obra.reports.run_writer import RunWriter, new_run_id
+        from obra.reports.summary import line_of
 
+        self._rows.append(line_of(row))
         if self._writer is None:
             option = self._config.getoption("--obra-report-dir")
             folder = Path(option) if option else self._config.rootpath / "reports"
             self._writer = RunWriter(folder / new_run_id(datetime.now(UTC)))
-        self._writer.add(row)
+        try:
+            self._writer.add(row)
+        except ReportError as error:
+            self._problems.append(str(error))
 
 
 def _shown(path: Path, start: Path) -> str:
