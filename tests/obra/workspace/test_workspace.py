@@ -387,16 +387,16 @@ def test_restore_never_writes_through_links(root, workspace, tmp_path, look):
     tree, truth = workspace.snapshot(), look(root)
     outside = tmp_path / "outside"
     outside.mkdir()
-    (outside / "a").write_text("outside")
+    (outside / "a").write_text("inside b")
     shutil.rmtree(root / "folder")
     (root / "folder").symlink_to(outside)
     (root / "b").unlink()
     os.link(outside / "a", root / "b")
     workspace.restore(tree)
     assert look(root) == truth
-    assert (outside / "a").read_text() == "outside"
+    assert (outside / "a").read_text() == "inside b"
     (root / "b").write_text("again")
-    assert (outside / "a").read_text() == "outside"
+    assert (outside / "a").read_text() == "inside b"
 
 
 def test_restore_leaves_ignored_names(root, workspace):
