@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,17 +17,13 @@ from obra.agents.claude_code import (
     Launch,
     command_line,
     environment_of,
-    failure_of,
     identity_of,
-    interrupt_line,
-    reply_of,
 )
-from obra.agents.conversation import Conversation, StreamEnded, TurnClock
+from obra.agents.claude_code_session import ClaudeCodeSession
 from obra.agents.wire import PipeWire
 from obra.domain import Reply, TurnLimits
-from obra.errors import AgentCrashed, AgentUnavailable, WorkspaceError
+from obra.errors import AgentUnavailable, WorkspaceError
 from obra.events import AgentEventSink
-from obra.monitoring.output_monitor import OutputMonitor
 from obra.workspace.processes import ProcessTree, clean_environment, run_command
 
 _END_OF_INPUT_SECONDS = 3.0
@@ -42,6 +36,39 @@ _VERSION_OUTPUT = 4_000
 
 _identities: dict[tuple[str, int, int], str] = {}
 """What ``--version`` of a file with that path, size and time said; asking takes some 50 ms each time."""
+
+
+class LocalProgram:
+    """Claude Code as a process tree of ours; see :class:`obra.agents.claude_code_session.Program`."""
+
+    def __init__(self, command: list[str], *, cwd: Path, environment: Mapping[str, str]) -> None:
+        """Start *command* with all three pipes.
+
+        Raises:
+            WorkspaceError: the program or *cwd* is not there.
+        """
+        pipe = subprocess.PIPE
+        self.tree = ProcessTree(command, cwd=cwd, environment=environment, stdin=pipe, stdout=pipe, stderr=pipe)
+        process = self.tree.process
+        assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  # asked for; tells mypy so
+        self.wire = PipeWire(process.stdin, process.stdout, process.stderr)
+
+    def is_alive(self) -> bool:
+        """Tell whether it can take another prompt."""
+        return self.tree.process.poll() is None
+
+    def exit_code(self, seconds: float) -> int | None:
+        """Wait at most *seconds* for its end; ``None`` when it has not ended."""
+        return self.tree.wait(seconds)
+
+    def end(self, *, hopeless: bool) -> None:
+        """Wait for it to end by itself, then make it; sweep what it left behind and close the pipes."""
+        try:
+            if self.tree.wait(_HANGING_SECONDS if hopeless else _END_OF_INPUT_SECONDS) is None:
+                self.tree.stop(_LADDER)
+        finally:
+            self.tree.sweep()
+            self.wire.close()
 
 
 class ClaudeCodeLocalAgent:
@@ -57,16 +84,10 @@ class ClaudeCodeLocalAgent:
 
     def __init__(self) -> None:
         self._settings: ClaudeCodeSettings | None = None
+        self._session: ClaudeCodeSession | None = None
         self._executable = ""
         self._identity = "claude-code"
         self._home: Path | None = None
-        self._tree: ProcessTree | None = None
-        self._wire: PipeWire | None = None
-        self._monitor = OutputMonitor()
-        self._launch: Launch | None = None
-        self._spent_usd = 0.0  # by this process
-        self._total_usd = 0.0  # as the last result told it
-        self._session = ""
 
     @property
     def identity(self) -> str:
@@ -97,6 +118,7 @@ class ClaudeCodeLocalAgent:
                 f"the workspace {settings.workspace_dir} cannot be made: {error.strerror}; name another folder"
             ) from error
         self._settings = settings
+        self._session = ClaudeCodeSession(settings, self._start)
 
     def is_healthy(self) -> bool:
         """Tell whether the next prompt can be sent: the program and the workspace are there."""
@@ -116,114 +138,34 @@ class ClaudeCodeLocalAgent:
             AgentTimeout: the start, a silence or the turn took too long; the process is gone.
             AgentCrashed: it ended, or failed, before the turn was complete.
         """
-        settings = self._settings
-        if settings is None:
+        if self._session is None:
             raise AgentUnavailable("the agent is not initialized; call initialize() first")
-        limits = limits or TurnLimits()
-        started = time.monotonic()
-        wire = self._running(settings, limits)
-        clock = TurnClock.of(
-            ready=settings.timeout_ready,
-            idle=settings.timeout_response,
-            total=settings.timeout,
-            limits=limits,
-        )
-        limit = None
-        try:
-            limit = Conversation(wire, self._monitor).turn(prompt, clock, on_event)
-        except StreamEnded:
-            raise self._crashed(wire) from None
-        finally:
-            self._session = self._monitor.session or self._session
-            if limit is None or limit:  # broken off, by whatever; or background tasks still run
-                self._end_process(in_turn=limit is None)
-        return self._finish(time.monotonic() - started, limit)
+        return self._session.send(prompt, limits or TurnLimits(), on_event)
 
     def cleanup(self) -> None:
         """End the process with all it started and remove its private folders; safe to call twice."""
-        self._end_process(in_turn=False)
-        self._session = ""
-        self._total_usd = 0.0
-        self._settings = None
+        session, self._session = self._session, None
         home, self._home = self._home, None
+        self._settings = None
+        if session is not None:
+            session.end()
         if home is not None:
             shutil.rmtree(home, onerror=_make_removable)
 
-    def _finish(self, seconds: float, limit: str) -> Reply:
-        """Turn the results of a complete turn into the reply or the error that they stand for."""
-        results = self._monitor.results
-        reply = reply_of(results, seconds=seconds, total_before_usd=self._total_usd)
-        self._spent_usd += reply.cost_usd or 0.0
-        total = results[-1].get("total_cost_usd")
-        self._total_usd = float(total) if isinstance(total, int | float) else self._total_usd
-        failure = failure_of(results)
-        if failure is not None:
-            if not self._monitor.model:  # it never began: there is no such session to resume
-                self._session = ""
-                self._end_process(in_turn=False)
-            raise failure
-        return dataclasses.replace(reply, limit=limit) if limit else reply
-
-    def _running(self, settings: ClaudeCodeSettings, limits: TurnLimits) -> PipeWire:
-        """Return the wire to a process that obeys *limits*; start one when there is none."""
-        alive = self._tree is not None and self._tree.process.poll() is None
-        serves = self._launch is not None and self._launch.serves(settings, limits, self._spent_usd)
-        if self._wire is not None and alive and serves:
-            return self._wire
-        self._end_process(in_turn=False)
+    def _start(self, launch: Launch, session: str) -> LocalProgram:
+        settings = self._settings
+        assert settings is not None  # noqa: S101  # the session only lives between initialize and cleanup
         if self._home is None:
             self._home = Path(tempfile.mkdtemp(prefix="obra-claude-"))
         passed = {name: os.environ[name] for name in settings.pass_environment if name in os.environ}
         environment = clean_environment(self._home, environment_of(settings, str(self._home), passed))
-        if self._session and not _is_stored(self._session, environment):
-            self._session = ""  # it ended before it wrote anything down: there is nothing to resume
-        self._launch = Launch.of(settings, limits)
+        if session and not _is_stored(session, environment):
+            session = ""  # it ended before it wrote anything down: there is nothing to resume
+        command = command_line(settings, launch, executable=self._executable, session=session)
         try:
-            tree = ProcessTree(
-                command_line(settings, self._launch, executable=self._executable, session=self._session),
-                cwd=Path(settings.workspace_dir),
-                environment=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
+            return LocalProgram(command, cwd=Path(settings.workspace_dir), environment=environment)
         except WorkspaceError as error:
             raise AgentUnavailable(f"Claude Code cannot be started: {error}") from error
-        process = tree.process
-        assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  # asked for; tells mypy so
-        self._tree, self._wire = tree, PipeWire(process.stdin, process.stdout, process.stderr)
-        self._monitor = OutputMonitor()
-        self._spent_usd = 0.0
-        return self._wire
-
-    def _crashed(self, wire: PipeWire) -> AgentCrashed:
-        code = self._tree.wait(1.0) if self._tree is not None else None
-        how = "closed its output" if code is None else f"ended with exit code {code}"
-        last = self._monitor.last
-        seen = f"last seen: {last.kind} {last.text!r}" if last else "it printed nothing"
-        errors = wire.errors()[-1000:]
-        return AgentCrashed(
-            f"Claude Code {how} before the turn was complete ({seen}). "
-            + (f"On standard error: {errors}" if errors else "Standard error was empty.")
-        )
-
-    def _end_process(self, *, in_turn: bool) -> None:
-        """End the process as softly as it lets us, and everything that it left behind."""
-        tree, wire = self._tree, self._wire
-        self._tree = self._wire = None
-        if tree is None or wire is None:
-            return
-        try:
-            if in_turn:
-                wire.send(interrupt_line())
-            wire.close_input()
-            # Not even the interrupt helped, or it would wait for its background tasks.
-            hangs = bool(self._monitor.tasks) or (in_turn and not self._monitor.has_answered)
-            if tree.wait(_HANGING_SECONDS if hangs else _END_OF_INPUT_SECONDS) is None:
-                tree.stop(_LADDER)
-        finally:
-            tree.sweep()
-            wire.close()
 
 
 def _version_text(executable: str, seconds: float) -> str:

@@ -182,10 +182,10 @@ def test_a_program_that_does_not_read_its_input_cannot_block_us(started, fake):
 def test_standard_error_is_read_while_the_turn_runs(started, fake):
     """A megabyte on standard error does not stop the program, and its end is kept."""
     agent = started(
-        fake(f"head -c 1000000 /dev/zero | tr '\\0' e >&2; echo last >&2; echo {shlex.quote(RESULT)}; cat")
+        fake(f"read -r _; head -c 1000000 /dev/zero | tr '\\0' e >&2; echo last >&2; echo {shlex.quote(RESULT)}; cat")
     )
     assert agent.send_prompt("go").text == "hi"
-    assert agent._wire.errors().endswith("elast")
+    assert agent._session.program.wire.errors().endswith("elast")
 
 
 def test_a_line_of_five_megabytes_is_read(started, fake):
@@ -202,7 +202,7 @@ def test_a_line_of_five_megabytes_is_read(started, fake):
 def test_what_a_program_leaves_behind_ends_with_it(started, fake, workspace: Path, processes_in):
     """A background process that holds the pipes open neither delays cleanup nor survives it."""
     threads = set(threading.enumerate())
-    agent = started(fake(f"setsid sleep 60 & echo {shlex.quote(RESULT)}; cat >/dev/null"))
+    agent = started(fake(f"read -r _; setsid sleep 60 & echo {shlex.quote(RESULT)}; cat >/dev/null"))
     agent.send_prompt("go")
     begun = time.monotonic()
     agent.cleanup()

@@ -1,0 +1,139 @@
+"""ClaudeCodeSession: the turns of one task, over as many programs as that takes, wherever they run."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from obra.agents.claude_code import ClaudeCodeSettings, Launch, failure_of, interrupt_line, reply_of
+from obra.agents.conversation import Conversation, StreamEnded, TurnClock
+from obra.agents.wire import Wire
+from obra.domain import Reply, TurnLimits
+from obra.errors import AgentCrashed
+from obra.events import AgentEventSink
+from obra.monitoring.output_monitor import OutputMonitor
+
+_EXIT_SECONDS = 1.0  # how long an exit code may take to be known after the output has ended
+
+
+class Program(Protocol):
+    """A started Claude Code."""
+
+    @property
+    def wire(self) -> Wire:
+        """The conversation with it."""
+        ...
+
+    def is_alive(self) -> bool:
+        """Tell whether it can take another prompt."""
+        ...
+
+    def exit_code(self, seconds: float) -> int | None:
+        """Wait at most *seconds* for its end; ``None`` when it has not ended."""
+        ...
+
+    def end(self, *, hopeless: bool) -> None:
+        """End it softly, with *hopeless* quickly, and then all that it started; its input has ended."""
+        ...
+
+
+Start = Callable[[Launch, str], Program]
+"""Starts a program that obeys the launch and, where it can, resumes the session with that id."""
+
+
+class ClaudeCodeSession:
+    """Sends prompts; starts a program when there is none, or none that obeys the limits of the turn.
+
+    Attributes:
+        id: id of the session, once it is known.
+        program: the program that runs, if one does.
+    """
+
+    def __init__(self, settings: ClaudeCodeSettings, start: Start) -> None:
+        """Prepare; nothing runs before the first prompt."""
+        self.id = ""
+        self.program: Program | None = None
+        self._settings = settings
+        self._start = start
+        self._monitor = OutputMonitor()
+        self._launch: Launch | None = None
+        self._spent_usd = 0.0  # by this program
+        self._total_usd = 0.0  # as the last result told it
+
+    def send(self, prompt: str, limits: TurnLimits, on_event: AgentEventSink | None) -> Reply:
+        """Run one turn.
+
+        Raises:
+            AgentTimeout: the start, a silence or the turn took too long; the program is gone.
+            AgentUnavailable: it cannot be started, or cannot use its model API.
+            AgentCrashed: it ended, or failed, before the turn was complete.
+        """
+        settings = self._settings
+        started = time.monotonic()
+        program = self._running(limits)
+        clock = TurnClock.of(
+            ready=settings.timeout_ready,
+            idle=settings.timeout_response,
+            total=settings.timeout,
+            limits=limits,
+        )
+        limit = None
+        try:
+            limit = Conversation(program.wire, self._monitor).turn(prompt, clock, on_event)
+        except StreamEnded:
+            raise self._crashed(program) from None
+        finally:
+            self.id = self._monitor.session or self.id
+            if limit is None or limit:  # broken off, by whatever; or background tasks still run
+                self.end(in_turn=limit is None)
+        return self._finish(time.monotonic() - started, limit)
+
+    def end(self, *, in_turn: bool = False) -> None:
+        """End the program as softly as it lets us, and everything that it left behind."""
+        program, self.program = self.program, None
+        if program is None:
+            return
+        if in_turn:
+            program.wire.send(interrupt_line())
+        program.wire.close_input()
+        # Hopeless: not even the interrupt helped, or it would wait for its background tasks.
+        program.end(hopeless=bool(self._monitor.tasks) or (in_turn and not self._monitor.has_answered))
+
+    def _running(self, limits: TurnLimits) -> Program:
+        serves = self._launch is not None and self._launch.serves(self._settings, limits, self._spent_usd)
+        if self.program is not None and serves and self.program.is_alive():
+            return self.program
+        self.end()
+        self._monitor = OutputMonitor()
+        self._spent_usd = 0.0
+        self._launch = Launch.of(self._settings, limits)
+        self.program = self._start(self._launch, self.id)
+        return self.program
+
+    def _finish(self, seconds: float, limit: str) -> Reply:
+        """Turn the results of a complete turn into the reply or the error that they stand for."""
+        results = self._monitor.results
+        reply = reply_of(results, seconds=seconds, total_before_usd=self._total_usd)
+        self._spent_usd += reply.cost_usd or 0.0
+        total = results[-1].get("total_cost_usd")
+        self._total_usd = float(total) if isinstance(total, int | float) else self._total_usd
+        failure = failure_of(results)
+        if failure is None:
+            return dataclasses.replace(reply, limit=limit) if limit else reply
+        if not self._monitor.model:  # it never began: there is no such session to resume
+            self.id = ""
+            self.end()
+        raise failure
+
+    def _crashed(self, program: Program) -> AgentCrashed:
+        code = program.exit_code(_EXIT_SECONDS)
+        how = "closed its output" if code is None else f"ended with exit code {code}"
+        last = self._monitor.last
+        seen = f"last seen: {last.kind} {last.text!r}" if last else "it printed nothing"
+        errors = program.wire.errors()[-1000:]
+        return AgentCrashed(
+            f"Claude Code {how} before the turn was complete ({seen}). "
+            + (f"On standard error: {errors}" if errors else "Standard error was empty.")
+        )
