@@ -50,6 +50,7 @@ from obra.events import (
 )
 from obra.judging.claims import false_claims
 from obra.judging.review_reader import read_review
+from obra.logbook import log_event, logger
 from obra.plugins import AgentPlugin, LLMPlugin
 from obra.prompting.prompt_generator import REVIEW_SCHEMA
 from obra.task_run import TaskRun
@@ -103,7 +104,7 @@ class Orchestrator:
         **replacements: Any,
     ) -> None:
         self.config = config or Config()
-        self.observers = list(observers)
+        self.observers: list[Observer] = [log_event, *observers]
         self._replacements = replacements
         self._ready = False
         if parts is not None:
@@ -213,7 +214,11 @@ class Orchestrator:
         review = self._review(task, evidence, reply, acceptance)
         self._tell(ReviewReceived(task_id=task.id, number=number, review=review))
         # 5 judge
-        judged: dict[str, Any] = {"evidence": evidence, "review": review}
+        judged: dict[str, Any] = {
+            "evidence": evidence,
+            "review": review,
+            "claims": false_claims(reply.text, evidence),
+        }
         judged["validation"] = self.response_validator.validate_response(reply.text)
         judged["quality"] = self.quality_controller.validate_output(reply.text, task, dict(judged))
         judged["confidence"] = self.confidence_scorer.score_response(reply.text, task, dict(judged))
@@ -224,7 +229,6 @@ class Orchestrator:
                 **judged,
                 "task": task,
                 "response": reply.text,
-                "claims": false_claims(reply.text, evidence),
                 "attempts_left": run.left,
                 "limit": limit,
             }
@@ -265,6 +269,7 @@ class Orchestrator:
         return TaskRun(
             task=task,
             workspace=workspace,
+            repository=workspace.git_state(),
             attempts=attempts,
             iterations=max_iterations or limits.iterations or settings.max_iterations,
             retries_left=self.config.settings.agent.max_retries,
@@ -333,6 +338,7 @@ class Orchestrator:
     def _look(self, run: TaskRun, before: str) -> tuple[str, Evidence]:
         """Compare the workspace with before, run the checks, and make sure that they changed nothing."""
         from obra.evidence.scene import Scene
+        from obra.workspace.repository_state import planted_hooks
 
         workspace, settings = run.workspace, self.config.settings.evidence
         after = workspace.snapshot()
@@ -348,12 +354,13 @@ class Orchestrator:
         if checks and workspace.snapshot() != after:
             workspace.restore(after)
             checks = (*checks, _CHECKS_CHANGED_WORKSPACE)
+        known, run.repository = run.repository, workspace.git_state()
         return after, Evidence(
             changes=step.changes,
             total_changes=total.changes,
             patch=total.patch,
             checks=checks,
-            tampering=workspace.tampering(step.changes),
+            tampering=(*workspace.tampering(step.changes), *planted_hooks(known, run.repository)),
             files=workspace.files(after),
         )
 
@@ -394,6 +401,7 @@ class Orchestrator:
 
     def _give_up(self, run: TaskRun, status: TaskStatus, reason: str, error: BaseException) -> None:
         """Store the end of a run that *error* broke; when even that fails, the error says so too."""
+        logger.info("task %d is broken off, %s: %s", run.task.id, status, " ".join(reason.split()))
         try:
             self._finish(run, status, reason)
         except ObraError as second:

@@ -23,6 +23,8 @@ class TaskRun:
 
     task: Task
     workspace: Workspace
+    repository: str
+    """State of the workspace's own git repository when it was last looked at."""
     attempts: list[Attempt]
     iterations: int
     retries_left: int

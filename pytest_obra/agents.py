@@ -6,7 +6,7 @@ import pytest
 
 from obra.config import RUNGS, Config
 from obra.errors import ConfigError, ObraError, PluginError
-from obra.plugins import AGENTS, find_plugin, known_names
+from obra.plugins import AGENTS, find_plugin
 from obra.prerequisites import missing, require_real
 
 
@@ -22,10 +22,9 @@ def settings_for(name: str, config: pytest.Config) -> Config:
         require_real(found)
     elif name not in RUNGS:
         try:
-            find_plugin(AGENTS, name)
+            find_plugin(AGENTS, name, also=RUNGS)
         except PluginError as error:
-            known = ", ".join((*RUNGS, *known_names(AGENTS)))
-            raise ConfigError(f"--obra-agent={name}: {error} (for --obra-agent: {known})") from error
+            raise ConfigError(f"--obra-agent={name}: {error}") from error
     return found
 
 

@@ -127,7 +127,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         if call.when == "call":
             # Whoever counts failures by phase (JUnit among them) shall see an error, not a failed test.
             report.when = "run"  # type: ignore[assignment]  # a phase of our own
-        report.obra_broke = True
+        vars(report)["obra_broke"] = True
     scenario = item.stash.get(_SCENARIO, None)
     if scenario is None:
         return
@@ -145,4 +145,4 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         )
     else:
         return
-    report.obra_row = row
+    vars(report)["obra_row"] = row

@@ -356,6 +356,20 @@ def test_guarded_paths_are_tampering(start):
     assert outcome.breakpoint.trigger == "tampering"
 
 
+def test_a_planted_hook_is_tampering_and_a_commit_is_not(start):
+    """What git will run later is not part of the work; a repository with commits may well be."""
+    commit = (
+        "git init -q . && git config user.email a@b && git config user.name a && git add -A && git commit -qm x"
+    )
+    orch, task = start([ScriptStep(write=GOOD, run=(commit,))], [YES], checks=CHECKS)
+    assert orch.execute_task(task.id).status == "completed"
+    plant = "echo 'touch /tmp/x' > .git/hooks/pre-commit"
+    orch, task = start([ScriptStep(write={"hello.py": "print('hello') # 2"}, run=(plant,))], [YES], checks=CHECKS)
+    outcome = orch.execute_task(task.id)
+    assert outcome.status == "escalated"
+    assert ".git/hooks changed" in outcome.breakpoint.reason
+
+
 def test_checks_that_change_the_workspace_are_found_out(start, tmp_path):
     """A check that reaches around its copy fails the attempt, and what it changed is put back."""
     target = tmp_path / "workspace" / "hello.py"

@@ -128,10 +128,11 @@ def _result(
     if is_true and all(check.passed for check in expectations):
         return ScenarioResult.PASSED
     accepted = outcome.status is TaskStatus.COMPLETED
-    false_accept = accepted and (not is_true or expect.status != TaskStatus.COMPLETED)
+    expected = TaskStatus(expect.status)
+    false_accept = accepted and (not is_true or expected is not TaskStatus.COMPLETED)
     false_reject = (
         not accepted
-        and expect.status == TaskStatus.COMPLETED
+        and expected is TaskStatus.COMPLETED
         and bool(truth)
         and is_true
         and outcome.status is TaskStatus.ESCALATED
