@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from obra.cli.failures import without_secrets
 from obra.cli.output import say
 
 if TYPE_CHECKING:
@@ -36,16 +35,27 @@ class Chosen:
             ConfigError: one of them is wrong.
             PluginError: ``real`` or another agent is asked for and cannot be had.
         """
-        from obra.config import Config
+        from obra.config import RUNGS, Config
+        from obra.errors import PluginError
+        from obra.plugins import AGENTS, find_plugin
         from obra.prerequisites import require_real
 
         config = Config.load(self.file, overrides=self.overrides, rung=self.agent)
         if self.agent == "real":
             require_real(config)
+        elif self.agent and self.agent not in RUNGS:
+            try:
+                find_plugin(AGENTS, self.agent)
+            except PluginError as error:
+                raise PluginError(
+                    f"--agent {self.agent}: {error} --agent also takes {', '.join(RUNGS)}."
+                ) from error
         return config
 
     def again(self, command: str, *, agent: bool = False) -> str:
         """Return *command* with the same options, for people to type next; secrets are left out."""
+        from obra.cli.crash_log import without_secrets
+
         words = ["--agent", self.agent] if agent and self.agent else []
         words += ["--config", self.file] if self.file else []
         for override in self.overrides:

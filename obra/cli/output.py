@@ -33,7 +33,7 @@ class Styled(str):
 def styled(text: str, colour: str = "", *, bold: bool = False) -> Styled:
     """Return *text* coloured for a terminal; plain where NO_COLOR is set (https://no-color.org)."""
     text = printable(text)
-    if os.environ.get("NO_COLOR"):
+    if os.environ.get("NO_COLOR") or not (colour or bold):
         return Styled(text)
     return Styled(click.style(text, fg=colour or None, bold=bold or None))
 

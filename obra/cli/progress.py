@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from obra.cli.output import OutputLost, Styled, counted, first_line, number, say, styled
 from obra.domain import Action, Attempt, CheckResult, Evidence, Reply, Review, Task
 from obra.events import (
@@ -55,9 +57,16 @@ class Progress:
         """Print what is worth a line."""
         if isinstance(event, TaskStarted):
             self.task = event.task
+        self._while_heard(lambda: _tell(event))
+
+    def announce(self, name: str, text: str) -> None:
+        """Print what is about to run, before its first event."""
+        self._while_heard(lambda: say(styled(name, bold=True), f"  {text}"))
+
+    def _while_heard(self, tell: Callable[[], None]) -> None:
         if self.lost is None:
             try:
-                _tell(event)
+                tell()
             except OutputLost as error:
                 self.lost = error
 
@@ -108,9 +117,10 @@ def tell_evidence(evidence: Evidence) -> None:
 
 def tell_check(check: CheckResult) -> None:
     """Print one check: whether it passed, its name, and what was expected and seen."""
+    found = "" if check.message == check.name else f": {first_line(check.message, 160)}"
     failed = "FAIL" if check.required else "fail"
     mark = styled("ok  ", "green") if check.passed else styled(failed, "red")
-    say(_label("check"), mark, f"  {check.name}: {first_line(check.message, 160)}")
+    say(label_of("check"), mark, f"  {check.name}{found}")
 
 
 def describe_reply(reply: Reply) -> str:
@@ -138,8 +148,9 @@ def describe_scores(attempt: Attempt) -> str:
 
 
 def _line(label: str, text: str, colour: str = "") -> None:
-    say(_label(label, colour), text)
+    say(label_of(label, colour), text)
 
 
-def _label(label: str, colour: str = "") -> Styled:
-    return styled(f"    {label:<9}", colour)
+def label_of(label: str, colour: str = "") -> Styled:
+    """Return what stands in front of a line, in a column of its own."""
+    return styled(f"    {label:<11}", colour)

@@ -89,7 +89,7 @@ def _run_task(
         progress = Progress()
         with (
             Orchestrator(config, state_manager=state, observers=[progress]) as orchestrator,
-            _explained_stop(state, progress, chosen),
+            _explained_end(state, progress, chosen),
         ):
             outcome = orchestrator.execute_task(task_id, max_iterations)
         _require_heard(progress)
@@ -117,7 +117,6 @@ def _with_limit(scenario: Scenario, iterations: int | None) -> Scenario:
 
 def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, chosen: Chosen) -> bool:
     from obra.cli.outcome import tell_outcome, tell_report
-    from obra.cli.output import say, styled
     from obra.cli.progress import Progress
     from obra.orchestrator import Orchestrator
     from obra.scenarios.scenario_run import run_scenario
@@ -127,10 +126,10 @@ def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, ch
     name = chosen.agent or config.settings.agent.type
     with writable(config) as state:
         root = workspace.absolute() if workspace else _fresh_folder(config, scenario.name)
-        say(styled(scenario.name, bold=True), f"  with {name} in {root}")
+        progress.announce(scenario.name, f"with {name} in {root}")
         with (
             Orchestrator(config, state_manager=state, **parts) as orchestrator,
-            _explained_stop(state, progress, chosen),
+            _explained_end(state, progress, chosen),
         ):
             report = run_scenario(scenario, orchestrator, root=root, agent=name)
         _require_heard(progress)
@@ -165,16 +164,29 @@ def _fresh_folder(config: Config, name: str) -> Path:
 
 
 @contextmanager
-def _explained_stop(state: StateManager, progress: Progress, chosen: Chosen) -> Iterator[None]:
-    """Let Ctrl-C say what is kept and how to go on."""
+def _explained_end(state: StateManager, progress: Progress, chosen: Chosen) -> Iterator[None]:
+    """Let Ctrl-C and every error say what is kept of the task and how to go on."""
     try:
         yield
-    except KeyboardInterrupt as stop:
+    except (KeyboardInterrupt, Exception) as end:
         if progress.task:
-            task = state.get_task(progress.task.id)
-            again = chosen.again(f"obra run --task {task.id}", agent=True)
-            stop.add_note(f"task {task.id} is stored as {task.status}; go on with: {again}")
+            end.add_note(_kept(progress.task.id, state, chosen))
         raise
+
+
+def _kept(task_id: int, state: StateManager, chosen: Chosen) -> str:
+    """Say how a task that was broken off is stored, and how to go on."""
+    from obra.domain import TaskStatus
+    from obra.errors import ObraError
+
+    try:
+        status = state.get_task(task_id).status
+    except ObraError as error:
+        return f"how task {task_id} is stored cannot be read: {error}"
+    kept = f"task {task_id} is stored as {status}"
+    if status is TaskStatus.COMPLETED:
+        return kept
+    return f"{kept}; go on with: {chosen.again(f'obra run --task {task_id}', agent=True)}"
 
 
 def _require_heard(progress: Progress) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from obra.cli.outcome import STATUS_COLOURS
 from obra.cli.output import counted, number, say, styled
-from obra.cli.progress import COLOURS, describe_reply, describe_review, tell_evidence
+from obra.cli.progress import COLOURS, describe_reply, describe_review, label_of, tell_evidence
 from obra.domain import Attempt, Breakpoint, Factor, Task
 
 _DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -27,7 +29,7 @@ def tell_task(task: Task, attempts: Sequence[Attempt], breakpoints: Sequence[Bre
     for sentence in task.acceptance:
         _tell("accept", sentence)
     for check in task.checks:
-        _tell("check", ", ".join(f"{key}: {value}" for key, value in check.items()))
+        _tell("check", ", ".join(f"{key}: {_short(value)}" for key, value in check.items()))
     for attempt in attempts:
         _tell_attempt(attempt)
     for one in breakpoints:
@@ -53,7 +55,7 @@ def _tell_attempt(attempt: Attempt) -> None:
     tell_evidence(attempt.evidence)
     _tell("review", f"{describe_review(attempt.review)} ({attempt.review.model})")
     _tell("quality", _score(attempt.quality.overall_score, attempt.quality.factors))
-    _tell("confident", _score(attempt.confidence, attempt.confidence_factors))
+    _tell("confidence", _score(attempt.confidence, attempt.confidence_factors))
     _tell(attempt.decision.action, attempt.decision.reason, COLOURS[attempt.decision.action])
     for reason in attempt.decision.reasons:
         if reason != attempt.decision.reason:
@@ -65,7 +67,11 @@ def _score(score: float, factors: Sequence[Factor]) -> str:
     return number(score) + "".join(parts)
 
 
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
 def _tell(label: str, text: str, colour: str = "") -> None:
     """Print a label and a text, if there is any; its further lines stand below its first."""
     for count, line in enumerate(text.strip().splitlines()):
-        say(styled(f"    {'' if count else label:<9} ", colour), line)
+        say(label_of("" if count else label, colour), line)

@@ -1,0 +1,137 @@
+"""The real command in a real folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HELLO = """\
+name: hello
+task: {title: Say hello}
+checks: [{file: hello.txt}]
+script:
+  - {say: Done., write: {hello.txt: "hello\\n"}}
+reviewer:
+  - {score: 95}
+expect:
+  truth: [{contains: {file: hello.txt, text: hello}}]
+"""
+VAGUE = """\
+name: vague
+task: {title: Make it better}
+script:
+  - {say: It is better now.}
+reviewer:
+  - {score: 40}
+expect: {status: escalated}
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """What it printed, read as JSON."""
+        return json.loads(self.out)
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """The test's own environment without Obra's settings, with a home of its own."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("OBRA", "NO_COLOR"))}
+    return {**kept, "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **more}
+
+
+@pytest.fixture
+def obra(tmp_path: Path) -> Callable[..., Ended]:
+    """Run ``obra`` with arguments in tmp_path."""
+
+    def run(*arguments: str, stdin: str | bytes = "", **variables: str) -> Ended:
+        done = subprocess.run(
+            [sys.executable, "-m", "obra", *arguments],
+            cwd=tmp_path,
+            env=environment(tmp_path, **variables),
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Write a file in tmp_path."""
+
+    def write_file(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_file
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Any:
+    """Start ``obra`` with arguments in tmp_path and end it at the latest with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def popen(*arguments: str, variables: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "obra", *arguments],
+            cwd=tmp_path,
+            env=environment(tmp_path, **(variables or {})),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield popen
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def hello(write: Callable[[str, str], Path]) -> str:
+    """Name of a scenario file that ends completed."""
+    return write("hello.obra.yaml", HELLO).name
+
+
+@pytest.fixture
+def vague(write: Callable[[str, str], Path]) -> str:
+    """Name of a scenario file that ends escalated, as it should."""
+    return write("vague.obra.yaml", VAGUE).name
+
+
+@pytest.fixture
+def slow(write: Callable[[str, str], Path], tmp_path: Path) -> tuple[str, str]:
+    """Name of a scenario file whose second attempt sleeps, and a word that its process has in its command line."""
+    word = f"sleeper-{tmp_path.name}-{os.getpid()}"
+    text = f"""\
+name: slow
+task: {{title: Take your time}}
+checks: [{{file: done.txt}}]
+script:
+  - {{say: Not yet., write: {{first.txt: one}}}}
+  - {{say: Done., write: {{done.txt: two}}, run: "python -c 'import time; time.sleep(30)' {word}"}}
+reviewer: [{{score: 40, issues: [no done.txt]}}, {{score: 90}}]
+"""
+    return write("slow.obra.yaml", text).name, word
