@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import Any
 
 from obra.config import AgentSettings, Config
 from obra.domain import ScriptStep
-from obra.errors import ConfigError
 from obra.judging.breakpoint_manager import BreakpointManager
 from obra.judging.confidence_scorer import ConfidenceScorer
 from obra.judging.decision_engine import DecisionEngine
 from obra.judging.quality_controller import QualityController
 from obra.judging.response_validator import ResponseValidator
+from obra.logbook import configure_logging
 from obra.orchestrator import Parts
 from obra.plugins import AGENTS, LLMS, AgentPlugin, LLMPlugin, find_plugin
 from obra.prompting.prompt_generator import PromptGenerator
@@ -92,26 +91,6 @@ def make_llm(config: Config, reviewer: Sequence[Any] | None = None) -> LLMPlugin
     script = {"script": reviewer} if settings.type == "scripted" else {}
     llm: LLMPlugin = find_plugin(LLMS, settings.type)({**settings.model_dump(), **script})
     return llm
-
-
-def configure_logging(config: Config) -> None:
-    """Send the log of Obra's own modules where the settings say; other libraries' logs are left alone."""
-    settings = config.settings.logging
-    logger = logging.getLogger("obra")
-    logger.setLevel(settings.level)
-    for handler in [one for one in logger.handlers if getattr(one, "obra", False)]:
-        logger.removeHandler(handler)
-        handler.close()
-    if settings.file:
-        path = Path(settings.file)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-        except OSError as error:
-            raise ConfigError(f"logging.file: {path} cannot be made: {error.strerror}") from error
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        handler.obra = True  # type: ignore[attr-defined]  # marks the handlers that are ours to replace
-        logger.addHandler(handler)
 
 
 def _workspace_opener(config: Config) -> Callable[[Path], Any]:

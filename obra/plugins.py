@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, runtime_checkable
@@ -90,8 +90,13 @@ def known_names(group: str) -> tuple[str, ...]:
     return tuple(sorted(_known(group)))
 
 
-def find_plugin(group: str, name: str) -> type[Any]:
+def find_plugin(group: str, name: str, *, also: Iterable[str] = ()) -> type[Any]:
     """Return the class that *name* stands for.
+
+    Args:
+        group: :data:`AGENTS` or :data:`LLMS`.
+        name: name of an entry point, or ``package.module:Class``.
+        also: further names that whoever asks would have taken; a message about an unknown name lists them too.
 
     Raises:
         PluginError: nothing has that name, or its module cannot be imported.
@@ -105,7 +110,7 @@ def find_plugin(group: str, name: str) -> type[Any]:
             module, _, attribute = name.partition(":")
             found = getattr(importlib.import_module(module), attribute)
         else:
-            raise PluginError(_unknown(kind, name, known_names(group)))
+            raise PluginError(_unknown(kind, name, tuple(dict.fromkeys((*also, *known_names(group))))))
     except (ImportError, AttributeError) as error:
         raise PluginError(
             f"the {kind} {name!r} cannot be loaded: {error}. "
@@ -117,8 +122,9 @@ def find_plugin(group: str, name: str) -> type[Any]:
 
 
 def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    beginnings = [one for one in known if name and one.startswith(name.lower())]
+    close = difflib.get_close_matches(name, known, n=1) or beginnings
+    hint = f"; did you mean {close[0]!r}?" if close else "."
     return (
         f"unknown {kind} {name!r}{hint} Known: {', '.join(known) or 'none'}. "
         f"A class can also be named as 'package.module:Class'."

@@ -8,6 +8,7 @@ default would let both read first and then fail the second one.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
@@ -26,6 +27,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from obra.errors import StateError
 from obra.state.failures import masked, state_error
 from obra.state.tables import SCHEMA_VERSION, metadata, obra_schema
+
+_statement_log = logging.getLogger("obra.sql")
 
 _IMMEDIATE = "obra_immediate"
 """Name of our own execution option: this transaction will write."""
@@ -102,7 +105,7 @@ class Database:
             raise state_error(error, self.url) from error
 
     def _make_engine(self, *, echo: bool) -> sa.Engine:
-        options: dict[str, Any] = {"echo": echo, "hide_parameters": not echo}
+        options: dict[str, Any] = {"hide_parameters": not echo}
         sqlite = self.url.get_backend_name() == "sqlite"
         if sqlite:
             self.is_memory = self.url.database in (None, "", ":memory:") or "mode=memory" in str(self.url)
@@ -118,6 +121,9 @@ class Database:
             raise StateError(
                 f"the database {masked(self.url)} needs the driver {error.name!r}; install it with pip"
             ) from error
+        if echo:  # not SQLAlchemy's own echo, which prints to standard output, where results belong
+            _statement_log.setLevel(logging.INFO)
+            sa.event.listen(engine, "before_cursor_execute", _log_statement)
         if sqlite:
             sa.event.listen(engine, "connect", _on_connect)
             sa.event.listen(engine, "begin", _on_begin)
@@ -206,6 +212,10 @@ def _on_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> 
     connection.isolation_level = None  # the driver must not begin by itself; _on_begin does
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _log_statement(_connection: sa.Connection, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+    _statement_log.info("%s %r", " ".join(statement.split()), values)
 
 
 def _on_begin(connection: sa.Connection) -> None:

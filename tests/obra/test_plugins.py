@@ -28,6 +28,10 @@ def test_a_dotted_path_needs_no_packaging():
     ("group", "name", "words"),
     [
         (AGENTS, "claude_code_locl", "did you mean 'claude_code_local'? Known: claude_code_local"),
+        (AGENTS, "claud", "unknown agent 'claud'; did you mean 'claude_code_local'? Known: claude_code_local"),
+        (AGENTS, "Mo", "unknown agent 'Mo'; did you mean 'mock'? Known:"),
+        (AGENTS, "zzz", "unknown agent 'zzz'. Known: claude_code_local"),
+        (AGENTS, "", "unknown agent ''. Known: claude_code_local"),
         (LLMS, "olama", "unknown LLM 'olama'; did you mean 'ollama'?"),
         (AGENTS, "no.such.module:Agent", "cannot be loaded: No module named 'no'"),
         (AGENTS, "obra.agents.mock_agent:Nobody", "cannot be loaded"),
@@ -39,3 +43,12 @@ def test_nothing_unknown_is_replaced_by_a_mock(group, name, words):
     with pytest.raises(PluginError) as caught:
         find_plugin(group, name)
     assert words in str(caught.value)
+
+
+def test_what_else_would_have_done_is_listed_once():
+    """Whoever takes further names has them suggested and listed, each name once."""
+    with pytest.raises(PluginError) as caught:
+        find_plugin(AGENTS, "repl", also=("mock", "replay", "real"))
+    text = str(caught.value)
+    assert "did you mean 'replay'? Known: mock, replay, real, claude_code_local, claude_code_ssh" in text
+    assert text.count("mock") == text.count("Known") == 1

@@ -262,9 +262,10 @@ def test_processes_that_open_a_new_file_at_once_all_succeed(tmp_path):
             assert len(manager.projects()) == 3
 
 
-def test_echo_logs_statements(tmp_path, capsys):
-    """The setting has an effect, and without it nothing is printed."""
+def test_echo_logs_statements(tmp_path, caplog, capsys):
+    """The setting has an effect, never on standard output where results belong; without it nothing is logged."""
     StateManager(f"sqlite:///{tmp_path}/a.db").close()
-    assert capsys.readouterr().out == ""
+    assert caplog.text == ""
     StateManager(f"sqlite:///{tmp_path}/a.db", echo=True).close()
-    assert "BEGIN" in capsys.readouterr().out
+    assert "BEGIN" in caplog.text
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,99 @@
+"""The log: where it goes, and what the loop writes into it. An observer like any other; it decides nothing."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+from obra.config import Config
+from obra.errors import ConfigError
+from obra.events import (
+    AgentActed,
+    BreakpointOpened,
+    Decided,
+    Event,
+    PromptReady,
+    TaskEnded,
+    TaskStarted,
+    TurnRetried,
+)
+
+logger = logging.getLogger("obra.loop")
+
+_OURS = "obra"
+"""Name of the logger above all of ours, and of the handler that is ours to replace."""
+
+
+def configure_logging(config: Config) -> None:
+    """Send the log of Obra's own modules where the settings say; other libraries' logs are left alone.
+
+    Without a file it goes to standard error, unless whoever runs us has set up logging: then it is theirs.
+
+    Raises:
+        ConfigError: the file cannot be opened.
+    """
+    settings = config.settings.logging
+    ours = logging.getLogger(_OURS)
+    ours.setLevel(settings.level)
+    handler = _file_handler(Path(settings.file)) if settings.file else _StandardError()
+    handler.name = _OURS
+    for old in [one for one in ours.handlers if one.name == _OURS]:
+        ours.removeHandler(old)
+        old.close()
+    ours.addHandler(handler)
+
+
+def log_event(event: Event) -> None:
+    """Write down what happened: WARNING a turn sent again, INFO the milestones, DEBUG what the agent did."""
+    match event:
+        case TaskStarted(task=task):
+            logger.info("task %d starts: %s", task.id, _line(task.title))
+        case PromptReady(task_id=task_id, number=number, prompt=prompt):
+            logger.debug("task %d, attempt %d: a prompt of %d characters", task_id, number, len(prompt))
+        case AgentActed(task_id=task_id, number=number, event=acted):
+            logger.debug("task %d, attempt %d: %s %s", task_id, number, acted.kind, _line(acted.text))
+        case TurnRetried(task_id=task_id, number=number, error=error, retries_left=left):
+            text = "task %d, attempt %d: the turn failed and is sent again (retries left: %d): %s"
+            logger.warning(text, task_id, number, left, _line(error))
+        case Decided(task_id=task_id, number=number, decision=decision):
+            logger.info("task %d, attempt %d: %s: %s", task_id, number, decision.action, _line(decision.reason))
+        case BreakpointOpened(breakpoint=opened):
+            text = "task %d: breakpoint %d (%s): %s"
+            logger.info(text, opened.task_id, opened.id, opened.trigger, _line(opened.reason))
+        case TaskEnded(outcome=outcome):
+            text = "task %d ends %s after %d attempt(s): %s"
+            logger.info(text, outcome.task_id, outcome.status, outcome.iterations, _line(outcome.reason))
+
+
+def _line(text: str) -> str:
+    """Return *text* on one line, so that no agent can forge a line of the log."""
+    return " ".join(text.split())
+
+
+def _file_handler(path: Path) -> logging.Handler:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise ConfigError(
+            f"logging.file: {path} cannot be opened: {error.strerror}; name a file that can be written"
+        ) from error
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    return handler
+
+
+class _StandardError(logging.Handler):
+    """Standard error as it is at that moment; silent where somebody else handles the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if logging.getLogger().handlers:
+            return
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+        except (OSError, ValueError):  # closed, or nobody reads it; the work goes on
+            self.handleError(record)
