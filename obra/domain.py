@@ -104,6 +104,14 @@ class Verdict(StrEnum):
     UNREADABLE = "unreadable"
 
 
+class RequirementState(StrEnum):
+    """What the evidence says of one requirement."""
+
+    SHOWN = "shown"
+    NOT_SHOWN = "not_shown"
+    CONTRADICTED = "contradicted"
+
+
 class Problem(StrEnum):
     """What is wrong with a reply as an answer, whatever the work is like."""
 
@@ -285,6 +293,30 @@ class Validation(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewAnswer(Record):
+    """What the reviewer answered to one yes-or-no question, over all samples."""
+
+    id: str
+    question: str
+    verdict: Verdict
+    """YES only when a majority said yes and quoted a line that really stands in the evidence."""
+    reason: str = ""
+    quote: str = ""
+    agreement: float = 1.0
+    """Share of the samples that said what the majority said, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement(Record):
+    """One thing that the task demands, and what became of it."""
+
+    text: str
+    state: RequirementState
+    evidence: str = ""
+    """What shows or contradicts it: a check's message, or the line that the reviewer quoted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Review(Record):
     """The reviewer's answer, read. ``score`` is ``None`` when it gave none."""
 
@@ -294,6 +326,10 @@ class Review(Record):
     question: str = ""
     raw: str = ""
     model: str = ""
+    answers: tuple[ReviewAnswer, ...] = ()
+    """The answers behind the verdict; none where the whole review was scripted."""
+    agreement: float | None = None
+    """Mean agreement of the samples, from 0 to 1; ``None`` where there was one sample or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,6 +413,7 @@ class Attempt(Record):
     quality: Quality
     confidence: float
     confidence_factors: tuple[Factor, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
     decision: Decision
     snapshot_before: str = ""
     snapshot_after: str = ""
