@@ -36,6 +36,7 @@ class OutputMonitor:
         self.lines = 0
         self._tools: dict[str, str] = {}
         self._runs = False
+        self._answered = False
         self._woken = False
         self._queued = 0
 
@@ -46,8 +47,8 @@ class OutputMonitor:
 
     @property
     def has_answered(self) -> bool:
-        """True when there is a result and the agent is not working on a later one right now."""
-        return bool(self.results) and not self._runs
+        """True when there is a result for the prompt and the agent is not working on a later one right now."""
+        return self._answered and not self._runs
 
     @property
     def is_settled(self) -> bool:
@@ -57,6 +58,7 @@ class OutputMonitor:
     def begin(self) -> None:
         """Forget the results so far: a new prompt is about to be sent."""
         self.results = ()
+        self._answered = False
         self._runs = True
         self._woken = False
         self._queued = 0
@@ -120,8 +122,8 @@ class OutputMonitor:
                 self.tasks = tuple(str(task.get("description") or task.get("task_id")) for task in tasks)
                 return _event(AgentEventKind.OTHER, f"background tasks in flight: {len(self.tasks)}")
             case "task_notification":
-                # While a turn runs, the agent is told within it; afterwards it is woken for a turn of its own.
-                self._woken = not self._runs
+                # The agent is told with its next tool result; when none follows, it is woken for another turn.
+                self._woken = True
                 return _event(AgentEventKind.OTHER, f"background task: {_plain(message.get('summary'))}")
         return _event(AgentEventKind.OTHER, subtype)
 
@@ -145,6 +147,7 @@ class OutputMonitor:
         return _event(kind, f"{tool} {subject}".strip(), tool=tool, path=path)
 
     def _tool_results(self, message: Mapping[str, Any]) -> Iterator[AgentEvent]:
+        self._woken = False
         for block in _content(message):
             if block.get("type") != "tool_result":
                 yield _event(AgentEventKind.OTHER, _plain(block.get("text") or block.get("type")))
@@ -157,6 +160,8 @@ class OutputMonitor:
     def _result(self, message: Mapping[str, Any]) -> Iterator[AgentEvent]:
         self.results += (message,)
         self._runs = False
+        # The result of a turn that a background task began answers no prompt, even if it comes after one.
+        self._answered |= _mapping(message.get("origin")).get("kind") != "task-notification"
         queued = message.get("queued_turn_count")
         self._queued = queued if isinstance(queued, int) else 0
         self._tools.clear()

@@ -136,6 +136,27 @@ def test_finished_task_that_wakes_the_agent_keeps_the_turn_open_until_the_second
     assert len(monitor.results) == 2
 
 
+def test_a_task_that_ends_between_the_last_words_and_the_result_keeps_the_turn_open():
+    """No tool result carries that news to the agent any more, so it will be woken."""
+    lines = turns()[2]
+    told = next(line for line in lines if b'"task_notification"' in line)
+    monitor, _ = read(*lines[:-1], told, lines[-1])
+    assert monitor.has_answered
+    assert not monitor.is_settled
+    in_time, _ = read(*lines)
+    assert in_time.is_settled
+
+
+def test_the_result_of_a_woken_turn_answers_no_prompt():
+    """A late result that a background task brought is not taken for the answer to the next prompt."""
+    monitor = OutputMonitor()
+    monitor.begin()
+    monitor.feed(json.dumps({"type": "result", "subtype": "success", "origin": {"kind": "task-notification"}}))
+    assert not monitor.has_answered
+    monitor.feed(turns()[0][-1])
+    assert monitor.is_settled
+
+
 def test_queued_turns_keep_the_turn_open():
     """A result that announces a further turn settles nothing."""
     monitor, _ = read({"type": "result", "subtype": "success", "queued_turn_count": 1})
