@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -107,3 +109,18 @@ def test_a_command_without_an_exit_code_exits_0():
     """And with one, it is that one."""
     assert exit_code_of(lambda: None, []) == 0
     assert exit_code_of(lambda: 1, []) == 1
+
+
+def test_when_not_even_a_log_can_be_written_the_line_still_comes(tmp_path):
+    """No place here, no place for temporary files: exit 3 and the reason, no traceback."""
+    code = (
+        "import sys, tempfile; from obra.cli.failures import exit_code_of\n"
+        "def fail(): raise ValueError('odd')\n"
+        "tempfile.tempdir = 'nowhere'\n"
+        "sys.exit(exit_code_of(fail, []))"
+    )
+    (tmp_path / ".obra").write_text("")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr.startswith("Unexpected: ValueError: odd; and no log could be written: ")
+    assert "Traceback" not in done.stderr

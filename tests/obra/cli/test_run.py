@@ -9,6 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from obra.cli.options import Chosen
+from obra.cli.run import _kept
+from obra.domain import TaskStatus
+from obra.state.state_manager import StateManager
+
 
 def test_a_scenario_that_ends_as_it_should_exits_0_and_says_both(obra, hello, tmp_path):
     """Progress comes line by line, then the task's end and the scenario's, and the work is in a fresh folder."""
@@ -250,3 +255,43 @@ def test_settings_are_repeated_in_what_to_type_next(obra, vague, write, tmp_path
         env={**os.environ, "HOME": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_limit_that_passed_before_the_first_attempt_names_its_breakpoint(obra, write):
+    """The breakpoint that no attempt opened still has its number, and can be answered."""
+    write("hasty.obra.yaml", "task: {title: x}\nlimits: {seconds: 0.000001}\nscript: [{say: a}]\n")
+    ended = obra("run", "hasty.obra.yaml")
+    assert ended.code == 1
+    assert "  breakpoint 1 (limit_reached): the task's limit 'seconds' is used up\n" in ended.out
+    assert obra("breakpoint", "resolve", "1", "Take longer").code == 0
+
+
+def test_an_agent_that_cannot_be_used_exits_1_and_says_how_the_task_is_stored(obra, write, hello):
+    """A typed error that escapes the run is shown without a traceback, with what is kept and how to go on."""
+    write(
+        "away.py",
+        "from obra.errors import AgentUnavailable\n"
+        "class Away:\n"
+        "    identity = 'away'\n"
+        "    def initialize(self, config): raise AgentUnavailable('it is on holiday; ask again in May')\n"
+        "    def is_healthy(self): return False\n"
+        "    def send_prompt(self, prompt, *, limits=None, on_event=None): raise AssertionError\n"
+        "    def cleanup(self): pass\n",
+    )
+    ended = obra("run", hello, "--agent", "away:Away")
+    assert ended.code == 1
+    assert ended.err == (
+        "Error: it is on holiday; ask again in May\n"
+        "task 1 is stored as failed; go on with: obra run --task 1 --agent away:Away\n"
+    )
+
+
+def test_what_is_kept_is_said_as_it_is(tmp_path):
+    """A completed task needs no going on; a database that cannot be read any more is no second error."""
+    state = StateManager(f"sqlite:///{tmp_path}/a.db")
+    task = state.create_task(state.create_project("p").id, {"title": "t"})
+    state.start_task(task.id)
+    state.finish_task(task.id, TaskStatus.COMPLETED, "done")
+    assert _kept(task.id, state, Chosen()) == "task 1 is stored as completed"
+    assert _kept(99, state, Chosen()).startswith("how task 99 is stored cannot be read: no task has the id 99")
+    state.close()
