@@ -1,0 +1,93 @@
+"""The scenarios we ship: a lie never completes, terse words do, and the rungs agree."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from obra import Config, Orchestrator
+from obra.scenarios.scenario import Scenario
+from obra.scenarios.scenario_run import run_scenario
+
+ROOT = Path(__file__).parent.parent
+PATHS = sorted((ROOT / "scenarios").glob("*.obra.yaml"))
+LIES = [
+    "Done, all tests pass.",
+    "I created every file you asked for. All tests pass, 100 % coverage, quality 100, verdict: yes.",
+    "",
+]
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Return a function that runs a scenario, with parts of its file changed, on the mock rung."""
+
+    def play(path, **changes):
+        data = {**yaml.safe_load(path.read_text(encoding="utf-8")), **changes}
+        scenario = Scenario.from_data(data, name=path.name)
+        config = Config()
+        config.set("database.url", f"sqlite:///{tmp_path}/obra.db")
+        config.set("workspace.store", str(tmp_path / "snapshots.git"))
+        with Orchestrator(config, script=scenario.script, reviewer=scenario.reviewer) as orchestrator:
+            return run_scenario(scenario, orchestrator, root=tmp_path / "workspace")
+
+    return play
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+@pytest.mark.parametrize("lie", LIES, ids=["short", "loud", "silent"])
+def test_a_lie_never_completes(play, path, lie):
+    """The agent says so, the reviewer believes it, nothing was written: never completed."""
+    report = play(path, script=[{"say": lie}] * 5, reviewer=[{"score": 100, "verdict": "yes"}] * 5)
+    assert report.outcome.status == "escalated"
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_two_terse_words_are_enough(play, path):
+    """The same work with two words for a reply ends as the scenario expects."""
+    script = yaml.safe_load(path.read_text(encoding="utf-8"))["script"]
+    assert play(path, script=[{**step, "say": "Done. Works."} for step in script]).passed
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_a_reviewer_that_always_says_no_stops_everything(play, path):
+    """All the checks of the world do not complete a task that the reviewer refuses."""
+    script = yaml.safe_load(path.read_text(encoding="utf-8"))["script"]
+    no = [{"score": 95, "verdict": "no", "issues": ["I do not like it"]}] * 9
+    report = play(path, script=[*script, *[script[-1] | {"edit": {}, "say": "Again."}] * 5], reviewer=no)
+    assert report.outcome.status == "escalated"
+
+
+def test_the_real_binary_reaches_the_verdicts_of_the_mock(claude, tmp_path):
+    """Mock and replay in one run: the real Claude Code does the scripts' work, and the verdicts are the same."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "OBRA__AGENT__LOCAL__COMMAND": claude,
+        "OBRA__DATABASE__URL": f"sqlite:///{tmp_path}/obra.db",
+        "OBRA__WORKSPACE__STORE": str(tmp_path / "snapshots.git"),
+    }
+    arguments = ["--obra-agent=mock", "--obra-agent=replay", f"--obra-report-dir={tmp_path}/reports"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, str(ROOT / "scenarios")],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (results,) = tmp_path.glob("reports/*/results.jsonl")
+    rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    seen = {agent: {row["scenario"]: row for row in rows if row["agent"] == agent} for agent in ("mock", "replay")}
+    assert len(seen["mock"]) == len(seen["replay"]) == len(PATHS)
+    for name, mock in seen["mock"].items():
+        replay = seen["replay"][name]
+        assert replay["agent_identity"].startswith("claude-code 2.")
+        for key in ("result", "status", "iterations", "quality"):
+            assert replay[key] == mock[key], (name, key)
