@@ -67,8 +67,11 @@ class LLMPlugin(Protocol):
         """Model name (and digest where known) for reports and stored verdicts."""
         ...
 
-    def generate(self, prompt: str, *, schema: Mapping[str, Any] | None = None) -> str:
+    def generate(self, prompt: str, *, schema: Mapping[str, Any] | None = None, seed: int | None = None) -> str:
         """Answer *prompt*; with *schema*, a JSON text that ought to fit it (the caller checks).
+
+        *seed* asks for another sample of the same answer: the same seed repeats it as well as the model can.
+        ``None`` means the configured seed. Whoever does not sample ignores it.
 
         Raises:
             LLMError: there is no answer.

@@ -63,7 +63,7 @@ def check_llm(
     schema: Mapping[str, Any] | None = None,
     unreachable: Callable[[], LLMPlugin] | None = None,
 ) -> None:
-    """Ask an LLM once freely and, when *schema* is given, once more for JSON.
+    """Ask an LLM twice freely, once with a seed, and, when *schema* is given, once more for JSON.
 
     *unreachable*, when given, makes one whose server is not there: it must say so without raising, and raise an
     LLMError only when it is asked.
@@ -75,10 +75,10 @@ def check_llm(
         _require_bool(llm.is_available, "is_available()", expected=True)
         name = _identity(llm, _LLM)
         with _no_error(_LLM, "generate()"):
-            answer: object = llm.generate(prompt)
-        _require(
-            isinstance(answer, str) and bool(answer.strip()), f"generate() must return a text, not {answer!r}"
-        )
+            answers: list[object] = [llm.generate(prompt), llm.generate(prompt, seed=7)]
+        for answer in answers:
+            is_text = isinstance(answer, str) and bool(answer.strip())
+            _require(is_text, f"generate() must return a text, not {answer!r}")
         if schema is not None:
             _check_json(llm, prompt, schema)
         _require(_identity(llm, _LLM) == name, "identity must not change while the LLM is used")

@@ -65,8 +65,10 @@ class LocalLLMInterface:
         digest = f"@{self._digest[:12]}" if self._digest else ""
         return f"ollama {self._settings.model}{digest}"
 
-    def generate(self, prompt: str, *, schema: Mapping[str, Any] | None = None) -> str:
+    def generate(self, prompt: str, *, schema: Mapping[str, Any] | None = None, seed: int | None = None) -> str:
         """Return the model's whole answer to *prompt*; with *schema* the server is told to keep to it.
+
+        *seed* goes before the setting of that name.
 
         Silence is limited to the setting ``timeout`` seconds; the first byte may take 300 s when the model is
         not loaded. The caller still has to check the answer against *schema*: some models leave it.
@@ -79,7 +81,7 @@ class LocalLLMInterface:
                 broke off, cut the prompt or the answer, or said nothing.
         """
         estimate = self._fitting(prompt)
-        answer = self._chat(self._body(prompt, schema))
+        answer = self._chat(self._body(prompt, schema, seed))
         self._check(answer, estimate)
         return answer.text
 
@@ -114,7 +116,7 @@ class LocalLLMInterface:
             )
         return estimate
 
-    def _body(self, prompt: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _body(self, prompt: str, schema: Mapping[str, Any] | None, seed: int | None) -> dict[str, Any]:
         settings = self._settings
         body: dict[str, Any] = {
             "model": settings.model,
@@ -129,7 +131,7 @@ class LocalLLMInterface:
                 "num_ctx": settings.context_tokens,
                 "num_predict": settings.max_tokens,
                 "temperature": settings.temperature,
-                "seed": settings.seed,
+                "seed": settings.seed if seed is None else seed,
             },
         }
         if schema is not None:

@@ -40,6 +40,7 @@ class ScriptedLLM:
         prompt: str,  # noqa: ARG002  # part of the contract; a script does not read
         *,
         schema: Mapping[str, Any] | None = None,
+        seed: int | None = None,  # noqa: ARG002  # nothing is sampled
     ) -> str:
         """Return the next scripted answer; a review comes as JSON with every key of the review schema.
 

@@ -47,7 +47,7 @@ class GoodLLM:
 
     identity = "good-model"
 
-    def generate(self, prompt, *, schema=None):
+    def generate(self, prompt, *, schema=None, seed=None):
         return "{}" if schema else "hello"
 
     def is_available(self):
@@ -58,7 +58,7 @@ class DeadLLM(GoodLLM):
     def is_available(self):
         return False
 
-    def generate(self, prompt, *, schema=None):
+    def generate(self, prompt, *, schema=None, seed=None):
         raise LLMUnavailable("no server; start it")
 
 

@@ -49,8 +49,8 @@ def test_is_the_plugin_called_ollama():
 
 def test_keeps_the_contract_of_all_llms(ollama, dead_url):
     """The suite that strangers' adapters must pass, with a server and without one."""
-    ollama.will(pieces=("Hello",))
-    ollama.will(pieces=('{"score":', " 1}"))
+    for pieces in (("Hello",), ("Servus",), ('{"score":', " 1}")):
+        ollama.will(pieces=pieces)
     check_llm(
         lambda: _llm(ollama),
         schema={"type": "object"},
@@ -75,6 +75,13 @@ def test_every_setting_reaches_the_wire_where_ollama_reads_it(ollama):
             "format": schema,
         }
     ]
+
+
+@pytest.mark.parametrize(("given", "sent"), [(None, 3), (0, 0), (9, 9)])
+def test_a_seed_of_the_question_goes_before_the_setting(ollama, given, sent):
+    """Samples differ by their seed, and 0 is a seed."""
+    _llm(ollama, seed=3).generate("Say hello", seed=given)
+    assert ollama.chats[0]["options"]["seed"] == sent
 
 
 def test_without_a_schema_no_format_is_sent(ollama):
