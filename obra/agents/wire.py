@@ -81,15 +81,50 @@ class LineFramer:
         return line
 
 
+class Lines:
+    """Lines between the thread that reads them and the one that wants them; never waits for the latter."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._framer = LineFramer()
+        self._lock = threading.Lock()
+        self._waiting = 0
+
+    def put(self, data: bytes) -> None:
+        """Add what was read; empty means the end."""
+        lines = list(self._framer.feed(data))
+        if not data and (rest := self._framer.rest()):
+            lines.append(rest)
+        with self._lock:
+            self._waiting += sum(len(line) + _LINE_OVERHEAD for line in lines)
+        for line in lines:
+            self._queue.put(line)
+        if not data:
+            self._queue.put(None)
+
+    def get(self, seconds: float) -> bytes | None:
+        """Return the next line, ``None`` at the end; raise ``queue.Empty`` when none comes within *seconds*."""
+        line = self._queue.get(timeout=seconds) if seconds > 0 else self._queue.get_nowait()
+        if line is None:
+            self._queue.put(None)  # the end stays the end
+            return None
+        with self._lock:
+            self._waiting -= len(line) + _LINE_OVERHEAD
+        return line
+
+    def is_flooded(self) -> bool:
+        """Tell whether more waits than any conversation needs."""
+        with self._lock:
+            return self._waiting > FLOOD
+
+
 class PipeWire:
     """The wire over the three pipes of a local process; owns and closes them."""
 
     def __init__(self, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]) -> None:
         """Take over the pipes and begin to read."""
-        self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._waiting = 0
+        self._lines = Lines()
         self._stdin, self._stdout, self._stderr = stdin, stdout, stderr
-        self._framer = LineFramer()
         self._errors = b""
         self._lock = threading.Lock()
         self._outgoing = bytearray()
@@ -104,15 +139,8 @@ class PipeWire:
 
     def next_line(self, seconds: float) -> bytes | None:
         """Return the next line, ``None`` at the end; raise ``queue.Empty`` when none comes within *seconds*."""
-        line = self._lines.get(timeout=seconds) if seconds > 0 else self._lines.get_nowait()
-        if line is None:
-            self._lines.put(None)  # the end stays the end
-            return None
-        with self._lock:
-            was_flooded = self._waiting > FLOOD
-            self._waiting -= len(line) + _LINE_OVERHEAD
-            is_over = was_flooded and self._waiting <= FLOOD
-        if is_over:
+        line = self._lines.get(seconds)
+        if self._flooded and not self._lines.is_flooded():
             self._wake()
         return line
 
@@ -157,11 +185,11 @@ class PipeWire:
             while not self._closing:
                 for key, _ in selector.select():
                     key.data(selector)
-        self._lines.put(None)
+        self._lines.put(b"")
 
     def _woken(self, selector: selectors.BaseSelector) -> None:
         os.read(self._wake_read, _CHUNK)
-        if self._flooded:
+        if self._flooded and not self._lines.is_flooded():
             self._flooded = False
             selector.register(self._stdout, selectors.EVENT_READ, self._read_output)
         if not self._stdin.closed and self._stdin not in selector.get_map():
@@ -183,18 +211,13 @@ class PipeWire:
 
     def _read_output(self, selector: selectors.BaseSelector) -> None:
         data = os.read(self._stdout.fileno(), _CHUNK)
-        lines = list(self._framer.feed(data))
-        if not data and (rest := self._framer.rest()):
-            lines.append(rest)
-        with self._lock:
-            self._waiting += sum(len(line) + _LINE_OVERHEAD for line in lines)
-            self._flooded = bool(data) and self._waiting > FLOOD
-        for line in lines:
-            self._lines.put(line)
-        if not data or self._flooded:
-            selector.unregister(self._stdout)
+        self._lines.put(data)
         if not data:
-            self._lines.put(None)
+            selector.unregister(self._stdout)
+        elif self._lines.is_flooded():
+            selector.unregister(self._stdout)
+            self._flooded = True
+            self._wake()  # somebody may have read it all just now
 
     def _read_errors(self, selector: selectors.BaseSelector) -> None:
         data = os.read(self._stderr.fileno(), _CHUNK)
