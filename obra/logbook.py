@@ -91,9 +91,9 @@ class _StandardError(logging.Handler):
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        if logging.getLogger().handlers:
+        if logging.getLogger().handlers or sys.stderr is None or sys.stderr.closed:
             return
         try:
             sys.stderr.write(f"{self.format(record)}\n")
-        except (OSError, ValueError):  # closed, or nobody reads it; the work goes on
+        except OSError:  # nobody reads it any more; the work goes on
             self.handleError(record)

@@ -119,9 +119,12 @@ def writable(config: Config) -> Iterator[StateManager]:
 
     Raises:
         StateError: it cannot be opened.
+        ConfigError: the log file cannot be.
     """
+    from obra.logbook import configure_logging
     from obra.state.state_manager import StateManager
 
+    configure_logging(config)
     database = config.settings.database
     with StateManager(database.url, echo=database.echo) as state:
         yield state
