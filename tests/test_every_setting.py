@@ -21,7 +21,7 @@ from obra import Config, Orchestrator, Task
 from obra.bootstrap import agent_config, initialize, make_llm
 from obra.config import setting_keys
 from obra.domain import Outcome, ScriptStep
-from obra.errors import LLMError, WorkspaceError
+from obra.errors import AgentUnavailable, LLMError, WorkspaceError
 from obra.events import FileTouched
 from obra.logbook import configure_logging
 
@@ -130,9 +130,18 @@ class Lab:
         return next((line.partition("=")[2] for line in lines if line.startswith(f"{name}=")), None)
 
     def remote(self, name: str) -> Any:
-        """Return what the SSH agent is initialized with; what it does with it, its own tests show."""
+        """Return what the SSH agent is initialized with; what it does with that, its tests against a real sshd show."""
         self.preset({"agent.type": "claude_code_ssh"})
         return agent_config(self.config.settings.agent, Path("workspace"))[name]
+
+    def login(self) -> str:
+        """Try to log in where nobody listens, and return what is said about it."""
+        Path("hosts").touch()
+        self.preset({"agent.type": "claude_code_ssh", "agent.ssh.host": "127.0.0.1", "agent.ssh.port": 9})
+        self.preset({"agent.ssh.user": "eve", "agent.ssh.known_hosts": "hosts"})
+        with pytest.raises(AgentUnavailable) as caught:
+            self.run()
+        return str(caught.value)
 
     def ask(self, **answer: Any) -> str:
         """Ask the LLM, which is a loopback Ollama, and return its answer, or the name of the error."""
@@ -243,11 +252,11 @@ def _a_variable_of_ours(lab: Lab) -> str | None:
     return lab.variable("GREETING")
 
 
-effect("agent.ssh.host", to="box", before="", after="box")(lambda lab: lab.remote("host"))
-effect("agent.ssh.port", to=2222, before=22, after=2222)(lambda lab: lab.remote("port"))
-effect("agent.ssh.user", to="eve", before="", after="eve")(lambda lab: lab.remote("user"))
+effect("agent.ssh.host", to="127.0.0.2", before=True, after=False)(lambda lab: "eve@127.0.0.1:9" in lab.login())
+effect("agent.ssh.port", to=10, before=True, after=False)(lambda lab: "eve@127.0.0.1:9" in lab.login())
+effect("agent.ssh.user", to="bob", before=True, after=False)(lambda lab: "eve@127.0.0.1:9" in lab.login())
+effect("agent.ssh.known_hosts", to="missing", before=False, after=True)(lambda lab: "missing" in lab.login())
 effect("agent.ssh.key_file", to="key", before=None, after="key")(lambda lab: lab.remote("key_file"))
-effect("agent.ssh.known_hosts", to="hosts", before=None, after="hosts")(lambda lab: lab.remote("known_hosts"))
 effect("agent.ssh.command", to="/opt/claude", before="claude", after="/opt/claude")(
     lambda lab: lab.remote("command")
 )
