@@ -130,7 +130,7 @@ class Lab:
         return next((line.partition("=")[2] for line in lines if line.startswith(f"{name}=")), None)
 
     def remote(self, name: str) -> Any:
-        """Return what the SSH agent is initialized with; what it does with that, its tests against a real sshd show."""
+        """Return what the SSH agent is initialized with; its own tests, with a real sshd, show the rest."""
         self.preset({"agent.type": "claude_code_ssh"})
         return agent_config(self.config.settings.agent, Path("workspace"))[name]
 
