@@ -9,19 +9,17 @@ from typing import Any
 import pytest
 import yaml
 
-import obra.llm.local_llm_interface
+import obra
 import obra.reports.run_writer
 import obra.scenarios.scenario_run
-import obra.state.state_manager
 import obra.workspace.workspace
 
-# pytester forgets every module that was first imported in a run inside this process. SQLAlchemy does
-# not survive being imported twice, so that all that a run imports late is imported here, before the first.
+# pytester forgets every module that was first imported in a run inside this process. Neither SQLAlchemy nor a test
+# that compares classes survives that, so all that a run imports late is imported here, before the first.
 LOADED_BEFORE_ANY_RUN = (
-    obra.llm.local_llm_interface,
+    *(getattr(obra, name) for name in obra.__all__),
     obra.reports.run_writer,
     obra.scenarios.scenario_run,
-    obra.state.state_manager,
     obra.workspace.workspace,
 )
 
