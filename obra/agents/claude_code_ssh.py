@@ -19,8 +19,9 @@ from obra.agents.claude_code import (
     identity_of,
 )
 from obra.agents.claude_code_session import ClaudeCodeSession
-from obra.agents.ssh_connection import ChannelWire, SSHConnection, quoted
+from obra.agents.ssh_connection import SSHConnection, quoted
 from obra.agents.ssh_files import pack, unpack
+from obra.agents.ssh_program import RemoteProgram, sweep
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentCrashed, AgentError, AgentTimeout, AgentUnavailable
 from obra.events import AgentEventSink
@@ -30,28 +31,11 @@ if TYPE_CHECKING:
 
 _COMMAND_SECONDS = 30.0
 _COPY_SECONDS = 300.0  # of silence while the workspace travels
-_END_OF_INPUT_SECONDS = 3.0
 _TEMPORARY = "/tmp"  # noqa: S108  # mktemp makes a private folder in it
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _BEGIN = 'while IFS= read -r line && [ -n "$line" ]; do export "$line"; done; '
 """The variables come over the wire, one a line and an empty one at the end, so that no process list shows them."""
-
-_KILL = """
-for signal in INT TERM KILL; do
-  round=0
-  while [ $round -lt 20 ]; do
-    found=$(grep -ls "OBRA_RUN_ID=$1" /proc/[0-9]*/environ 2>/dev/null)
-    [ -n "$found" ] || exit 0
-    [ $round -gt 0 ] && [ $signal != KILL ] || for file in $found; do
-      process=${file#/proc/}; kill -$signal "${process%%/*}" 2>/dev/null
-    done
-    round=$((round + 1)); sleep 0.05
-  done
-done
-exit 1
-"""
-"""Ends all processes that carry the marker: asked first, then killed, a second for each. Needs /proc."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,46 +51,12 @@ class ClaudeCodeSSHSettings(ClaudeCodeSettings):
     timeout_connect: float = 15
 
 
-class RemoteProgram:
-    """Claude Code behind an SSH channel; see :class:`obra.agents.claude_code_session.Program`."""
-
-    def __init__(self, connection: SSHConnection, command: str, *, variables: Mapping[str, str]) -> None:
-        """Start *command* with *variables* and a marker of its own."""
-        self.marker = f"obra-{secrets.token_hex(8)}"
-        self._connection = connection
-        self.wire = ChannelWire(connection.open(command))
-        lines = [f"{name}={value}\n" for name, value in {**variables, "OBRA_RUN_ID": self.marker}.items()]
-        self.wire.send(("".join(lines) + "\n").encode())
-
-    def is_alive(self) -> bool:
-        """Tell whether it can take another prompt."""
-        return self.wire.exit_code(0) is None and self._connection.is_alive()
-
-    def exit_code(self, seconds: float) -> int | None:
-        """Wait at most *seconds* for its end; ``None`` when it has not ended. -1 is any signal."""
-        return self.wire.exit_code(seconds)
-
-    def end(self, *, hopeless: bool) -> None:
-        """Wait for it to end by itself, then end all that carries its marker.
-
-        Raises:
-            AgentCrashed: the connection is lost, so that nothing is known about what still runs there.
-        """
-        try:
-            self.wire.exit_code(0 if hopeless else _END_OF_INPUT_SECONDS)
-            kill = quoted(["sh", "-c", _KILL, "obra-sweep", self.marker])
-            code, _ = self._connection.run(kill, seconds=_COMMAND_SECONDS)
-        finally:
-            self.wire.close()
-        if code != 0:
-            raise AgentCrashed(f"processes with OBRA_RUN_ID={self.marker} do not end; end them on that machine")
-
-
 class ClaudeCodeSSHAgent:
     """Claude Code over one SSH connection, in a private folder there that is removed afterwards.
 
     Before each turn the workspace is sent whole and after it fetched whole, also after one that failed; what is
-    there after the turn replaces the local content, symlinks and modes included.
+    there after the turn replaces the local content, symlinks and modes included. After a lost connection the next
+    prompt, or the cleanup, logs in again and first ends what the lost turn left running.
 
     Without ``base_url`` and ``api_key`` it uses the login of the remote user in their HOME. With them its HOME is
     private. ``pass_environment`` names variables of the *remote* login; a ``base_url`` must be reachable there.
@@ -118,6 +68,7 @@ class ClaudeCodeSSHAgent:
         self._connection: SSHConnection | None = None
         self._session: ClaudeCodeSession | None = None
         self._folder = ""
+        self._marker = ""
         self._executable = ""
         self._identity = "claude-code"
 
@@ -143,14 +94,8 @@ class ClaudeCodeSSHAgent:
         self.cleanup()
         if not settings.host:
             raise AgentUnavailable("no machine to log in to; set agent.ssh.host")
-        self._connection = SSHConnection(
-            settings.host,
-            port=settings.port,
-            user=settings.user,
-            key_file=settings.key_file,
-            known_hosts=settings.known_hosts,
-            seconds=settings.timeout_connect,
-        )
+        self._connection = _log_in(settings)
+        self._marker = f"obra-{secrets.token_hex(8)}"
         self._settings = settings
         try:
             self._prepare(settings, self._connection)
@@ -180,31 +125,56 @@ class ClaudeCodeSSHAgent:
         if self._session is None or self._settings is None or self._connection is None:
             raise AgentUnavailable("the agent is not initialized; call initialize() first")
         local = Path(self._settings.workspace_dir)
-        self._send_workspace(self._connection, local)
+        connection = self._connected(self._settings, self._connection, self._session)
+        self._send_workspace(connection, local)
         try:
             reply = self._session.send(prompt, limits or TurnLimits(), on_event)
         except (AgentCrashed, AgentTimeout):
-            if self._connection.is_alive():  # what a broken turn has done counts too
-                self._fetch_workspace(self._connection, local)
+            if connection.is_alive():  # what a broken turn has done counts too
+                self._fetch_workspace(connection, local)
             raise
-        self._fetch_workspace(self._connection, local)
+        self._fetch_workspace(connection, local)
         return reply
 
     def cleanup(self) -> None:
-        """End what runs there, remove the folder there and log out; safe to call twice."""
+        """End what runs there, remove the folder there and log out; safe to call twice.
+
+        Raises:
+            AgentError: the machine cannot be reached any more; the message says what may be left there.
+        """
+        settings, self._settings = self._settings, None
         session, self._session = self._session, None
         connection, self._connection = self._connection, None
         folder, self._folder = self._folder, ""
-        self._settings = None
-        if connection is None:
+        if connection is None or settings is None:
             return
         try:
+            connection = self._connected(settings, connection, session)
             if session is not None:
                 session.end()
             if folder:
                 connection.run(f"rm -rf -- {shlex.quote(folder)}", seconds=_COMMAND_SECONDS)
+        except AgentError as error:
+            left = (
+                f"the folder {folder} and processes with OBRA_RUN_ID={self._marker} may be left on {settings.host}"
+            )
+            raise type(error)(f"{error}; {left}") from error
         finally:
             connection.close()
+            self._connection = None
+
+    def _connected(
+        self, settings: ClaudeCodeSSHSettings, connection: SSHConnection, session: ClaudeCodeSession | None
+    ) -> SSHConnection:
+        """Return *connection*, or, when it is lost, a new one, with nothing of ours running at its other end."""
+        if connection.is_alive():
+            return connection
+        connection.close()
+        if session is not None:
+            session.forget_program()
+        self._connection = _log_in(settings)
+        sweep(self._connection, self._marker)
+        return self._connection
 
     def _prepare(self, settings: ClaudeCodeSSHSettings, connection: SSHConnection) -> None:
         base = settings.remote_dir or _TEMPORARY
@@ -250,7 +220,7 @@ class ClaudeCodeSSHAgent:
         kept = " ".join(f'${{{name}+"{name}=${name}"}}' for name in ("PATH", *taken))
         inner = f"{_BEGIN}cd {shlex.quote(self.remote_workspace)} && exec {quoted(command)}"
         line = f"exec env -i {kept} sh -c {shlex.quote(inner)}"
-        return RemoteProgram(connection, line, variables=variables)
+        return RemoteProgram(connection, line, variables=variables, marker=self._marker)
 
     def _is_stored(self, connection: SSHConnection, session: str) -> bool:
         name = shlex.quote(f"{session}.jsonl")
@@ -284,6 +254,17 @@ class ClaudeCodeSSHAgent:
                     unpack(stream, local, is_whole=lambda: _tar_succeeded(channel))  # type: ignore[arg-type]  # paramiko's file has what tarfile reads from
             except OSError as error:
                 raise AgentCrashed(f"the workspace cannot be fetched: {error or type(error).__name__}") from error
+
+
+def _log_in(settings: ClaudeCodeSSHSettings) -> SSHConnection:
+    return SSHConnection(
+        settings.host,
+        port=settings.port,
+        user=settings.user,
+        key_file=settings.key_file,
+        known_hosts=settings.known_hosts,
+        seconds=settings.timeout_connect,
+    )
 
 
 def _tar_succeeded(channel: paramiko.Channel) -> bool:

@@ -89,9 +89,9 @@ class SSHConnection:
             if channel is not None:
                 channel.exec_command(command)
         except (OSError, EOFError, paramiko.SSHException) as error:
-            raise AgentCrashed(f"the SSH connection is lost: {error}; initialize the agent again") from error
+            raise AgentCrashed(f"the SSH connection is lost: {error}; the next prompt logs in again") from error
         if channel is None:
-            raise AgentCrashed("the SSH connection is closed; initialize the agent again")
+            raise AgentCrashed("the SSH connection is closed; the next prompt logs in again")
         return channel
 
     def run(self, command: str, *, data: bytes = b"", seconds: float) -> tuple[int, str]:

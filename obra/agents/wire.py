@@ -47,6 +47,10 @@ class Wire(Protocol):
         """The end of what it printed to standard error."""
         ...
 
+    def close(self) -> None:
+        """End the thread and close what it reads and writes; safe to call twice."""
+        ...
+
 
 class LineFramer:
     """Cuts a stream of bytes into lines of at most :data:`LONGEST_LINE`."""

@@ -21,6 +21,7 @@ from obra.errors import AgentCrashed, AgentTimeout, AgentUnavailable
 from obra.events import AgentEvent, AgentEventKind
 from obra.plugins import AgentPlugin
 from obra.replay.model_server import ModelServer
+from obra.testing import check_agent
 
 SLEEP = "python3 -c 'import time; time.sleep(60)'"
 
@@ -318,3 +319,16 @@ def test_an_observer_that_raises_ends_the_turn_and_the_process(play, workspace: 
         with pytest.raises(KeyboardInterrupt):
             agent.send_prompt("go", on_event=broken)
         assert processes_in(workspace) == []
+
+
+def test_the_contract_of_an_agent_is_kept(claude_command: str, workspace: Path):
+    """The suite that every adapter must pass, with the real binary."""
+    with ModelServer([ScriptStep(say="one"), ScriptStep(say="two")], workspace=workspace) as server:
+        config = {"command": claude_command, "base_url": server.base_url, "api_key": "no-key"}
+        check_agent(
+            ClaudeCodeLocalAgent,
+            workspace=workspace,
+            config=config,
+            prompts=["Say one", "Say two"],
+            impossible={"command": "no-such-claude"},
+        )

@@ -20,7 +20,9 @@ from obra.agents.claude_code_ssh import ClaudeCodeSSHAgent
 from obra.agents.ssh_files import pack, unpack
 from obra.domain import ScriptStep, TurnLimits
 from obra.errors import AgentCrashed, AgentTimeout, AgentUnavailable, ObraError
+from obra.events import AgentEventKind
 from obra.replay.model_server import ModelServer
+from obra.testing import check_agent
 
 SLEEP = "python3 -c 'import time; time.sleep(60)'"
 
@@ -168,6 +170,47 @@ def test_a_timeout_ends_what_runs_there_and_still_fetches(
         assert processes_in(tmp_path / "there") == []
         assert (workspace / "begun").exists()
         assert agent.send_prompt("go on").text == "two"
+
+
+def test_a_lost_connection_is_a_crash_and_the_session_goes_on(
+    claude_command: str, login, tmp_path: Path, processes_in
+):
+    """A connection that dies in a turn fails the turn; the next one logs in, ends what was left, and resumes."""
+    there = tmp_path / "there"
+    with LateServer(ScriptStep(say="x", run=(SLEEP,)), ScriptStep(say="two")) as late:
+        agent = late.start(login, claude_command)
+
+        def cut(event) -> None:
+            if event.kind is AgentEventKind.TOOL_CALL:
+                while not any("time.sleep(60)" in command for command in processes_in(there)):
+                    time.sleep(0.02)
+                agent._connection._client.get_transport().sock.shutdown(socket.SHUT_RDWR)
+
+        with pytest.raises(AgentCrashed, match="SSH connection is lost"):
+            agent.send_prompt("go", on_event=cut)
+        assert not agent.is_healthy()
+        assert agent.send_prompt("go on").text == "two"
+        assert agent.is_healthy()
+        assert not any("time.sleep(60)" in command for command in processes_in(there))
+        agent._connection._client.get_transport().sock.shutdown(socket.SHUT_RDWR)
+        agent.cleanup()
+    assert processes_in(there) == []
+    assert list(there.iterdir()) == []
+
+
+def test_the_contract_of_an_agent_is_kept(claude_command: str, sshd: dict, workspace: Path, tmp_path: Path):
+    """The suite that every adapter must pass, over SSH."""
+    (tmp_path / "there").mkdir()
+    with ModelServer([ScriptStep(say="one"), ScriptStep(say="two")], workspace=workspace) as server:
+        reach = {key: value for key, value in sshd.items() if key != "folder"}
+        model = {"command": claude_command, "base_url": server.base_url, "api_key": "no-key"}
+        check_agent(
+            ClaudeCodeSSHAgent,
+            workspace=workspace,
+            config={**reach, **model, "remote_dir": str(tmp_path / "there")},
+            prompts=["Say one", "Say two"],
+            impossible={**reach, "port": 1},
+        )
 
 
 def test_an_unknown_host_is_refused(login, sshd: dict):
