@@ -181,11 +181,9 @@ def test_a_program_that_does_not_read_its_input_cannot_block_us(started, fake):
 
 def test_standard_error_is_read_while_the_turn_runs(started, fake):
     """A megabyte on standard error does not stop the program, and its end is kept."""
-    agent = started(
     answer = shlex.quote(RESULT)
-        fake(
-            f"read -r _; head -c 1000000 /dev/zero | tr '\\0' e >&2; echo last >&2; echo {answer}; cat"
-        )
+    agent = started(
+        fake(f"read -r _; head -c 1000000 /dev/zero | tr '\\0' e >&2; echo last >&2; echo {answer}; cat")
     )
     assert agent.send_prompt("go").text == "hi"
     assert agent._session.program.wire.errors().endswith("elast")
