@@ -67,8 +67,8 @@ def log_event(event: Event) -> None:
 
 
 def _line(text: str) -> str:
-    """Return *text* on one line, so that no agent can forge a line of the log."""
-    return " ".join(text.split())
+    """Return *text* on one line and writable as UTF-8, so that no agent can forge or break a line of the log."""
+    return " ".join(text.split()).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _file_handler(path: Path) -> logging.Handler:
