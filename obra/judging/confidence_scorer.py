@@ -14,6 +14,7 @@ EVIDENCE, REVIEW, AGREEMENT, REPLY = 50.0, 20.0, 20.0, 10.0
 IMPLIED_ONLY, CHANGES_ONLY = 25.0, 10.0
 UNSURE = 5.0
 FALSE_CLAIM = -30.0
+DISAGREEMENT = -30.0
 READABLE = frozenset({Verdict.YES, Verdict.NO})
 
 
@@ -27,6 +28,8 @@ class ConfidenceScorer:
     review       20      yes or no 20; unsure 5; unreadable or missing 0
     agreement    20      checks pass and review yes, or one fails and review no: 20; else 0
     reply        10      the reply is an answer
+    samples      0       minus 30 times the share of the review's samples that did not say what most said, or
+                         could not be counted; only where the review was asked for more than once
     false claim  0       minus 30 for each claim that the evidence contradicts
     ===========  ======  =================================================================================
 
@@ -65,6 +68,7 @@ class ConfidenceScorer:
                 weight=REPLY,
                 why="the reply is an answer" if valid else "the reply is no answer",
             ),
+            *_samples_factor(review),
             *(Factor(name="false claim", points=FALSE_CLAIM, weight=0.0, why=claim) for claim in claims),
         )
         return Confidence(max(0.0, sum(factor.points for factor in factors)), factors)
@@ -100,3 +104,11 @@ def _agreement_factor(evidence: Evidence, review: Review | None) -> Factor:
         weight=AGREEMENT,
         why="checks and reviewer agree" if agree else "checks and reviewer contradict each other",
     )
+
+
+def _samples_factor(review: Review | None) -> tuple[Factor, ...]:
+    if review is None or review.agreement is None:
+        return ()
+    share = min(max(review.agreement, 0.0), 1.0)
+    why = f"the samples of the review agree to {share:.0%}"
+    return (Factor(name="samples", points=round(DISAGREEMENT * (1 - share), 2), weight=0.0, why=why),)

@@ -10,8 +10,9 @@ from obra.domain import Action, Breakpoint, Decision, Trigger
 from obra.judging.breakpoint_manager import BreakpointManager
 from obra.judging.facts import Facts
 from obra.judging.feedback import write_feedback
-from obra.judging.rules import Case, Gates, Ruling, blockers, remarks, rule
+from obra.judging.rules import Case, Gates, Ruling, blockers, is_unclear, remarks, rule
 from obra.judging.situation import Situation
+from obra.prompting.requirements import MAKE_CHECKABLE
 
 DOUBTS = (Trigger.LOW_CONFIDENCE, Trigger.QUALITY_TOO_LOW)
 
@@ -90,7 +91,11 @@ def _breakpoint(
     if ruling.action is not Action.ESCALATE:
         return None
     if found:
-        return found[0]
-    if ruling.trigger not in manager.enabled:
+        opened = found[0]
+    elif ruling.trigger in manager.enabled:
+        opened = Breakpoint(task_id=facts.task_id, trigger=ruling.trigger, reason=ruling.reason)
+    else:
         return None
-    return Breakpoint(task_id=facts.task_id, trigger=ruling.trigger, reason=ruling.reason)
+    if is_unclear(facts) and MAKE_CHECKABLE not in opened.reason:
+        return replace(opened, reason=f"{opened.reason}; {MAKE_CHECKABLE}")
+    return opened

@@ -44,6 +44,7 @@ class Facts(Record):
     claims: tuple[str, ...]
     attempts_left: int
     limit: str
+    is_vague: bool
 
     @classmethod
     def of(cls, situation: Situation) -> Facts:
@@ -70,6 +71,7 @@ class Facts(Record):
             claims=tuple(data["claims"]),
             attempts_left=0 if data["limit"] else data["attempts_left"],
             limit=data["limit"],
+            is_vague=data.get("is_vague", False),
         )
 
     @property

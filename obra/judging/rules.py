@@ -13,6 +13,7 @@ from typing import Any
 from obra.domain import Action, Record, Trigger, Verdict
 from obra.judging.breakpoint_manager import asking
 from obra.judging.facts import CheckFact, Facts
+from obra.prompting.requirements import MAKE_CHECKABLE
 
 QUALITY, CONFIDENCE = 70.0, 50.0
 """Least scores to proceed where the settings name none, as in the plan's configuration."""
@@ -90,7 +91,14 @@ def blockers(facts: Facts, gates: Gates) -> tuple[str, ...]:
         found.append(_reviewer(facts))
     if not facts.is_measured and not facts.changed:
         found.append(UNCHANGED)
+    if is_unclear(facts):
+        found.append(MAKE_CHECKABLE)
     return (*found, *gates.shortfalls(facts))
+
+
+def is_unclear(facts: Facts) -> bool:
+    """Tell whether nothing says when the task is done: vague in its words, and no check was written."""
+    return facts.is_vague and not facts.is_measured
 
 
 def remarks(facts: Facts) -> tuple[str, ...]:
@@ -155,7 +163,9 @@ def _unmeasured(case: Case) -> Ruling | None:
         return _again(facts, _failures(facts.broken))
     if facts.verdict is not Verdict.YES:
         return _escalate(f"nobody wrote a check for this task, and {_reviewer(facts)}", Trigger.LOW_CONFIDENCE)
-    return None if facts.changed else _escalate(UNCHANGED, Trigger.NO_EVIDENCE)
+    if not facts.changed:
+        return _escalate(UNCHANGED, Trigger.NO_EVIDENCE)
+    return _escalate(MAKE_CHECKABLE, Trigger.QUALITY_TOO_LOW) if is_unclear(facts) else None
 
 
 def _limit(case: Case) -> Ruling | None:

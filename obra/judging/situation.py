@@ -39,13 +39,15 @@ class Situation(Record):
     """How many more attempts there may be. A caller who does not say bounds the loop itself."""
     limit: str = ""
     """Name of a limit of the whole task that is used up, such as ``seconds`` or ``cost_usd``."""
+    is_vague: bool = False
+    """True when nothing in the task's words can be checked, and nobody was there who could be asked."""
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Situation:
         """Read a plain mapping.
 
         Keys: ``task, response, validation_result, quality_score, confidence_score`` and ``evidence, review,
-        validation, quality, confidence, claims, attempts_left, limit``; all may be missing.
+        validation, quality, confidence, claims, attempts_left, limit, is_vague``; all may be missing.
         """
         validation, valid = read_validation(context.get("validation", context.get("validation_result")))
         return cls(
@@ -60,6 +62,7 @@ class Situation(Record):
             claims=tuple(context.get("claims") or ()),
             attempts_left=int(context.get("attempts_left", 1)),
             limit=str(context.get("limit") or ""),
+            is_vague=bool(context.get("is_vague", False)),
         )
 
     def as_data(self) -> dict[str, Any]:
@@ -90,6 +93,7 @@ class Situation(Record):
             "claims": _sentences(self.claims),
             "attempts_left": self.attempts_left,
             "limit": _short(self.limit),
+            "is_vague": self.is_vague,
         }
 
 

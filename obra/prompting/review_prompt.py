@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from obra.domain import Evidence, Reply
+from obra.domain import CheckResult, Evidence, FileChange, Reply
 from obra.prompting.context_manager import ContextItem, ContextManager
 
 REVIEW_SCHEMA: Mapping[str, Any] = {
@@ -45,7 +45,8 @@ SHARE = 5
 """The reply, and the outputs of the checks, may each take up to one part in this many of the budget."""
 
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
+    "\U000e0000-\U000e0fff]"  # tags and variation selectors, in which a whole hidden text can be written
 )
 _LINE_END = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -56,7 +57,12 @@ def clean(text: str, fence: str) -> str:
 
     Each occurrence of the fence becomes one replacement character, so that what is left cannot form it anew.
     """
-    return _CONTROL.sub("", _LINE_END.sub("\n", text)).replace(fence, REPLACEMENT)
+    return visible(text).replace(fence, REPLACEMENT)
+
+
+def visible(text: str) -> str:
+    """Return *text* with plain line ends and without control, invisible and bidirectional characters."""
+    return _CONTROL.sub("", _LINE_END.sub("\n", text))
 
 
 def write_review_prompt(
@@ -73,20 +79,32 @@ def write_review_prompt(
     Raises:
         ValueError: the fence is shorter than 8 characters, holds white space or a replacement character.
     """
+    require_protecting(fence)
+    trusted = _trusted(task, acceptance, fence)
+    answer = ANSWER.format(schema=json.dumps(REVIEW_SCHEMA))
+    frame = "".join(item.render() for item in trusted)
+    untrusted = untrusted_items(evidence, reply, fence, budget)
+    return frame + render_fenced(untrusted, fence, budget, beside=frame + answer) + answer
+
+
+def require_protecting(fence: str) -> None:
+    """Make sure that *fence* can do its work.
+
+    Raises:
+        ValueError: it is shorter than 8 characters, holds white space or a replacement character.
+    """
     if len(fence) < SHORTEST_FENCE or any(mark.isspace() or mark == REPLACEMENT for mark in fence):
         raise ValueError(
             f"the fence {fence!r} does not protect; give at least {SHORTEST_FENCE} random characters, "
             f"for example secrets.token_hex(8)"
         )
-    trusted = _trusted(task, acceptance, fence)
-    answer = ANSWER.format(schema=json.dumps(REVIEW_SCHEMA))
-    untrusted = _untrusted(evidence, reply, fence, budget)
-    frame = "".join(item.render() for item in trusted) + answer
-    frame += "".join(_fenced(replace(item, text=""), fence) for item in untrusted)
+
+
+def render_fenced(items: Sequence[ContextItem], fence: str, budget: ContextManager, *, beside: str) -> str:
+    """Return what fits of *items*, each between two lines of *fence*; *beside* stands in the same prompt."""
+    frame = beside + "".join(_fenced(replace(item, text=""), fence) for item in items)
     left = budget.max_tokens - budget.counter.count(frame)
-    chosen = ContextManager(left, budget.counter).select(untrusted)
-    parts = [item.render() for item in trusted] + [_fenced(item, fence) for item in chosen]
-    return "".join(parts) + answer
+    return "".join(_fenced(item, fence) for item in ContextManager(left, budget.counter).select(items))
 
 
 def _trusted(task: Any, acceptance: Sequence[str], fence: str) -> list[ContextItem]:
@@ -102,17 +120,15 @@ def _trusted(task: Any, acceptance: Sequence[str], fence: str) -> list[ContextIt
     ]
 
 
-def _untrusted(evidence: Evidence, reply: Reply, fence: str, budget: ContextManager) -> list[ContextItem]:
+def untrusted_items(evidence: Evidence, reply: Reply, fence: str, budget: ContextManager) -> list[ContextItem]:
+    """Return all that the agent had its hands on, cleaned; diff, reply and outputs may be cut in their middle."""
     share = budget.max_tokens // SHARE
-    verdicts = [
-        f"{'PASSED' if check.passed else 'FAILED'} {'' if check.required else '(optional) '}{check.name}"
-        for check in evidence.checks
-    ]
+    verdicts = [verdict_line(check) for check in evidence.checks]
     verdicts += [f"TAMPERING {sentence}" for sentence in evidence.tampering]
     details = "\n\n".join(
         f"{check.name}: {check.message}\n{check.output}".rstrip() for check in evidence.checks if not check.passed
     )
-    changes = "\n".join(f"{change.kind.value} {change.path}" for change in evidence.total_changes)
+    changes = "\n".join(change_line(change) for change in evidence.total_changes)
     items = [
         ContextItem(title="Check results", text="\n".join(verdicts) or "No check ran.", must_keep=True),
         ContextItem(title="What the failed checks saw", text=details, priority=4, divisible=True),
@@ -123,6 +139,16 @@ def _untrusted(evidence: Evidence, reply: Reply, fence: str, budget: ContextMana
     cleaned = [replace(item, text=clean(item.text, fence)) for item in items]
     shared = [item if item.must_keep or item.title == "Diff" else budget.fit(item, share) for item in cleaned]
     return [item for item in shared if item is not None and item.text]
+
+
+def verdict_line(check: CheckResult) -> str:
+    """Return how the reviewer is told of one check."""
+    return f"{'PASSED' if check.passed else 'FAILED'} {'' if check.required else '(optional) '}{check.name}"
+
+
+def change_line(change: FileChange) -> str:
+    """Return how the reviewer is told of one changed file."""
+    return f"{change.kind.value} {change.path}"
 
 
 def _fenced(item: ContextItem, fence: str) -> str:
