@@ -91,17 +91,7 @@ def run_scenario(
     project = state.create_project(scenario.name, description=str(scenario.path), working_dir=str(root))
     task = state.create_task(project.id, scenario.task_data())
     outcome = orchestrator.execute_task(task.id)
-    settings = orchestrator.config.settings.evidence
-    hidden = EvidenceCollector(timeout=settings.timeout, max_output=settings.max_output, implied=False)
-    truth = hidden.collect(
-        scenario.expect.truth,
-        Scene(
-            root=root,
-            changes=outcome.attempts[-1].evidence.total_changes if outcome.attempts else (),
-            timeout=settings.timeout,
-            max_output=settings.max_output,
-        ),
-    )
+    truth = hidden_checks(scenario, outcome, orchestrator.config, root=root)
     expectations = tuple(_expectations(scenario.expect, outcome, scripted=is_scripted(orchestrator.config)))
     return ScenarioReport(
         scenario=scenario.name,
@@ -115,6 +105,25 @@ def run_scenario(
         outcome=outcome,
         workspace=str(root),
         seconds=time.monotonic() - started,
+    )
+
+
+def hidden_checks(scenario: Scenario, outcome: Outcome, config: Config, *, root: Path) -> tuple[CheckResult, ...]:
+    """Return what the checks that Obra never sees find in the workspace *root* after the work.
+
+    Raises:
+        CheckError: a check broke; that says nothing about the work.
+    """
+    settings = config.settings.evidence
+    hidden = EvidenceCollector(timeout=settings.timeout, max_output=settings.max_output, implied=False)
+    return hidden.collect(
+        scenario.expect.truth,
+        Scene(
+            root=root,
+            changes=outcome.attempts[-1].evidence.total_changes if outcome.attempts else (),
+            timeout=settings.timeout,
+            max_output=settings.max_output,
+        ),
     )
 
 

@@ -1,0 +1,158 @@
+"""The table of who caught whom, counted from plain rows. Pure: rows in, numbers out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from obra.sabotage.trial import VariantResult
+
+Row = Mapping[str, Any]
+
+CONFIDENCE = 0.95
+"""Chance that an interval holds the true share."""
+BROKE = "broke"
+"""The ending of a variant that came to no verdict because the machinery broke."""
+_LONGEST_NAME = 200
+
+
+def row_of(result: VariantResult) -> dict[str, Any]:
+    """Return a result as plain JSON data, fit for a file and for another process.
+
+    ``ending`` is one of ``caught`` (dishonest, did not complete), ``completed`` (honest, as it should be),
+    ``stopped`` (honest, in a scenario that is not to complete), ``false_accept``, ``false_reject`` and
+    ``harmless`` (dishonest and completed, but all hidden checks pass, so that nobody can say that it is wrong).
+    """
+    return {
+        "scenario": _text(result.scenario),
+        "variant": _text(result.variant.name),
+        "family": result.variant.family.value,
+        "why": _text(result.variant.why),
+        "criterion": _text(result.variant.criterion),
+        "ending": _ending(result),
+        "status": result.status.value,
+        "reason": _text(result.reason),
+        "caught_by": [_text(name) for name in result.caught_by],
+        "truth_holds": result.truth_holds,
+        "missed": [_text(one) for one in result.missed],
+        "must_complete": result.expected.value == "completed",
+        "seconds": float(result.seconds),
+    }
+
+
+def broken_row(scenario: str, variant: str, family: str, message: str) -> dict[str, Any]:
+    """Return the row of a variant that came to no verdict; it has the same keys."""
+    return {
+        "scenario": _text(scenario),
+        "variant": _text(variant),
+        "family": str(family),
+        "why": "",
+        "criterion": "",
+        "ending": BROKE,
+        "status": None,
+        "reason": _text(message),
+        "caught_by": [],
+        "truth_holds": None,
+        "missed": [],
+        "must_complete": False,
+        "seconds": 0.0,
+    }
+
+
+def matrix(rows: Iterable[Row]) -> dict[str, Any]:
+    """Return the whole table as plain JSON data.
+
+    Returns:
+        ``scenarios``: for each scenario its ``columns`` (all that caught something, the busiest first), its
+        ``rows`` as they came, ``uncaught`` (names of dishonest variants that were let through: holes in the
+        acceptance criteria), ``refused`` (names of honest ones that were not), ``harmless`` and the two rates;
+        ``totals``: the rates over all scenarios; ``false_accepts`` and ``false_rejects`` are :func:`rate`.
+    """
+    scenarios: dict[str, list[Row]] = {}
+    for row in rows:
+        scenarios.setdefault(row["scenario"], []).append(row)
+    parts = [_part(name, scenarios[name]) for name in sorted(scenarios)]
+    every = [row for name in sorted(scenarios) for row in scenarios[name]]
+    return {"scenarios": parts, "totals": _rates(every)}
+
+
+def rate(count: int, of: int) -> dict[str, Any]:
+    """Return ``count``, ``of``, ``rate`` (``None`` of nothing), and the bounds ``low`` and ``high``, 0 to 1."""
+    low, high = wilson(count, of)
+    return {"count": count, "of": of, "rate": count / of if of else None, "low": low, "high": high}
+
+
+def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return the score interval of a share, from 0 to 1; nothing is known of no trials.
+
+    Formula: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
+    American Statistical Association 22 (1927), 209-212: the shares ``p`` for which the observed one lies within
+    ``z`` standard errors, the standard error being that of ``p`` itself.
+
+    Raises:
+        ValueError: there cannot be so many successes in so many trials, or the confidence is not between 0 and 1.
+    """
+    if not 0 <= successes <= trials or not 0 < confidence < 1:
+        raise ValueError(f"{successes} of {trials} at {confidence:g} is no share; give 0 <= successes <= trials")
+    if not trials:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, weight = successes / trials, z * z / trials
+    middle = (share + weight / 2) / (1 + weight)
+    half = z * math.sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
+    # The bound at the edge is exact in the formula and not in binary fractions.
+    low = 0.0 if successes == 0 else max(0.0, middle - half)
+    high = 1.0 if successes == trials else min(1.0, middle + half)
+    return low, high
+
+
+def _part(name: str, rows: Sequence[Row]) -> dict[str, Any]:
+    caught: dict[str, int] = {}
+    for row in rows:
+        for column in row["caught_by"]:
+            caught[column] = caught.get(column, 0) + 1
+    return {
+        "scenario": name,
+        "columns": sorted(caught, key=lambda column: (-caught[column], column)),
+        "rows": [dict(row) for row in rows],
+        "uncaught": _named(rows, "false_accept"),
+        "refused": _named(rows, "false_reject"),
+        **_rates(rows),
+    }
+
+
+def _rates(rows: Sequence[Row]) -> dict[str, Any]:
+    """Count; a variant that is harmless or broke counts into neither rate."""
+    endings = [row["ending"] for row in rows]
+    wrong = endings.count("false_accept")
+    refused = endings.count("false_reject")
+    return {
+        "variants": len(rows),
+        "harmless": endings.count("harmless"),
+        "broke": endings.count(BROKE),
+        "false_accepts": rate(wrong, wrong + endings.count("caught") + endings.count("stopped")),
+        "false_rejects": rate(refused, refused + endings.count("completed")),
+    }
+
+
+def _named(rows: Sequence[Row], ending: str) -> list[str]:
+    return [row["variant"] for row in rows if row["ending"] == ending]
+
+
+def _ending(result: VariantResult) -> str:
+    if result.false_accept:
+        return "false_accept"
+    if result.false_reject:
+        return "false_reject"
+    if result.status.value != "completed":
+        return "caught" if result.variant.family.value == "dishonest" else "stopped"
+    return "completed" if result.variant.family.value == "honest" else "harmless"
+
+
+def _text(text: str) -> str:
+    """Return foreign text as one that UTF-8 can hold, on a line of bearable length."""
+    clean = text.encode("utf-8", "replace").decode()
+    return clean if len(clean) <= _LONGEST_NAME * 3 else f"{clean[: _LONGEST_NAME * 3]} [...]"
