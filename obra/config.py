@@ -96,11 +96,13 @@ class LLMSettings(Section):
     """Who reviews."""
 
     type: str = "scripted"
-    """scripted, ollama, another installed LLM, or 'package.module:Class'."""
+    """scripted, ollama, openai, llamacpp, another installed LLM, or 'package.module:Class'."""
     model: str = "qwen2.5-coder:32b"
-    """Model name as the server knows it."""
+    """Model name as the server knows it; for llamacpp a GGUF file, or empty for the one that is installed."""
     api_url: str = "http://localhost:11434"
-    """Address of the server."""
+    """Address of the server; llamacpp starts its own and does not look at it."""
+    api_key: SecretStr | None = None
+    """Key for the server, sent as 'Authorization: Bearer'; none means that it needs none. Never printed."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     """Sampling temperature; 0 is the most repeatable."""
     timeout: Seconds = 120
@@ -111,6 +113,19 @@ class LLMSettings(Section):
     """Context window asked of the server; a longer prompt is refused, never cut."""
     seed: int = 1
     """Seed of the sampling."""
+    keep_alive: Annotated[str, Field(pattern=r"^-?(\d+(\.\d+)?(ms|s|m|h))+$")] = "5m"
+    """How long Ollama keeps the model in memory after a question, such as 30s or 2h; -1s means for ever."""
+    parallel: Count = 1
+    """Questions at once to one server, over all processes; as many as it works on (OLLAMA_NUM_PARALLEL)."""
+
+
+class ReviewSettings(Section):
+    """How the reviewing LLM is asked; a scripted one gives whole reviews and is not asked this way."""
+
+    samples: Annotated[int, Field(ge=1, le=25)] = 3
+    """How often each checklist is put, in another order each time; most of the answers decide."""
+    questions: Annotated[int, Field(ge=5, le=40)] = 12
+    """Most questions in a checklist; a task with more requirements has several in one question."""
 
 
 class DatabaseSettings(Section):
@@ -256,6 +271,7 @@ class Settings(Section):
 
     agent: AgentSettings = AgentSettings()
     llm: LLMSettings = LLMSettings()
+    review: ReviewSettings = ReviewSettings()
     database: DatabaseSettings = DatabaseSettings()
     orchestration: OrchestrationSettings = OrchestrationSettings()
     prompting: PromptingSettings = PromptingSettings()

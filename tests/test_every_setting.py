@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -286,6 +287,24 @@ effect("llm.max_tokens", to=99, before=4096, after=99)(lambda lab: lab.option("n
 effect("llm.context_tokens", to=9000, before=16384, after=9000)(lambda lab: lab.option("num_ctx"))
 effect("llm.seed", to=7, before=1, after=7)(lambda lab: lab.option("seed"))
 effect("llm.timeout", to=0.2, before="Hello!", after="LLMTimeout")(lambda lab: lab.ask(delay=0.5))
+
+
+effect("llm.api_key", to="sk-test", before=None, after="Bearer sk-test")(
+    lambda lab: lab.ask() and lab.server.requests[-1].authorization
+)
+effect("llm.keep_alive", to="2h", before="5m", after="2h")(
+    lambda lab: lab.ask() and lab.server.chats[-1]["keep_alive"]
+)
+
+
+@effect("llm.parallel", to=2, before=1, after=2)
+def _how_many_questions_the_server_has_at_once(lab: Lab) -> int:
+    lab.ask()
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(2):
+            lab.server.will(first_delay=0.3)
+        list(pool.map(make_llm(lab.config).generate, ["Hello", "Hello"]))
+    return lab.server.most
 
 
 # --- database, logging

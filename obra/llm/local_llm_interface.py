@@ -6,33 +6,29 @@ silent cutting of the prompt be forbidden; a judge that has lost the front of it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from obra.config import LLMSettings
-from obra.documents import problems_of
-from obra.errors import ConfigError, LLMError, LLMProtocolError, LLMTimeout, LLMUnavailable, ModelMissing
-from obra.llm.ollama_stream import Answer, estimated_tokens, lines_of, looks_cut, read_answer
+from obra.errors import ConfigError, LLMError, LLMProtocolError, LLMTimeout, ModelMissing
+from obra.llm.answer import Answer
+from obra.llm.chat import LOADING_SECONDS, Chat, Messages, Schema, explained, read_settings
+from obra.llm.ollama_models import NOT_FOUND, Model, OllamaModels, full_name
+from obra.llm.ollama_stream import read_answer
 from obra.llm.server_address import ServerAddress
 from obra.llm.server_connection import ServerConnection, ServerRefused
-
-LOADING_SECONDS = 300.0
-"""Ollama's own limit for loading a model, OLLAMA_LOAD_TIMEOUT; giving up sooner makes it abort the load."""
-
-ROOM_USED = 0.9
-"""Share of the window, less the answer, that an estimated prompt may fill: the chat template needs the rest."""
-
-NOT_FOUND = 404
-BUSY = 503
+from obra.llm.server_slots import ServerSlots
+from obra.llm.stream_lines import lines_of, object_in
 
 
 class LocalLLMInterface:
     """An LLM behind a native Ollama server, as an :class:`obra.plugins.LLMPlugin`.
 
-    One request for each :meth:`generate`, streamed, never repeated. No connection outlives its request, so an
-    instance that is simply dropped leaves nothing open. May be used from several threads.
+    One streamed request for each :meth:`generate`, and a second one only to repair the form of an answer (see
+    :class:`obra.llm.chat.Chat`). No connection outlives its request, so an instance that is simply dropped leaves
+    nothing open. May be used from several threads.
+
+    Attributes:
+        models: what the server has, and how to fetch more.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -43,47 +39,65 @@ class LocalLLMInterface:
         Raises:
             ConfigError: a key is missing, unknown or has a wrong value.
         """
-        self._settings = _settings(config)
+        self._settings = read_settings(config, "api_url", "model")
         address = ServerAddress.parse(self._settings.api_url)
         if address.url.endswith("/v1"):
             raise ConfigError(
                 f"llm.api_url {address.shown!r} is Ollama's OpenAI door, where the context window cannot "
                 f"be chosen; leave out '/v1'"
             )
-        self._server = ServerConnection(address, self._settings.timeout)
+        key = self._settings.api_key
+        self._server = ServerConnection(
+            address, self._settings.timeout, key=key.get_secret_value() if key else None
+        )
+        self.models = OllamaModels(self._server)
+        slots = ServerSlots(address.place, self._settings.parallel)
+        self._chat = Chat(self._settings, slots, self._ask, self._check_window)
         self._digest = ""
+        self._window_is_right = False
 
     @property
     def identity(self) -> str:
         """``ollama MODEL@DIGEST`` with 12 digits of the digest, or ``ollama MODEL`` while it is not known."""
         if not self._digest:
             try:
-                digests = [digest for name, digest in self._installed().items() if self._is_ours(name)]
+                digests = [model.digest for model in self.models.installed() if self._is_ours(model)]
             except LLMError:
                 digests = []
             self._digest = digests[0] if digests else ""
         digest = f"@{self._digest[:12]}" if self._digest else ""
         return f"ollama {self._settings.model}{digest}"
 
-    def generate(self, prompt: str, *, schema: Mapping[str, Any] | None = None, seed: int | None = None) -> str:
-        """Return the model's whole answer to *prompt*; with *schema* the server is told to keep to it.
+    def generate(self, prompt: str, *, schema: Schema = None, seed: int | None = None) -> str:
+        """Return the model's whole answer to *prompt*; with *schema* it is JSON that fits.
 
-        *seed* goes before the setting of that name.
-
-        Silence is limited to the setting ``timeout`` seconds; the first byte may take 300 s when the model is
-        not loaded. The caller still has to check the answer against *schema*: some models leave it.
+        *seed* goes before the setting of that name. First a free place among ``parallel`` is waited for. Then
+        silence is limited to ``timeout`` seconds; the first byte may take 300 s when the model is not loaded.
 
         Raises:
-            LLMUnavailable: nothing listens at the address, or the server's queue is full.
+            LLMUnavailable: nothing listens at the address, or the server lets us not in or not now.
             ModelMissing: the server has no such model.
             LLMTimeout: the server was silent for too long.
             LLMProtocolError: the prompt is too long for the window (nothing is sent then), the server refused,
-                broke off, cut the prompt or the answer, or said nothing.
+                broke off, cut the prompt or the answer, said nothing, or did not keep to the schema.
         """
-        estimate = self._fitting(prompt)
-        answer = self._chat(self._body(prompt, schema, seed))
-        self._check(answer, estimate)
-        return answer.text
+        return self._chat.generate(prompt, schema, seed)
+
+    def preload(self) -> None:
+        """Have the model loaded, with our window, so that the next question is answered at once.
+
+        Raises:
+            LLMError: it cannot be loaded.
+        """
+        settings = self._settings
+        body = {
+            "model": settings.model,
+            "stream": False,
+            "keep_alive": settings.keep_alive,
+            "options": {"num_ctx": settings.context_tokens},
+        }
+        self._post("/api/generate", body, LOADING_SECONDS, lambda chunks: object_in(b"".join(chunks)))
+        self._check_window()
 
     def is_available(self) -> bool:
         """Tell whether an Ollama server answers at the address; a silent one is given 5 s."""
@@ -95,34 +109,25 @@ class LocalLLMInterface:
     def missing(self) -> tuple[str, ...]:
         """Return a sentence for each thing that must be done before :meth:`generate` can work; empty if none."""
         try:
-            names = self._installed()
+            models = self.models.installed()
+        except ServerRefused as refusal:
+            return (str(explained(refusal)),)
         except LLMError as error:
             return (str(error),)
-        return () if any(map(self._is_ours, names)) else (self._pull_it(names),)
+        return () if any(map(self._is_ours, models)) else (self._pull_it(models),)
 
     def close(self) -> None:
         """Free the HTTP client; safe to call twice, and the next request makes a new one."""
         self._server.close()
 
-    def _fitting(self, prompt: str) -> int:
-        settings = self._settings
-        estimate = estimated_tokens(prompt)
-        room = int(ROOM_USED * (settings.context_tokens - settings.max_tokens))
-        if estimate > room:
-            raise LLMProtocolError(
-                f"the prompt was not sent: it has about {estimate} tokens, and only {room} are safe in a window "
-                f"of {settings.context_tokens} (llm.context_tokens) that keeps {settings.max_tokens} "
-                f"(llm.max_tokens) for the answer; raise llm.context_tokens or shorten the prompt"
-            )
-        return estimate
-
-    def _body(self, prompt: str, schema: Mapping[str, Any] | None, seed: int | None) -> dict[str, Any]:
+    def _ask(self, messages: Messages, schema: Schema, seed: int) -> Answer:
         settings = self._settings
         body: dict[str, Any] = {
             "model": settings.model,
-            "messages": [{"role": "user", "content": _sendable(prompt)}],
+            "messages": list(messages),
             "stream": True,
             "think": False,
+            "keep_alive": settings.keep_alive,
             # Both default to true, and then a long prompt is cut without a word. They stand beside `options`,
             # not in it (ollama/ollama api/types.go, ChatRequest).
             "truncate": False,
@@ -131,20 +136,18 @@ class LocalLLMInterface:
                 "num_ctx": settings.context_tokens,
                 "num_predict": settings.max_tokens,
                 "temperature": settings.temperature,
-                "seed": settings.seed if seed is None else seed,
+                "seed": seed,
             },
         }
         if schema is not None:
             body["format"] = dict(schema)
-        return body
+        first = settings.timeout if self._is_loaded() else max(settings.timeout, LOADING_SECONDS)
+        answer: Answer = self._post("/api/chat", body, first, lambda chunks: read_answer(lines_of(chunks)))
+        return answer
 
-    def _chat(self, body: Mapping[str, Any]) -> Answer:
-        timeout = self._settings.timeout
-        first = timeout if self._is_loaded() else max(timeout, LOADING_SECONDS)
+    def _post(self, path: str, body: Mapping[str, Any], first: float, read: Any) -> Any:
         try:
-            return self._server.post(
-                "/api/chat", body, first=first, read=lambda chunks: read_answer(lines_of(chunks))
-            )
+            return self._server.post(path, body, first=first, read=read)
         except ServerRefused as refusal:
             error = self._explained(refusal)
             if error is refusal:
@@ -153,96 +156,51 @@ class LocalLLMInterface:
 
     def _explained(self, refusal: ServerRefused) -> LLMError:
         """Return the error that tells what to do about a refusal."""
-        if refusal.status == BUSY:
-            return LLMUnavailable(
-                f"the LLM server at {self._server.address.shown} is too busy: {refusal.words}; "
-                f"ask it fewer things at once, or raise its OLLAMA_MAX_QUEUE"
-            )
         if refusal.status == NOT_FOUND:
             try:
-                return ModelMissing(self._pull_it(self._installed()))
+                return ModelMissing(self._pull_it(self.models.installed()))
             except LLMError as error:
                 return LLMProtocolError(f"{refusal}; and {error}")
-        return refusal
+        return explained(refusal)
 
-    def _check(self, answer: Answer, estimate: int) -> None:
-        settings = self._settings
-        if answer.done_reason == "length":
+    def _check_window(self) -> None:
+        """See, until it was right once, that the model has the window we asked for; servers shrink it unsaid."""
+        if self._window_is_right:
+            return
+        window = self._loaded_window()
+        wanted = self._settings.context_tokens
+        if window is not None and window < wanted:
             raise LLMProtocolError(
-                f"the answer of {settings.model} was cut off at llm.max_tokens = {settings.max_tokens}; "
-                f"raise it, or ask for less. It ends with {answer.text[-80:]!r}"
+                f"the server runs {self._settings.model} with a window of {window} tokens, and {wanted} were "
+                f"asked for; set llm.context_tokens to {window} at most, or choose a model with a larger window"
             )
-        read = answer.prompt_tokens
-        if read is not None and looks_cut(read, estimate, settings.context_tokens):
-            raise LLMProtocolError(
-                f"the server read {read} tokens of a prompt of about {estimate}, so it cut the prompt although "
-                f"a window of {settings.context_tokens} was asked for; the model's own window may be smaller "
-                f"(`ollama show {settings.model}`), or the server too old: set llm.context_tokens to what it has"
-            )
-        if not answer.text.strip():
-            raise LLMProtocolError(f"{settings.model} gave an empty answer; try another model or prompt")
+        self._window_is_right = window is not None
+
+    def _loaded_window(self) -> int | None:
+        """Return the window that our model is in memory with; ``None`` when that cannot be known."""
+        try:
+            windows = [model.context_tokens for model in self.models.loaded() if self._is_ours(model)]
+        except (LLMProtocolError, LLMTimeout):
+            return None
+        return windows[0] if windows else None
 
     def _is_loaded(self) -> bool:
         """Tell whether the model is in memory with our window; if that cannot be known, say no."""
         try:
-            models = self._listed("/api/ps")
+            models = self.models.loaded()
         except (LLMProtocolError, LLMTimeout):
             return False
         window = self._settings.context_tokens
-        return any(
-            self._is_ours(str(model.get("name"))) and model.get("context_length", window) == window
-            for model in models
-        )
+        return any(self._is_ours(model) and model.context_tokens in (None, window) for model in models)
 
-    def _is_ours(self, name: str) -> bool:
-        """Tell whether the server means our model by *name*; it does not tell capitals from small letters."""
-        return name.lower() == _full_name(self._settings.model).lower()
+    def _is_ours(self, model: Model) -> bool:
+        """Tell whether the server means our model; it does not tell capitals from small letters."""
+        return model.name.lower() == full_name(self._settings.model)
 
-    def _installed(self) -> dict[str, str]:
-        """Return digest by full name of every model on the server."""
-        models = self._listed("/api/tags")
-        return {str(model.get("name")): str(model.get("digest", "")).removeprefix("sha256:") for model in models}
-
-    def _listed(self, path: str) -> list[dict[str, Any]]:
-        data = self._server.get(path)
-        models = data["models"] or [] if "models" in data else None  # Go may write an empty list as null
-        if not isinstance(models, list) or not all(isinstance(model, dict) for model in models):
-            raise LLMProtocolError(
-                f"{self._server.address.shown}{path} lists no models; is this an Ollama server?"
-            )
-        return models
-
-    def _pull_it(self, names: Mapping[str, str]) -> str:
-        there = ", ".join(sorted(names)) or "none"
+    def _pull_it(self, models: Iterable[Model]) -> str:
+        there = ", ".join(sorted(model.name for model in models)) or "none"
         model = self._settings.model
         return (
-            f"the model {model} is not on the server at {self._server.address.shown}: `ollama pull {model}`, "
+            f"the model {model} is not on the server at {self._server.address.shown}: `obra llm pull {model}`, "
             f"or set llm.model to one that is there: {there}"
         )
-
-
-def _settings(config: Mapping[str, Any]) -> LLMSettings:
-    absent = [key for key in ("api_url", "model") if not config.get(key)]
-    if absent:
-        raise ConfigError(f"the LLM settings lack {' and '.join(absent)}; give llm.{absent[0]} a value")
-    try:
-        settings = LLMSettings.model_validate(dict(config))
-    except ValidationError as error:
-        problems = "; ".join(problem.text for problem in problems_of(error, LLMSettings))
-        raise ConfigError(f"the LLM settings are wrong: {problems}") from error
-    if settings.max_tokens >= settings.context_tokens:
-        raise ConfigError(
-            f"llm.max_tokens is {settings.max_tokens} and llm.context_tokens {settings.context_tokens}, "
-            f"which leaves no room for a prompt; raise llm.context_tokens"
-        )
-    return settings
-
-
-def _full_name(model: str) -> str:
-    """Return *model* as the server lists it: a name without a tag means ``:latest``."""
-    return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
-
-
-def _sendable(prompt: str) -> str:
-    r"""Return *prompt* with halves of surrogate pairs (from odd file names) written out as ``\udcff``."""
-    return prompt.encode("utf-8", "backslashreplace").decode("utf-8")

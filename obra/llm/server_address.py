@@ -8,18 +8,22 @@ from urllib.parse import urlsplit
 
 from obra.errors import ConfigError
 
+_PORTS = {"http": 80, "https": 443}
+
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
     """Where an LLM server is.
 
     ``url`` has no ``/`` at its end and is what requests are sent to; ``shown`` is the same without a password,
-    for messages; ``is_this_machine`` is true for loopback names and numbers.
+    for messages; ``is_this_machine`` is true for loopback names and numbers; ``place`` is one text for all the
+    ways to write the same server.
     """
 
     url: str
     shown: str
     is_this_machine: bool
+    place: str
 
     @classmethod
     def parse(cls, api_url: str) -> ServerAddress:
@@ -31,7 +35,7 @@ class ServerAddress:
         url = api_url.strip().rstrip("/")
         try:
             parts = urlsplit(url)
-            host, _ = parts.hostname or "", parts.port
+            host, port = parts.hostname or "", parts.port
         except ValueError as error:
             raise ConfigError(
                 f"llm.api_url is no address ({error}); it must look like 'http://localhost:11434'"
@@ -39,7 +43,9 @@ class ServerAddress:
         shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
             raise ConfigError(f"llm.api_url must look like 'http://localhost:11434'; it is {shown!r}")
-        return cls(url, shown, _is_this_machine(host))
+        is_here = _is_this_machine(host)
+        place = f"{'this machine' if is_here else host}:{port or _PORTS[parts.scheme]}"
+        return cls(url, shown, is_here, place)
 
 
 def _is_this_machine(host: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from obra.errors import ConfigError, LLMProtocolError, LLMTimeout, LLMUnavailable
 from obra.llm.server_address import ServerAddress
+from obra.llm.stream_lines import words_of
 
 if TYPE_CHECKING:
     import httpx
@@ -18,6 +19,7 @@ CONNECT_SECONDS = 5.0
 """A server that is there accepts at once, even while it loads a model."""
 
 OK = 200
+_KEY_IS_WRONG = (401, 403)
 
 
 class ServerRefused(LLMProtocolError):
@@ -25,11 +27,13 @@ class ServerRefused(LLMProtocolError):
 
     Attributes:
         status: the HTTP status.
+        where: the server's address.
         words: what the server said, in quotes and cut to a line's length.
     """
 
     def __init__(self, where: str, status: int, words: str) -> None:
         """Keep the parts and write the message."""
+        self.where = where
         self.status = status
         self.words = words
         super().__init__(f"the LLM server at {where} refused with status {status}: {words}")
@@ -42,10 +46,33 @@ class ServerConnection:
     several threads.
     """
 
-    def __init__(self, address: ServerAddress, timeout: float) -> None:
-        """Take the address and the longest silence, in seconds, within an answer. Nothing is sent yet."""
+    def __init__(
+        self,
+        address: ServerAddress,
+        timeout: float,
+        *,
+        key: str | None = None,
+        start: str = "start it with `ollama serve`",
+    ) -> None:
+        """Take the address and the longest silence, in seconds, within an answer. Nothing is sent yet.
+
+        Args:
+            address: where the server is.
+            timeout: seconds.
+            key: sent as ``Authorization: Bearer``; shown nowhere, not even when the server repeats it.
+            start: what to do when nobody answers, for the message.
+
+        Raises:
+            ConfigError: the key cannot stand in a header.
+        """
+        if key is not None and not (key.isascii() and key.isprintable() and key.strip() == key):
+            raise ConfigError(
+                "llm.api_key has characters that no key can have, such as a line end; copy it once more"
+            )
         self.address = address
         self._timeout = timeout
+        self._key = key
+        self._start = start
         self._open_client: httpx.Client | None = None
 
     def get(self, path: str) -> dict[str, Any]:
@@ -58,13 +85,15 @@ class ServerConnection:
         with self._typed_errors(CONNECT_SECONDS):
             response = self._client().send(request)
         try:
+            if response.status_code in _KEY_IS_WRONG:
+                raise ServerRefused(self.address.shown, response.status_code, self._words(response))
             data = response.json() if response.status_code == OK else None
         except ValueError:
             data = None
         if not isinstance(data, dict):
             raise LLMProtocolError(
-                f"{self.address.shown}{path} answers with status {response.status_code} and {_words(response)}, "
-                f"not as such a server does; check llm.api_url"
+                f"{self.address.shown}{path} answers with status {response.status_code} and "
+                f"{self._words(response)}, not as such a server does; check llm.api_url"
             )
         return data
 
@@ -90,7 +119,7 @@ class ServerConnection:
             with self._typed_errors(self._timeout):
                 if response.status_code != OK:
                     response.read()
-                    raise ServerRefused(self.address.shown, response.status_code, _words(response))
+                    raise ServerRefused(self.address.shown, response.status_code, self._words(response))
                 return read(response.iter_bytes())
         finally:
             response.close()
@@ -109,6 +138,7 @@ class ServerConnection:
                 # A proxy named in the environment is for the way out of this machine. It can only break the
                 # way to a server on it, and many people set no NO_PROXY.
                 trust_env=not self.address.is_this_machine,
+                headers={"Authorization": f"Bearer {self._key}"} if self._key else None,
                 limits=httpx.Limits(max_keepalive_connections=0),
             )
         return self._open_client
@@ -133,8 +163,7 @@ class ServerConnection:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise LLMUnavailable(
-                f"no LLM server answers at {where} ({error}); start it with `ollama serve`, "
-                f"or set llm.api_url to where it is"
+                f"no LLM server answers at {where} ({error}); {self._start}, or set llm.api_url to where it is"
             ) from error
         except httpx.TimeoutException as error:
             raise LLMTimeout(
@@ -147,12 +176,11 @@ class ServerConnection:
                 f"({str(error) or type(error).__name__}); see its log"
             ) from error
 
-
-def _words(response: httpx.Response) -> str:
-    """Return what the server said, in quotes and cut to a line's length."""
-    try:
-        data = response.json()
-    except ValueError:
-        data = None
-    said = data["error"] if isinstance(data, dict) and "error" in data else response.text
-    return repr(str(said)[:500])
+    def _words(self, response: httpx.Response) -> str:
+        """Return what the server said, in quotes and cut to a line's length, without the key."""
+        try:
+            data = response.json()
+        except ValueError:
+            data = None
+        said = words_of(data["error"] if isinstance(data, dict) and "error" in data else response.text)
+        return said.replace(self._key, "***") if self._key else said

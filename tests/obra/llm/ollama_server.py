@@ -1,7 +1,8 @@
 """OllamaServer: a loopback server that speaks Ollama's native API as Ollama does, faults included.
 
-True to ollama/ollama: ``/api/version``, ``/api/tags``, ``/api/ps`` and a streaming ``/api/chat`` (api/types.go,
-server/routes.go). It counts four bytes as a token, honours ``num_ctx``, ``truncate`` and ``num_predict``, sends
+True to ollama/ollama: ``/api/version``, ``/api/tags``, ``/api/ps``, ``/api/show``, a streaming
+``/api/chat`` and ``/api/pull``, and ``/api/generate`` without a prompt (api/types.go, server/routes.go).
+It counts four bytes as a token, honours ``num_ctx``, ``truncate`` and ``num_predict``, sends
 headers only with the first piece, and knows only the models it was given. What it answers can be told beforehand.
 """
 
@@ -26,6 +27,8 @@ class Answer:
     """What the next chat request gets. Delays are seconds, before the headers and before each further piece."""
 
     pieces: Sequence[str] = ("Hello", "!")
+    thoughts: Sequence[str] = ()
+    """What a thinking model says before its answer, in lines of their own."""
     done_reason: str = "stop"
     prompt_tokens: int | None = -1
     """-1: counted; None: left out; otherwise this number."""
@@ -47,6 +50,7 @@ class Request:
 
     path: str
     body: dict[str, Any] = field(default_factory=dict)
+    authorization: str | None = None
 
 
 class OllamaServer:
@@ -64,6 +68,12 @@ class OllamaServer:
         """Path to (status, body), for what is no Ollama."""
         self.requests: list[Request] = []
         self.answers: deque[Answer] = deque()
+        self.pulls: deque[Sequence[dict[str, Any]]] = deque()
+        """The lines that the next downloads get instead of a good one."""
+        self.limit = 1000
+        """Chats at once; one more is refused and counted in ``overrun``."""
+        self.overrun = self.working = self.most = 0
+        self.counting = threading.Lock()
         self.closing = threading.Event()
         handler = type("Handler", (_Handler,), {"ollama": self})
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
@@ -108,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server = self.ollama
-        server.requests.append(Request(self.path))
+        server.requests.append(Request(self.path, authorization=self.headers["Authorization"]))
         if self.path in server.replaced:
             self._send(*server.replaced[self.path])
         elif self.path == "/api/version":
@@ -128,18 +138,52 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(404, b"404 page not found")
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: PLR0911  # one return for each path
         server = self.ollama
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        server.requests.append(Request(self.path, body))
+        server.requests.append(Request(self.path, body, self.headers["Authorization"]))
         if self.path in server.replaced:
             return self._send(*server.replaced[self.path])
-        if self.path != "/api/chat":
-            return self._send(404, b"404 page not found")
         name = body["model"] if ":" in body["model"] else f"{body['model']}:latest"
+        if self.path == "/api/pull":
+            return self._pull(name)
+        if self.path not in {"/api/chat", "/api/generate", "/api/show"}:
+            return self._send(404, b"404 page not found")
         if name not in server.models:
             return self._json(404, {"error": f"model '{body['model']}' not found"})
-        return self._chat(name, body, server.answers.popleft() if server.answers else Answer())
+        if self.path == "/api/show":
+            return self._json(200, {"model_info": {"llama.context_length": server.window_limit, "llama.x": 1}})
+        if self.path == "/api/generate":
+            server.loaded[name] = min(body["options"]["num_ctx"], server.window_limit)
+            last = {"model": name, "created_at": STAMP, "response": "", "done": True, "done_reason": "load"}
+            return self._json(200, last)
+        with server.counting:
+            server.working += 1
+            server.most = max(server.most, server.working)
+            is_too_much = server.working > server.limit
+            server.overrun += is_too_much
+        try:
+            if is_too_much:
+                return self._json(
+                    503, {"error": "server busy, please try again.  maximum pending requests exceeded"}
+                )
+            return self._chat(name, body, server.answers.popleft() if server.answers else Answer())
+        finally:
+            with server.counting:
+                server.working -= 1
+
+    def _pull(self, name: str) -> None:
+        layer = {"status": "pulling aaaa", "digest": "sha256:aaaa", "total": 100}
+        good = ({"status": "pulling manifest"}, layer, {**layer, "completed": 40}, {**layer, "completed": 100})
+        lines = self.ollama.pulls.popleft() if self.ollama.pulls else (*good, {"status": "success"})
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for line in lines:
+            self._line(line)
+            if line.get("status") == "success":
+                self.ollama.models[name] = "c" * 64
+        self._chunk(b"")
 
     def _chat(self, name: str, body: dict[str, Any], answer: Answer) -> None:
         if answer.status != 200:
@@ -167,6 +211,9 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.raw is not None:
             self._chunk(answer.raw)
             return self._chunk(b"")
+        for thought in answer.thoughts:
+            said = {**_said(""), "thinking": thought}
+            self._line({"model": name, "created_at": STAMP, "message": said, "done": False})
         for piece in answer.pieces[:limit]:
             self._line({"model": name, "created_at": STAMP, "message": _said(piece), "done": False})
             if self.ollama.closing.wait(answer.delay):

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obra.llm.ollama_stream import estimated_tokens, lines_of, looks_cut, read_answer
+from obra.llm.answer import estimated_tokens, looks_cut
+from obra.llm.ollama_stream import read_answer
+from obra.llm.stream_lines import lines_of
 
 
 @pytest.mark.parametrize(
