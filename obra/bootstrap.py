@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from obra.logbook import configure_logging
 from obra.orchestrator import Parts
 from obra.plugins import AGENTS, LLMS, AgentPlugin, LLMPlugin, find_plugin
 from obra.prompting.prompt_generator import PromptGenerator
+from obra.reviewing import make_reviewer
 
 _DUMMY_KEY = "obra-replay-no-key"
 
@@ -59,6 +61,12 @@ def initialize(
         agent=agent,
         llm_interface=llm,
         prompt_generator=PromptGenerator(llm, max_tokens=settings.prompting.max_tokens),
+        reviewer_for=partial(
+            make_reviewer,
+            samples=settings.review.samples,
+            questions=settings.review.questions,
+            first_seed=settings.llm.seed,
+        ),
         response_validator=ResponseValidator(llm),
         quality_controller=QualityController(state, config=settings.validation.model_dump()),
         confidence_scorer=ConfidenceScorer(config=settings.confidence.model_dump()),

@@ -5,7 +5,6 @@ It sees protocols and records, never a concrete agent or LLM, and holds no rule 
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -25,7 +24,6 @@ from obra.domain import (
     Evidence,
     Outcome,
     Reply,
-    Review,
     Task,
     TaskStatus,
     Trigger,
@@ -49,10 +47,10 @@ from obra.events import (
     TurnRetried,
 )
 from obra.judging.claims import false_claims
-from obra.judging.review_reader import read_review
 from obra.logbook import log_event, logger
 from obra.plugins import AgentPlugin, LLMPlugin
-from obra.prompting.prompt_generator import REVIEW_SCHEMA
+from obra.prompting.requirements import is_checkable, split_description
+from obra.reviewing import Reviewer, Work
 from obra.task_run import TaskRun
 
 if TYPE_CHECKING:
@@ -74,6 +72,8 @@ class Parts:
     agent: AgentPlugin
     llm_interface: LLMPlugin
     prompt_generator: PromptGenerator
+    reviewer_for: Callable[[LLMPlugin, PromptGenerator], Reviewer]
+    """Who asks that LLM, in the way that fits it."""
     response_validator: ResponseValidator
     quality_controller: QualityController
     confidence_scorer: ConfidenceScorer
@@ -126,6 +126,7 @@ class Orchestrator:
         self.agent = parts.agent
         self.llm_interface = parts.llm_interface
         self.prompt_generator = parts.prompt_generator
+        self._reviewer_for = parts.reviewer_for
         self.response_validator = parts.response_validator
         self.quality_controller = parts.quality_controller
         self.confidence_scorer = parts.confidence_scorer
@@ -135,6 +136,11 @@ class Orchestrator:
         self._agent_session = parts.agent_session
         self._watch_files = parts.watch_files
         self._ready = True
+
+    @property
+    def reviewer(self) -> Reviewer:
+        """Who reviews, with the LLM and the prompts that this loop has now."""
+        return self._reviewer_for(self.llm_interface, self.prompt_generator)
 
     def close(self) -> None:
         """End the agent and close the database; the next use needs a new Orchestrator."""
@@ -167,6 +173,7 @@ class Orchestrator:
         run = self._start(task_id, max_iterations)
         try:
             self._tell(TaskStarted(task=run.task))
+            run.requirements = self._requirements(run)
             with self._agent_session(run.workspace.root):
                 outcome = self._loop(run)
         except AgentError as error:
@@ -201,7 +208,8 @@ class Orchestrator:
         started, moment = datetime.now(UTC), time.monotonic()
         before = run.attempts[-1].snapshot_after if run.attempts else task.base_snapshot
         # 1 gather
-        acceptance = (*task.acceptance, *self.evidence_collector.describe(task.checks))
+        described = self.evidence_collector.describe(task.checks)
+        acceptance = (*run.requirements, *described)
         prompt = self.prompt_generator.generate_prompt(task, self._context(run, before, acceptance))
         self._tell(PromptReady(task_id=task.id, number=number, prompt=prompt))
         # 2 send
@@ -211,7 +219,16 @@ class Orchestrator:
         after, evidence = self._look(run, before)
         self._tell(EvidenceGathered(task_id=task.id, number=number, evidence=evidence))
         # 4 review
-        review = self._review(task, evidence, reply, acceptance)
+        reviewed = self.reviewer.review(
+            Work(
+                task=task,
+                evidence=evidence,
+                reply=reply,
+                requirements=run.requirements,
+                described=described,
+            )
+        )
+        review = reviewed.review
         self._tell(ReviewReceived(task_id=task.id, number=number, review=review))
         # 5 judge
         judged: dict[str, Any] = {
@@ -231,6 +248,7 @@ class Orchestrator:
                 "response": reply.text,
                 "attempts_left": run.left,
                 "limit": limit,
+                "is_vague": run.is_vague,
             }
         )
         self._tell(Decided(task_id=task.id, number=number, decision=decision))
@@ -248,6 +266,7 @@ class Orchestrator:
                 quality=judged["quality"],
                 confidence=float(confidence),
                 confidence_factors=getattr(confidence, "factors", ()),
+                requirements=reviewed.requirements,
                 decision=decision,
                 snapshot_before=before,
                 snapshot_after=after,
@@ -276,6 +295,8 @@ class Orchestrator:
             seconds=limits.seconds or settings.task_timeout,
             cost_limit=limits.cost_usd or settings.max_cost_usd,
             answer=_answer_to_last(newest, attempts),
+            is_vague=_names_nothing(task)
+            and not any(one.answer for one in self.state_manager.breakpoints(task_id=task_id)),
         )
 
     def _root_of(self, task: Task) -> Path:
@@ -292,6 +313,15 @@ class Orchestrator:
         except OSError as error:
             raise WorkspaceError(f"the workspace {root} cannot be made: {error.strerror}") from error
         return root
+
+    def _requirements(self, run: TaskRun) -> tuple[str, ...]:
+        """Return what the task demands in sentences: the writer's, those of the attempt before, or a new split."""
+        task = run.task
+        described = set(self.evidence_collector.describe(task.checks))
+        known = run.attempts[-1].requirements if run.attempts else ()
+        found = task.acceptance or tuple(one.text for one in known if one.text not in described)
+        answered = split_description("", run.answer) if run.answer and _names_nothing(task) else ()
+        return tuple(dict.fromkeys((*(found or self.reviewer.split(task)), *answered)))
 
     def _context(self, run: TaskRun, before: str, acceptance: tuple[str, ...]) -> Mapping[str, Any]:
         last = run.attempts[-1] if run.attempts else None
@@ -364,11 +394,6 @@ class Orchestrator:
             files=workspace.files(after),
         )
 
-    def _review(self, task: Task, evidence: Evidence, reply: Reply, acceptance: tuple[str, ...]) -> Review:
-        prompt = self.prompt_generator.review_prompt(task, evidence, reply, acceptance, fence=secrets.token_hex(8))
-        text = self.llm_interface.generate(prompt, schema=REVIEW_SCHEMA)
-        return read_review(text, model=self.llm_interface.identity)
-
     def _record(self, attempt: Attempt) -> Attempt:
         decision = attempt.decision
         status = {Action.PROCEED: TaskStatus.COMPLETED, Action.ESCALATE: TaskStatus.ESCALATED}.get(decision.action)
@@ -417,6 +442,11 @@ def _answer_to_last(newest: Sequence[Breakpoint], attempts: Sequence[Attempt]) -
     if not newest or newest[0].status is not BreakpointStatus.RESOLVED:
         return ""
     return newest[0].answer if newest[0].attempt_number == len(attempts) else ""
+
+
+def _names_nothing(task: Task) -> bool:
+    """Tell whether nothing in the task can be checked: no check, and no word that says what is wanted."""
+    return not task.checks and not is_checkable((task.title, task.description, *task.acceptance))
 
 
 _CHECKS_CHANGED_WORKSPACE = CheckResult(

@@ -31,6 +31,10 @@ class TaskRun:
     seconds: float | None
     cost_limit: float | None
     answer: str = ""
+    is_vague: bool = False
+    """True when nothing in the task can be checked, and no person has answered yet."""
+    requirements: tuple[str, ...] = ()
+    """What the task demands, in sentences; the same in every attempt of the run."""
     started: float = field(default_factory=time.monotonic)
     earlier: int = 0
     """How many of the attempts belong to earlier runs."""

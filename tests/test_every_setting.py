@@ -307,6 +307,25 @@ def _how_many_questions_the_server_has_at_once(lab: Lab) -> int:
     return lab.server.most
 
 
+# --- review
+
+
+def _checklists(lab: Lab) -> list[dict[str, Any]]:
+    """Run one attempt that the loopback Ollama reviews, and return the questions that it got."""
+    lab.ask()
+    earlier = len(lab.server.chats)
+    lab.run(GOOD, iterations=1)
+    return [chat for chat in lab.server.chats[earlier:] if "answers" in str(chat.get("format"))]
+
+
+effect("review.samples", to=5, before=[1, 2, 3], after=[1, 2, 3, 4, 5])(
+    lambda lab: sorted({chat["options"]["seed"] for chat in _checklists(lab)})
+)
+effect("review.questions", to=5, before=7, after=6)(
+    lambda lab: _checklists(lab)[0]["format"]["properties"]["answers"]["maxItems"]
+)
+
+
 # --- database, logging
 
 

@@ -29,6 +29,8 @@ class ScriptedLLM:
     """
 
     identity = "scripted"
+    answers_whole_reviews = True
+    """It is a script and no model: it answers a whole review at once, not question by question."""
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         script: Sequence[Any] | None = (config or {}).get("script")

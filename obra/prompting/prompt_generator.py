@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from obra.domain import Evidence, Reply
+from obra.prompting.checklist import Question
+from obra.prompting.checklist_prompt import write_checklist_prompt
 from obra.prompting.context_manager import ContextItem, ContextManager
 from obra.prompting.review_prompt import REVIEW_SCHEMA, write_review_prompt
 from obra.prompting.token_counter import TokenCounter
@@ -74,6 +76,16 @@ class PromptGenerator:
             ValueError: the fence is shorter than 8 characters or holds white space.
         """
         return write_review_prompt(task, evidence, reply, acceptance, fence=fence, budget=self.budget)
+
+    def checklist_prompt(
+        self, task: Any, evidence: Evidence, reply: Reply, questions: Mapping[str, Question], fence: str
+    ) -> str:
+        """Write the checklist for the reviewing LLM; see :func:`write_checklist_prompt`.
+
+        Raises:
+            ValueError: the fence is shorter than 8 characters or holds white space.
+        """
+        return write_checklist_prompt(task, evidence, reply, questions, fence=fence, budget=self.budget)
 
 
 def _is_later(context: Mapping[str, Any]) -> bool:
