@@ -155,6 +155,7 @@ def _attempt(attempt: Row) -> Iterator[str]:
     yield from _changes(attempt)
     yield from _check_table("Checks", attempt["checks"])
     yield from _review(attempt["review"])
+    yield from _requirement_table(attempt["requirements"])
     yield from _score_table("Quality", attempt["quality"], attempt["quality_factors"])
     yield from _score_table("Confidence", attempt["confidence"], attempt["confidence_factors"])
     yield from _folded("Feedback for the next attempt", attempt["feedback"])
@@ -180,6 +181,15 @@ def _review(review: Row) -> Iterator[str]:
     yield f", by {inline(review['model'])}\n" if review["model"] else "\n"
     if review["question"]:
         yield f"\n- asks: {inline(review['question'])}\n"
+
+
+def _requirement_table(requirements: Sequence[Row]) -> Iterator[str]:
+    if requirements:
+        yield "\n**Requirements**\n\n"
+        cells = [
+            (inline(one["text"]), one["state"].replace("_", " "), inline(one["evidence"])) for one in requirements
+        ]
+        yield _table(("Requirement", "State", "Evidence"), cells)
 
 
 def _score_table(name: str, score: float | None, factors: Sequence[Row]) -> Iterator[str]:

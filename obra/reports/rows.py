@@ -123,6 +123,10 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "tampering": _texts(attempt.evidence.tampering),
         "checks": _checks(attempt.evidence.checks),
         "review": _review(attempt),
+        "requirements": [
+            {"text": text_of(one.text), "state": text_of(one.state), "evidence": text_of(one.evidence)}
+            for one in attempt.requirements
+        ],
         "problems": [text_of(problem) for problem in attempt.validation.problems],
         "question": text_of(attempt.validation.question),
         "quality": _number(attempt.quality.overall_score),
@@ -146,6 +150,18 @@ def _review(attempt: Attempt) -> dict[str, Any]:
         "question": text_of(review.question),
         "model": text_of(review.model),
         "raw": text_of(review.raw),
+        "agreement": _number(review.agreement),
+        "answers": [
+            {
+                "id": text_of(answer.id),
+                "question": text_of(answer.question),
+                "verdict": text_of(answer.verdict),
+                "reason": text_of(answer.reason),
+                "quote": text_of(answer.quote),
+                "agreement": _number(answer.agreement),
+            }
+            for answer in review.answers
+        ],
     }
 
 
