@@ -1,50 +1,74 @@
 """What the scripted model says, as messages of the Anthropic API; no HTTP and no file access here.
 
-The answer to a request follows from the request alone (and from the files it asks about): the number of
-prompts in the conversation tells the step of the script, and the id of the last tool call tells how far that
-step has come. So a retried or repeated request gets the same answer, and a resumed session goes on where it was.
+What comes next is found in :mod:`obra.replay.acting`; here the position is read from a request, and the answer
+written as a message.
 """
 
 from __future__ import annotations
 
 import json
-import posixpath
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from obra.domain import ScriptStep
+from obra.replay.acting import (
+    SIDE_ANSWER,
+    Call,
+    ReadText,
+    absolute,
+    always,
+    call_index,
+    changing_unique,
+    next_move,
+    when_there,
+)
+from obra.replay.dialect import DEFAULT_MODEL
 
 Block = Mapping[str, Any]
-ReadText = Callable[[str], str | None]
-"""Gives the text of the file at an absolute path, or ``None`` when there is no such file."""
 
-NO_SCRIPT = "There is no script to act out, so nothing was changed."
-"""The one answer when the script has no step at all, as the mock agent does it."""
-NOTHING_TO_SAY = "Done."
-"""Stands for an empty ``say``: the API knows no message without content."""
-SIDE_ANSWER = "Noted."
-"""Answer to requests that offer no tools (titles, summaries): they are no part of the conversation."""
-
-_CALL_ID = re.compile(r"toolu_obra_(\d+)_(\d+)")
 _REMINDER = re.compile(r"\s*<system-reminder>.*</system-reminder>\s*", re.DOTALL)
 _OWN_WORDS = ("<task-notification>", "[Request interrupted by user", "<local-command-", "<command-name>")
 _CHANGES_FOLDER = re.compile(r"(^|[\s;&|({])(cd|pushd)\b")
 
 
-class ScriptMismatch(Exception):  # it names a finding that becomes an HTTP answer, not a failure here
-    """The conversation asks for something that the script cannot give; the message says what."""
+class AnthropicMessages:
+    """The Anthropic API, ``POST /v1/messages``; see :class:`obra.replay.dialect.Dialect`."""
 
+    def asks_model(self, path: str) -> bool:
+        """Tell whether a POST to *path* asks for a message; counting its tokens does not."""
+        return path.startswith("/v1/messages") and not path.endswith("/count_tokens")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One tool call of a step; with *look_at*, only made when that file exists."""
+    def wants_stream(self, path: str, request: Block) -> bool:  # noqa: ARG002  # part of the contract
+        """Tell whether the request asks for events."""
+        return bool(request.get("stream"))
 
-    tool: str
-    input: Mapping[str, Any]
-    look_at: str = ""
+    def side_answer(self, method: str, path: str, size: int) -> Block | None:
+        """Answer what the CLI asks beside its conversation."""
+        if method == "POST":
+            return {"input_tokens": size // 4} if path.startswith("/v1/messages") else None  # 4 bytes to a token
+        if path == "/v1/models":
+            model = {"type": "model", "id": DEFAULT_MODEL, "display_name": DEFAULT_MODEL}
+            return {"data": [model], "has_more": False}
+        return {} if path in ("/", "/api/hello") else None
+
+    def answer(self, script: Sequence[ScriptStep], request: Block, workspace: str, read: ReadText) -> Block:
+        """Return the content block; see :func:`answer`."""
+        return answer(script, request, workspace, read)
+
+    def message(self, answer: Block, *, model: str, number: int, tokens: tuple[int, int]) -> dict[str, Any]:
+        """Return the whole message."""
+        return message_of(answer, model=model, identity=f"msg_obra_{number}", tokens=tokens)
+
+    def event_stream(self, message: Block) -> bytes:
+        """Return the message as events."""
+        return event_stream(message)
+
+    def error(self, text: str) -> dict[str, Any]:
+        """Return the body of an error."""
+        return error_of(text)
 
 
 def answer(script: Sequence[ScriptStep], request: Mapping[str, Any], workspace: str, read: ReadText) -> Block:
@@ -59,26 +83,12 @@ def answer(script: Sequence[ScriptStep], request: Mapping[str, Any], workspace: 
     Raises:
         ScriptMismatch: the script has no such step, or the text that an edit is to find is not there.
     """
-    messages = request.get("messages") or ()
     if not request.get("tools"):
         return {"type": "text", "text": SIDE_ANSWER}
-    if not script:
-        return {"type": "text", "text": NO_SCRIPT}
-    number, done = position(messages)
-    if not 1 <= number <= len(script):
-        raise ScriptMismatch(
-            f"the script has {len(script)} step(s), prompt {number} was sent; "
-            f"add a step to the script or allow fewer iterations"
-        )
-    step = script[number - 1]
-    for index, call in enumerate(calls_of(step, workspace)):
-        if index <= done:
-            continue
-        given = _input_now(call, number, read)
-        if given is not None:
-            identity = f"toolu_obra_{number}_{index}"
-            return {"type": "tool_use", "id": identity, "name": call.tool, "input": given}
-    return {"type": "text", "text": step.say if step.say.strip() else NOTHING_TO_SAY}
+    move = next_move(script, position(request.get("messages") or ()), calls_of, workspace, read)
+    if not move.tool:
+        return {"type": "text", "text": move.text}
+    return {"type": "tool_use", "id": f"toolu_{move.identity}", "name": move.tool, "input": move.given}
 
 
 def position(messages: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
@@ -92,8 +102,8 @@ def position(messages: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
             done = -1 if found else done
         elif message.get("role") == "assistant":
             for block in _blocks(message):
-                if match := _CALL_ID.fullmatch(str(block.get("id", ""))):
-                    done = int(match[2])
+                index = call_index(block.get("id"))
+                done = done if index is None else index
     return prompts, done
 
 
@@ -117,17 +127,14 @@ def calls_of(step: ScriptStep, workspace: str) -> tuple[Call, ...]:
     """
     calls: list[Call] = []
     for path, text in step.write.items():
-        where = _absolute(workspace, path)
-        calls.append(Call(tool="Read", input={"file_path": where}, look_at=where))
-        calls.append(Call(tool="Write", input={"file_path": where, "content": text}))
-    for path, (find, replace) in step.edit.items():
-        where = _absolute(workspace, path)
-        change = {"file_path": where, "old_string": find, "new_string": replace}
-        calls.append(Call(tool="Read", input={"file_path": where}, look_at=where))
-        calls.append(Call(tool="Edit", input=change, look_at=where))
-    calls += [
-        _bash(f"rm -r -- {shlex.quote(_absolute(workspace, path))}", "Remove a path") for path in step.delete
-    ]
+        where = absolute(workspace, path)
+        calls.append(Call(tool="Read", given=when_there(where, {"file_path": where})))
+        calls.append(Call(tool="Write", given=always({"file_path": where, "content": text})))
+    for path, change in step.edit.items():
+        where = absolute(workspace, path)
+        calls.append(Call(tool="Read", given=when_there(where, {"file_path": where})))
+        calls.append(Call(tool="Edit", given=changing_unique(where, change, partial(_edit, where))))
+    calls += [_bash(f"rm -r -- {shlex.quote(absolute(workspace, path))}", "Remove a path") for path in step.delete]
     for line in step.run:
         # The CLI's shell stays in the folder that a command went to; the next command of a script must not.
         command = f"(\n{line}\n)" if _CHANGES_FOLDER.search(line) else line
@@ -183,32 +190,12 @@ def error_of(text: str) -> dict[str, Any]:
     return {"type": "error", "error": {"type": "invalid_request_error", "message": text}}
 
 
-def _input_now(call: Call, number: int, read: ReadText) -> Mapping[str, Any] | None:
-    """Return what *call* is to be given as the files are now, or ``None`` when it is not due."""
-    if not call.look_at:
-        return call.input
-    text = read(call.look_at)
-    if call.tool != "Edit":
-        return None if text is None else call.input
-    find, replace = call.input["old_string"], call.input["new_string"]
-    if text is None or find not in text:
-        seen = "there is no such file" if text is None else f"the file has {len(text)} characters without it"
-        raise ScriptMismatch(
-            f"step {number} of the script edits {call.look_at}, but the text to find, "
-            f"{find[:80]!r}, is not there ({seen}); correct the script"
-        )
-    if text.count(find) == 1:
-        return call.input
-    # The CLI only takes a text that is unique; the script means the first one, as the mock agent does it.
-    return {**call.input, "old_string": text, "new_string": text.replace(find, replace, 1)}
+def _edit(path: str, old: str, new: str) -> Mapping[str, Any]:
+    return {"file_path": path, "old_string": old, "new_string": new}
 
 
 def _bash(command: str, description: str) -> Call:
-    return Call(tool="Bash", input={"command": command, "description": description})
-
-
-def _absolute(workspace: str, path: str) -> str:
-    return posixpath.normpath(posixpath.join(workspace, path))
+    return Call(tool="Bash", given=always({"command": command, "description": description}))
 
 
 def _blocks(message: Mapping[str, Any]) -> Sequence[Block]:

@@ -14,28 +14,39 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from obra.domain import ScriptStep
-from obra.replay.messages import ScriptMismatch, answer, error_of, event_stream, message_of
+from obra.replay.acting import ScriptMismatch
+from obra.replay.dialect import DEFAULT_MODEL, Dialect
+from obra.replay.messages import AnthropicMessages
 
-_DEFAULT_MODEL = "scripted"
 _POLL_SECONDS = 0.02  # how long close() may wait for the accepting thread
 
 
 class ModelServer:
-    """Answers ``/v1/messages`` on a free loopback port with the steps of a script; a context manager.
+    """Answers a model API on a free loopback port with the steps of a script; a context manager.
 
-    Prompt n of a conversation is answered with step n: one tool call for each thing the step does, then its
-    ``say``. A prompt beyond the script gets HTTP 400, which the CLI does not repeat, and :attr:`error` says so.
-    A prompt counts even when its turn was broken off. Without any step, one harmless text is the answer.
+    The API is Anthropic's, or that of the *dialect* it is given. Prompt n of a conversation is answered with step
+    n: one tool call for each thing the step does, then its ``say``. A prompt beyond the script gets HTTP 400, which
+    the CLIs do not repeat, and :attr:`error` says so. A prompt counts even when its turn was broken off. Without
+    any step, one harmless text is the answer.
     """
 
-    def __init__(self, script: Sequence[ScriptStep], *, workspace: Path, tokens: tuple[int, int] = (0, 0)) -> None:
+    def __init__(
+        self,
+        script: Sequence[ScriptStep],
+        *,
+        workspace: Path,
+        tokens: tuple[int, int] = (0, 0),
+        dialect: Dialect | None = None,
+    ) -> None:
         """Prepare to serve *script*; nothing listens yet.
 
         Args:
             script: what the agent does, one step for each prompt.
             workspace: folder that the script's paths count from.
             tokens: input and output tokens that each answer reports; zero, since no model runs.
+            dialect: the API to speak; none means Anthropic's.
         """
+        self.dialect = dialect or AnthropicMessages()
         self.script = tuple(script)
         self.workspace = Path(workspace).absolute()
         self.tokens = tokens
@@ -74,7 +85,7 @@ class ModelServer:
 
     @property
     def base_url(self) -> str:
-        """Address for ``ANTHROPIC_BASE_URL``.
+        """Address of the server, without any path; as it is for ``ANTHROPIC_BASE_URL``.
 
         Raises:
             RuntimeError: the server is not open.
@@ -94,17 +105,17 @@ class ModelServer:
         return self._error
 
     def respond(self, request: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Return HTTP status and body for one ``/v1/messages`` request, before any streaming."""
+        """Return HTTP status and body for one request to the model, before any streaming."""
         with self._lock:
             self._requests += 1
             number = self._requests
         try:
-            block = answer(self.script, request, str(self.workspace), _text_of)
+            said = self.dialect.answer(self.script, request, str(self.workspace), _text_of)
         except ScriptMismatch as mismatch:
             self.report(str(mismatch))
-            return 400, error_of(str(mismatch))
-        model = str(request.get("model") or _DEFAULT_MODEL)
-        return 200, message_of(block, model=model, identity=f"msg_obra_{number}", tokens=self.tokens)
+            return 400, self.dialect.error(str(mismatch))
+        model = str(request.get("model") or DEFAULT_MODEL)
+        return 200, self.dialect.message(said, model=model, number=number, tokens=self.tokens)
 
     def report(self, error: str) -> None:
         """Keep *error* as what went wrong last."""
@@ -157,29 +168,21 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, b"", "text/plain")
 
     def do_GET(self) -> None:
-        if urlsplit(self.path).path == "/v1/models":
-            model = {"type": "model", "id": _DEFAULT_MODEL, "display_name": _DEFAULT_MODEL}
-            self._send_json(200, {"data": [model], "has_more": False})
-        elif urlsplit(self.path).path in ("/", "/api/hello"):
-            self._send_json(200, {})
-        else:
-            self._not_found()
+        self._answer_beside(0)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        path = urlsplit(self.path).path
-        if not path.startswith("/v1/messages"):
-            self._not_found()
+        dialect = self.server.owner.dialect
+        if not dialect.asks_model(urlsplit(self.path).path):
+            self._answer_beside(len(body))
             return
         try:
             request = json.loads(body)
         except ValueError as error:
-            self._send_json(400, error_of(f"the request is not JSON: {error}"))
+            self._send_json(400, dialect.error(f"the request is not JSON: {error}"))
             return
         if not isinstance(request, dict):
-            self._send_json(400, error_of("the request is not a JSON object"))
-        elif path.endswith("/count_tokens"):
-            self._send_json(200, {"input_tokens": len(body) // 4})  # the usual 4 bytes to a token
+            self._send_json(400, dialect.error("the request is not a JSON object"))
         else:
             self._answer(request)
 
@@ -187,13 +190,19 @@ class _Handler(BaseHTTPRequestHandler):
         """Print nothing: requests are counted, errors kept."""
 
     def _answer(self, request: Mapping[str, Any]) -> None:
+        dialect = self.server.owner.dialect
         status, message = self.server.owner.respond(request)
-        if status == 200 and request.get("stream"):  # noqa: PLR2004  # HTTP's own number
-            self._send(status, event_stream(message), "text/event-stream")
+        if status == 200 and dialect.wants_stream(urlsplit(self.path).path, request):  # noqa: PLR2004  # HTTP's own
+            self._send(status, dialect.event_stream(message), "text/event-stream")
         else:
             self._send_json(status, message)
 
-    def _not_found(self) -> None:
+    def _answer_beside(self, size: int) -> None:
+        path = urlsplit(self.path).path
+        found = self.server.owner.dialect.side_answer(self.command, path, size)
+        if found is not None:
+            self._send_json(200, found)
+            return
         error = {"type": "not_found_error", "message": f"{self.command} {self.path} is not served here"}
         self._send_json(404, {"type": "error", "error": error})
 

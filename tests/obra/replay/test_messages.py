@@ -9,16 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obra.domain import ScriptStep
-from obra.replay.messages import (
-    NO_SCRIPT,
-    NOTHING_TO_SAY,
-    SIDE_ANSWER,
-    ScriptMismatch,
-    answer,
-    event_stream,
-    message_of,
-    position,
-)
+from obra.replay.acting import NO_SCRIPT, NOTHING_TO_SAY, SIDE_ANSWER, ScriptMismatch
+from obra.replay.messages import answer, event_stream, message_of, position
 
 REMINDER = {"type": "text", "text": "<system-reminder>\nsign your commits\n</system-reminder>\n"}
 
