@@ -7,15 +7,15 @@ other, so all are read.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
+from obra.agents.settings import read_settings
 from obra.domain import Reply, TurnLimits
-from obra.errors import AgentCrashed, AgentError, AgentUnavailable, ObraError
+from obra.errors import AgentCrashed, AgentError, AgentUnavailable
 
 OLDEST_VERSION = (2, 1, 214)
 """Older ones cut long output, lose the result or leave tool processes behind (the CLI's own change log)."""
@@ -53,22 +53,7 @@ class ClaudeCodeSettings:
         Raises:
             ObraError: a key is unknown, or ``workspace_dir`` is missing.
         """
-        known = [item.name for item in fields(cls)]
-        for key in config:
-            if key not in known:
-                close = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"it may be one of: {', '.join(known)}"
-                raise ObraError(f"Claude Code has no setting {key!r}; {hint}")
-        if not config.get("workspace_dir"):
-            raise ObraError("Claude Code was given no workspace_dir; name the folder it is to work in")
-        given = dict(config)
-        for name in ("pass_environment", "allowed_tools"):
-            if isinstance(given.get(name), str):
-                raise ObraError(f"{name} must be a list of names; it is {given[name]!r}")
-            if name in given:
-                given[name] = tuple(given[name])
-        given["workspace_dir"] = str(given["workspace_dir"])
-        return cls(**given)
+        return read_settings(cls, config, name="Claude Code")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

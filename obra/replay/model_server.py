@@ -25,7 +25,7 @@ class ModelServer:
     """Answers a model API on a free loopback port with the steps of a script; a context manager.
 
     The API is Anthropic's, or that of the *dialect* it is given. Prompt n of a conversation is answered with step
-    n: one tool call for each thing the step does, then its ``say``. A prompt beyond the script gets HTTP 400, which
+    n: one tool call for each thing the step does, then its ``say``. A prompt beyond the script gets HTTP 400, that
     the CLIs do not repeat, and :attr:`error` says so. A prompt counts even when its turn was broken off. Without
     any step, one harmless text is the answer.
     """

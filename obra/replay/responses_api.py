@@ -154,7 +154,9 @@ def _edited(path: str, old: str, new: str) -> str:
         return _printed(path, new)
     before, after = old.removesuffix("\n").split("\n"), new.removesuffix("\n").split("\n")
     lines: list[str] = []
-    for kind, old_from, old_to, new_from, new_to in SequenceMatcher(None, before, after, False).get_opcodes():
+    for kind, old_from, old_to, new_from, new_to in SequenceMatcher(
+        None, before, after, autojunk=False
+    ).get_opcodes():
         if kind == "equal":
             lines += [f" {line}\n" for line in before[old_from:old_to]]
         else:
