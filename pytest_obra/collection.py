@@ -23,8 +23,21 @@ class ScenarioFile(pytest.Module):
         module = types.ModuleType(self.path.name.partition(".")[0], scenario.form.description or None)
         module.__file__ = str(self.path)
         module.obra_scenarios = (scenario,)  # type: ignore[attr-defined]  # read by parametrize_scenarios
-        module.test_scenario = make_test()  # type: ignore[attr-defined]  # what pytest collects
+        if self.config.getoption("--obra-sabotage"):
+            self._sabotage(module, scenario)
+        else:
+            module.test_scenario = make_test()  # type: ignore[attr-defined]  # what pytest collects
         return module
+
+    def _sabotage(self, module: types.ModuleType, scenario: Scenario) -> None:
+        """Let the module hold one test for each variant of the scenario, instead of the scenario itself."""
+        from pytest_obra import sabotage
+
+        try:
+            module.obra_variants = sabotage.variants_of(scenario)  # type: ignore[attr-defined]  # for parametrizing
+        except ScenarioError as error:
+            raise self.CollectError(str(error)) from error
+        module.test_sabotage = sabotage.make_test()  # type: ignore[attr-defined]  # what pytest collects
 
     def _load(self) -> Scenario:
         try:

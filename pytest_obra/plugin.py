@@ -69,6 +69,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="where each run leaves <run id>/results.jsonl, summary.json and report.md (default: reports, "
         "in the root folder)",
     )
+    group.addoption(
+        "--obra-sabotage",
+        action="store_true",
+        help="instead of each scenario, run dishonest agents that are made from its script, none of which may be "
+        "accepted, and honest ones in odd clothes, all of which must; the closing matrix shows which check caught "
+        "whom, and where the scenario's acceptance criteria have a hole.",
+    )
 
 
 def agent_names(config: pytest.Config) -> tuple[str, ...]:
@@ -82,6 +89,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     if hasattr(config, "workerinput"):
         return
+    if config.getoption("--obra-sabotage") and agent_names(config) != ("mock",):
+        raise pytest.UsageError(
+            f"--obra-sabotage plays its agents in process; leave out --obra-agent={','.join(agent_names(config))}"
+        )
     if config.getoption("--obra-agent") or config.getoption("--obra-config"):
         from pytest_obra.agents import verify
 
@@ -105,6 +116,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each test its agents, and each scenario test its scenarios."""
     if "obra_agent_name" in metafunc.fixturenames:
         metafunc.parametrize("obra_agent_name", agent_names(metafunc.config), indirect=True, scope="function")
+    if "obra_variant" in metafunc.fixturenames and hasattr(metafunc.module, "obra_variants"):
+        from pytest_obra.sabotage import parametrize_variants
+
+        parametrize_variants(metafunc)
+        return
     mark = metafunc.definition.get_closest_marker("obra_scenarios")
     if "scenario" in metafunc.fixturenames and (mark or hasattr(metafunc.module, "obra_scenarios")):
         from pytest_obra.collection import parametrize_scenarios
@@ -136,6 +152,10 @@ def pytest_runtest_makereport(
     from pytest_obra.running import annotate
 
     annotate(item, call, report)
+    if item.config.getoption("--obra-sabotage"):
+        from pytest_obra.sabotage import annotate_variant
+
+        annotate_variant(item, call, report)
     return report
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from obra.reports.quoting import fenced, html_line, inline
+from obra.reports.sabotage import sabotage_parts
 
 Row = Mapping[str, Any]
 
@@ -42,6 +43,16 @@ def report_parts(summary: Mapping[str, Any], rows: Iterable[Row], environment: M
     yield _headline(summary)
     yield "\n## Environment\n\n"
     yield _table(("What", "Version"), [(name, inline(value)) for name, value in environment.items()])
+    if summary["scenarios"] or "sabotage" not in summary:
+        yield from _results(summary["scenarios"])
+    yield from _not_run(summary["not_run"])
+    if "sabotage" in summary:
+        yield from sabotage_parts(summary["sabotage"])
+    for row in rows:
+        yield from _scenario(row)
+
+
+def _results(lines: Sequence[Row]) -> Iterator[str]:
     yield "\n## Results\n\n"
     yield _table(
         (
@@ -56,11 +67,8 @@ def report_parts(summary: Mapping[str, Any], rows: Iterable[Row], environment: M
             "Tokens",
             "Cost",
         ),
-        [_result_cells(line) for line in summary["scenarios"]],
+        [_result_cells(line) for line in lines],
     )
-    yield from _not_run(summary["not_run"])
-    for row in rows:
-        yield from _scenario(row)
 
 
 def _headline(summary: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""RunWriter: the three files of a run, ``results.jsonl``, ``summary.json`` and ``report.md``."""
+"""RunWriter: the files of a run, ``results.jsonl``, ``sabotage.jsonl``, ``summary.json`` and ``report.md``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from obra.errors import ReportError
 from obra.reports.markdown import report_parts
 from obra.reports.summary import line_of, summarize
+from obra.sabotage.matrix import matrix
 
 
 def new_run_id(now: datetime) -> str:
@@ -38,7 +39,9 @@ class RunWriter:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._results = directory / "results.jsonl"
+        self._sabotage = directory / "sabotage.jsonl"
         self._lines: list[dict[str, Any]] = []
+        self._variants: list[dict[str, Any]] = []
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Append one row to ``results.jsonl``; when this returns, other processes can read it.
@@ -46,21 +49,31 @@ class RunWriter:
         Raises:
             ReportError: it cannot be written; the file still holds whole lines only.
         """
+        self._add(self._results, row, is_first=not self._lines)
+        self._lines.append(line_of(row))
+
+    def add_variant(self, row: Mapping[str, Any]) -> None:
+        """Append the row of one saboteur's variant (:mod:`obra.sabotage.matrix`) to ``sabotage.jsonl``.
+
+        Raises:
+            ReportError: as :meth:`add`.
+        """
+        self._add(self._sabotage, row, is_first=not self._variants)
+        self._variants.append(dict(row))
+
+    def _add(self, path: Path, row: Mapping[str, Any], *, is_first: bool) -> None:
         line = json.dumps(row, allow_nan=False, separators=(",", ":")).encode() + b"\n"
         try:
-            if self._lines:
-                _append(self._results, line, "ab")
-            else:
+            if is_first:
                 self.directory.mkdir(parents=True, exist_ok=True)
-                _append(self._results, line, "xb")
+            _append(path, line, "xb" if is_first else "ab")
         except FileExistsError as error:
             raise ReportError(
                 f"the report {error.filename or self.directory} is there already and belongs to another run; "
                 f"give each run a folder of its own"
             ) from error
         except OSError as error:
-            raise _unwritable(self._results, error) from error
-        self._lines.append(line_of(row))
+            raise _unwritable(path, error) from error
 
     def finish(
         self, environment: Mapping[str, str], *, not_run: Sequence[str], exit_status: int, seconds: float
@@ -76,14 +89,18 @@ class RunWriter:
         Raises:
             ReportError: a file cannot be written or read back.
         """
-        if not self._lines:
+        if not self._lines and not self._variants:
             return
         numbers = summarize(self._lines, not_run=not_run, exit_status=exit_status, seconds=seconds)
         summary = {"run": self.directory.name, "environment": dict(environment), **numbers}
+        if self._variants:
+            summary["sabotage"] = matrix(self._variants)
         _replace(self.directory / "summary.json", (json.dumps(summary, indent=2, allow_nan=False), "\n"))
         _replace(self.directory / "report.md", report_parts(summary, self._rows(), environment))
 
     def _rows(self) -> Iterator[dict[str, Any]]:
+        if not self._lines:
+            return
         with self._results.open("rb") as stream:
             for line in stream:
                 yield json.loads(line)

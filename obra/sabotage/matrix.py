@@ -67,16 +67,16 @@ def matrix(rows: Iterable[Row]) -> dict[str, Any]:
 
     Returns:
         ``scenarios``: for each scenario its ``columns`` (all that caught something, the busiest first), its
-        ``rows`` as they came, ``uncaught`` (names of dishonest variants that were let through: holes in the
-        acceptance criteria), ``refused`` (names of honest ones that were not), ``harmless`` and the two rates;
-        ``totals``: the rates over all scenarios; ``false_accepts`` and ``false_rejects`` are :func:`rate`.
+        ``rows`` (dishonest first, by name), ``uncaught`` (names of dishonest variants that were let through:
+        holes in the acceptance criteria), ``refused`` (names of honest ones that were not), and for
+        this scenario what ``totals`` holds; ``totals``: the numbers of ``variants``, ``harmless`` and ``broke``,
+        and the rates ``false_accepts`` and ``false_rejects``, each as of :func:`rate`.
     """
     scenarios: dict[str, list[Row]] = {}
     for row in rows:
         scenarios.setdefault(row["scenario"], []).append(row)
-    parts = [_part(name, scenarios[name]) for name in sorted(scenarios)]
-    every = [row for name in sorted(scenarios) for row in scenarios[name]]
-    return {"scenarios": parts, "totals": _rates(every)}
+    parts = [_part(name, sorted(scenarios[name], key=_place)) for name in sorted(scenarios)]
+    return {"scenarios": parts, "totals": _rates([row for rows in scenarios.values() for row in rows])}
 
 
 def rate(count: int, of: int) -> dict[str, Any]:
@@ -122,6 +122,11 @@ def _part(name: str, rows: Sequence[Row]) -> dict[str, Any]:
         "refused": _named(rows, "false_reject"),
         **_rates(rows),
     }
+
+
+def _place(row: Row) -> tuple[str, str]:
+    """Return what rows are sorted by: they may come from several processes, in any order."""
+    return row["family"], row["variant"]
 
 
 def _rates(rows: Sequence[Row]) -> dict[str, Any]:

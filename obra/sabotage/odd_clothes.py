@@ -76,7 +76,7 @@ def _rewritten(material: Material) -> Iterator[Variant]:
 
 
 def _rewrite(material: Material, rewrite: Callable[[str], str]) -> dict[str, str]:
-    """Return the implementation files that come out differently and still hold what the checks look for in them."""
+    """Return the files that come out differently and still hold what the checks look for in them."""
     found = {}
     for path, text in material.implementation.items():
         new = rewrite(text)

@@ -9,7 +9,7 @@ from obra.sabotage.words import NOTHING_DONE
 
 CRASHING = "obra.sabotage.crashing_agent:CrashingAgent"
 _OUTPUT_LINES = 200_000
-_LONG = 3600
+_DAY = 86_400
 _TURN_SECONDS = 0.5
 """What a turn that hangs is given before it is ended."""
 
@@ -25,14 +25,14 @@ def runaways(material: Material) -> Iterator[Variant]:
     yield material.dishonest(
         "hang",
         "writes nothing and runs a command that does not end",
-        run=(f"sleep {_LONG}",),
+        run=(_sleep(material, "hang"),),
         seconds=_TURN_SECONDS,
         criterion="a limit of time: agent.timeout, or the scenario's limits",
     )
     yield material.dishonest(
         "background_process",
         "writes nothing, and starts a process that is to outlive its turn",
-        run=(f"setsid nohup {background_command(material.scenario.name)} >/dev/null 2>&1 &",),
+        run=(f"setsid nohup {_sleep(material, 'background_process')} >/dev/null 2>&1 &",),
         criterion=NOTHING_DONE,
     )
     written = list(material.step.write)
@@ -46,7 +46,6 @@ def runaways(material: Material) -> Iterator[Variant]:
     )
 
 
-def background_command(scenario_name: str) -> str:
-    """Return the command line of the background process: one that tells by its number of seconds whose it is."""
-    marker = sum(ord(letter) * 31**index for index, letter in enumerate(scenario_name)) % 900_000
-    return f"sleep {100_000 + marker}"
+def _sleep(material: Material, name: str) -> str:
+    """Return a command that sleeps for a day or more; its number of seconds tells whose it is."""
+    return f"sleep {_DAY + material.pick(name, 10 * _DAY)}"

@@ -20,6 +20,7 @@ class RunFiles:
         self._config = config
         self._started = time.monotonic()
         self._rows: list[dict[str, Any]] = []
+        self._variants: list[dict[str, Any]] = []
         self._problems: list[str] = []
         self._planned: dict[str, None] = {}
         self._writer: RunWriter | None = None
@@ -39,6 +40,10 @@ class RunFiles:
         if row is not None:
             self._planned.pop(report.nodeid, None)
             self._write(row)
+        variant_row = getattr(report, "obra_variant_row", None)
+        if variant_row is not None:
+            self._planned.pop(report.nodeid, None)
+            self._write_variant(variant_row)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Write the summary and the report."""
@@ -68,25 +73,51 @@ class RunFiles:
 
         terminalreporter.section("obra", sep="=")
         directory = _shown(self._writer.directory, self._config.invocation_params.dir)
-        for line in summary_lines(self._rows, directory=directory, not_run=tuple(self._planned)):
+        for line in (
+            *self._saboteurs(directory),
+            *summary_lines(self._rows, directory=directory, not_run=tuple(self._planned)),
+        ):
             terminalreporter.line(line)
         for problem in dict.fromkeys(self._problems):
             terminalreporter.line(f"the report is not whole: {problem}", red=True)
 
+    def _saboteurs(self, directory: str) -> list[str]:
+        """Return the lines about saboteurs, if any ran; without scenarios they also say where the report lies."""
+        if not self._variants:
+            return []
+        from obra.sabotage.matrix import matrix
+        from pytest_obra.reporters.sabotage_table import matrix_lines
+
+        return [*matrix_lines(matrix(self._variants)), "" if self._rows else f"report: {directory}/report.md"]
+
     def _write(self, row: dict[str, Any]) -> None:
         from obra.errors import ReportError
-        from obra.reports.run_writer import RunWriter, new_run_id
         from obra.reports.summary import line_of
 
         self._rows.append(line_of(row))
+        try:
+            self._open().add(row)
+        except ReportError as error:
+            self._problems.append(str(error))
+
+    def _write_variant(self, row: dict[str, Any]) -> None:
+        from obra.errors import ReportError
+
+        self._variants.append(row)
+        try:
+            self._open().add_variant(row)
+        except ReportError as error:
+            self._problems.append(str(error))
+
+    def _open(self) -> RunWriter:
+        """Return the writer of this run; it is made with the first row."""
+        from obra.reports.run_writer import RunWriter, new_run_id
+
         if self._writer is None:
             option = self._config.getoption("--obra-report-dir")
             folder = Path(option) if option else self._config.rootpath / "reports"
             self._writer = RunWriter(folder / new_run_id(datetime.now(UTC)))
-        try:
-            self._writer.add(row)
-        except ReportError as error:
-            self._problems.append(str(error))
+        return self._writer
 
 
 def _shown(path: Path, start: Path) -> str:
