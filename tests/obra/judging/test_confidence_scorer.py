@@ -121,3 +121,17 @@ def test_bounded_and_deterministic(checks, review, text, claims):
     assert confidence == ConfidenceScorer().score_response(text, TASK, metadata)
     assert 0 <= confidence <= 100
     assert sum(factor.weight for factor in confidence.factors) == 100
+
+
+@pytest.mark.parametrize(("agreement", "expected"), [(1.0, 0), (0.6667, -10), (0.3333, -20), (0.0, -30), (7.0, 0)])
+def test_samples_that_disagree_lower_it(agreement, expected):
+    """The factor 'samples' takes points for each share of the samples that said otherwise."""
+    review = Review(verdict=Verdict.YES, score=90, agreement=agreement)
+    found = score(evidence=Evidence(checks=(check(),)), review=review)
+    assert points(found)["samples"] == pytest.approx(expected, abs=0.01)
+    assert found == pytest.approx(100 + expected, abs=0.01)
+
+
+def test_one_sample_has_nothing_to_disagree_with():
+    """Without an agreement there is no such factor."""
+    assert "samples" not in points(score(review=YES))

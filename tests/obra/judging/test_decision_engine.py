@@ -282,3 +282,30 @@ def test_the_switched_off_trigger_of_a_rule_opens_nothing():
     off = BreakpointManager(config={"triggers": {"quality_too_low": {"enabled": False}}})
     decision = decide(seen(PASSED), review=Review(verdict=Verdict.NO, score=50.0), manager=off)
     assert (decision.action, decision.breakpoint) == (Action.ESCALATE, None)
+
+
+VAGUE = "nothing in the task can be checked"
+
+
+def test_a_task_that_names_nothing_never_proceeds():
+    """Without a check and without a word to look for no yes is enough; the breakpoint says what is missing."""
+    decision = decide(seen(IMPLIED), YES, is_vague=True)
+    assert decision.action is Action.ESCALATE
+    assert trigger(decision) == "quality_too_low"
+    assert VAGUE in decision.reason
+    assert VAGUE in decision.breakpoint.reason
+    assert decide(seen(IMPLIED), YES).action is Action.PROCEED
+
+
+@pytest.mark.parametrize("review", [NO, Review(verdict=Verdict.UNSURE), None, Review(verdict=Verdict.UNREADABLE)])
+def test_every_escalation_of_a_vague_task_says_how_to_make_it_checkable(review):
+    """Whatever the trigger, its reason ends with what would help; a decision without breakpoint stays without."""
+    decision = decide(seen(IMPLIED), review, is_vague=True, attempts_left=0)
+    assert decision.action is Action.ESCALATE
+    assert decision.breakpoint.reason.count(VAGUE) == 1
+    assert decide(seen(IMPLIED), review, QUIET, is_vague=True, attempts_left=0).breakpoint is None
+
+
+def test_a_written_check_makes_any_task_checkable():
+    """Vague words do not matter when a check measures."""
+    assert decide(seen(PASSED), YES, is_vague=True).action is Action.PROCEED

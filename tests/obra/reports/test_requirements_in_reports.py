@@ -11,8 +11,13 @@ REQUIREMENTS = (
     Requirement(text="tests pass", state=RequirementState.CONTRADICTED, evidence="1 failed"),
 )
 ANSWER = ReviewAnswer(
-    id="requirement 1", question="Does it add?", verdict=Verdict.YES, reason="r", quote="return a + b", agreement=0.6667
-)  # fmt: skip
+    id="requirement 1",
+    question="Does it add?",
+    verdict=Verdict.YES,
+    reason="r",
+    quote="return a + b",
+    agreement=0.6667,
+)
 
 
 def row(make_report, make_attempt, **changes):
@@ -33,7 +38,7 @@ def test_a_row_holds_each_requirement_and_each_answer(make_report, make_attempt)
 
 
 def test_the_page_has_a_table_of_requirements(make_report, make_attempt):
-    """Each line of the table is one requirement with its state and evidence; hostile text stays inside its cell."""
+    """Each line is one requirement with its state and evidence; hostile text stays inside its cell."""
     one = row(make_report, make_attempt, requirements=REQUIREMENTS)
     page = report_markdown(summarize([one], not_run=(), exit_status=1, seconds=1.0), [one], {})
 
