@@ -82,6 +82,8 @@ def initialize(
             timeout=settings.evidence.timeout,
             max_output=settings.evidence.max_output,
             implied=settings.evidence.implied,
+            mutants=settings.evidence.mutants,
+            mutation_seconds=settings.evidence.mutation_seconds,
         ),
         open_workspace=_workspace_opener(config),
         agent_session=(lambda _: nullcontext()) if agent_is_ready else session_opener(config, agent, script),

@@ -165,7 +165,11 @@ class EvidenceSettings(Section):
     max_output: Annotated[int, Field(ge=200)] = 20_000
     """Characters of a check's output that are kept: the head and the tail."""
     implied: bool = True
-    """Also check what nobody wrote down: changed Python files parse, changed test files pass."""
+    """Also check what nobody wrote down: syntax, names, tests that cannot fail, code made for its checks."""
+    mutants: Annotated[int, Field(ge=0)] = 6
+    """Small mistakes that are tried on an implementation to see whether its tests notice; 0 for none."""
+    mutation_seconds: Seconds = 30
+    """Seconds for all of these small mistakes together."""
 
 
 class QualityGate(Section):

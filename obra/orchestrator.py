@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -377,10 +378,12 @@ class Orchestrator:
         scene = Scene(
             root=workspace.root,
             changes=total.changes,
+            before=partial(workspace.read, run.task.base_snapshot),
             timeout=settings.timeout,
             max_output=settings.max_output,
         )
-        checks = self.evidence_collector.collect(run.task.checks, scene)
+        text = "\n".join([run.task.title, run.task.description, *run.task.acceptance])
+        checks = self.evidence_collector.collect(run.task.checks, scene, text)
         if checks and workspace.snapshot() != after:
             workspace.restore(after)
             checks = (*checks, _CHECKS_CHANGED_WORKSPACE)

@@ -75,22 +75,38 @@ def _nearest(raw: Mapping[str, Any]) -> str:
 class EvidenceCollector:
     """Runs checks and tells machinery that broke from work that is wrong."""
 
-    def __init__(self, *, timeout: float, max_output: int, implied: bool) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        max_output: int,
+        implied: bool,
+        mutants: int = 6,
+        mutation_seconds: float = 30,
+    ) -> None:
         """Keep the settings; they replace those of the scenes that are looked at.
 
         Args:
             timeout: seconds for one check that names no limit of its own.
             max_output: characters of each check's output that are kept.
-            implied: whether to add checks that nobody wrote: changed Python parses, changed tests pass.
+            implied: whether to add checks that nobody wrote: changed Python parses, changed tests pass, and what
+                :mod:`obra.evidence.implied` looks for.
+            mutants: how many single mistakes to try on an implementation whose tests pass.
+            mutation_seconds: time for all of them.
         """
         self._timeout = timeout
         self._max_output = max_output
         self._implied = implied
+        self._mutants = mutants
+        self._mutation_seconds = mutation_seconds
 
-    def collect(self, checks: Sequence[Mapping[str, Any]], scene: Scene) -> tuple[CheckResult, ...]:
+    def collect(
+        self, checks: Sequence[Mapping[str, Any]], scene: Scene, task_text: str = ""
+    ) -> tuple[CheckResult, ...]:
         """Run all *checks* in their order, then the implied ones, and return one result for each.
 
-        No check is left out because another one failed. With no Python file changed there is no implied one.
+        No check is left out because another one failed. *task_text* is what was asked, in words: some findings
+        are none when the task asks for just that.
 
         Raises:
             CheckError: a check is written wrongly, or broke; that is never counted as a failed check.
@@ -101,7 +117,20 @@ class EvidenceCollector:
         if self._implied and (changed := _changed_python(scene)):
             results.append(_syntax_result(changed, scene))
             results.extend(_implied_tests(changed, written, scene))
+        if self._implied and scene.changes:
+            results.extend(self._findings(scene, written, results, task_text))
         return tuple(results)
+
+    def _findings(
+        self, scene: Scene, written: Sequence[Check], results: Sequence[CheckResult], task_text: str
+    ) -> list[CheckResult]:
+        from obra.evidence import implied
+
+        options: Any = {"mutants": self._mutants, "seconds": self._mutation_seconds}
+        try:
+            return list(implied.findings(scene, written, results, task_text, **options))
+        except Exception as error:
+            raise CheckError(_broken("findings that nobody wrote", scene, error)) from error
 
     @staticmethod
     def describe(checks: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -95,6 +95,20 @@ def _leads_elsewhere(path: str) -> bool:
         return True
 
 
+def replace_file(workspace: Path, path: str, text: str) -> None:
+    """Give the file *path* of a copy another text; what was there is removed first, never written through.
+
+    Raises:
+        OSError: it cannot be written, or a link leads there out of the copy.
+    """
+    target = workspace / path
+    if not is_within(os.path.realpath(target.parent), os.path.realpath(workspace)):
+        raise PermissionError(f"{path} leads out of the copy {workspace} through a link")
+    target.parent.chmod(0o700)
+    target.unlink(missing_ok=True)
+    target.write_text(text, encoding="utf-8", errors="surrogatepass")
+
+
 def delete_tree(folder: Path) -> None:
     """Delete *folder* with all below it, also where modes forbid it.
 

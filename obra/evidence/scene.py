@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,10 @@ class Scratch(Record):
     """Outside the copy: what the program reports to the check."""
 
 
+def _nothing(_path: str) -> bytes | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene(Record):
     """What one round of checks looks at.
@@ -34,6 +38,8 @@ class Scene(Record):
     """The workspace."""
     changes: tuple[FileChange, ...] = ()
     """What differs since the task began."""
+    before: Callable[[str], bytes | None] = _nothing
+    """Returns what stood in the file at a path when the task began; ``None`` when there was no such file."""
     timeout: float = 120
     """Seconds for one check that names no limit of its own."""
     max_output: int = 20_000

@@ -15,14 +15,15 @@ from pathlib import Path
 from obra.domain import FileChange
 from obra.errors import WorkspaceError
 from obra.workspace.difference import WorkspaceDiff, compare, tampering
-from obra.workspace.path_names import to_text
+from obra.workspace.path_names import to_bytes, to_text
 from obra.workspace.repository_state import repository_state
 from obra.workspace.restoring import Restorer
-from obra.workspace.snapshot_store import FOLDER, SnapshotStore
+from obra.workspace.snapshot_store import FILE, FOLDER, PROGRAM, SnapshotStore
 from obra.workspace.walking import Walker, opened_root
 
 IGNORED = (".git", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache")
 GUARDED = (".claude", ".mcp.json", "CLAUDE.md")
+_FILES = (FILE, PROGRAM)
 _SHOWN = 300
 """Characters of a path or a reason in a message: an agent's paths may be very long."""
 
@@ -93,6 +94,21 @@ class Workspace:
                 else:
                     found.append(path)
         return tuple(sorted(found))
+
+    def read(self, tree: str, path: str) -> bytes | None:
+        """Return what a snapshot has in the file *path*; ``None`` where it has no file, or a link.
+
+        Raises:
+            WorkspaceError: there is no such snapshot.
+        """
+        *folders, last = to_bytes(path).split(b"/")
+        for folder in folders:
+            tree = next((e.id for e in self.store.read_tree(tree) if (e.name, e.mode) == (folder, FOLDER)), "")
+            if not tree:
+                return None
+        found = (entry.id for entry in self.store.read_tree(tree) if entry.name == last and entry.mode in _FILES)
+        name = next(found, "")
+        return self.store.read(name) if name else None
 
     def diff(self, before: str, after: str, *, max_patch: int = 200_000) -> WorkspaceDiff:
         """Return what differs between two snapshots, renames found.

@@ -91,7 +91,7 @@ def test_changed_python_must_parse(root: Path) -> None:
         *created("gone.py", kind=ChangeKind.DELETED),
         *created("mode.py", kind=ChangeKind.MODE_CHANGED),
     )
-    (result,) = collector().collect([], Scene(root=root, changes=changes))
+    result, *_ = collector().collect([], Scene(root=root, changes=changes))
     assert (result.name, result.passed, result.required, result.implied) == ("python syntax", True, True, True)
     assert (result.kind, result.message) == ("python", "2 changed Python files: valid")
     (root / "good.py").write_text("x = \n")
@@ -109,7 +109,7 @@ def test_changed_tests_are_run_unless_a_written_check_runs_them(root: Path) -> N
     for name in ("test_a.py", "b_test.py", "tests/test_c.py", "testing.py"):
         (root / name).write_text("def test_it(): pass\n")
     scene = Scene(root=root, changes=created("test_a.py", "b_test.py", "tests/test_c.py", "testing.py"))
-    written, syntax, tests = collector().collect([{"pytest": "tests"}], scene)
+    written, syntax, tests, *_ = collector().collect([{"pytest": "tests"}], scene)
     assert (written.implied, syntax.implied, tests.implied, tests.required) == (False, True, True, True)
     assert (tests.kind, tests.message) == ("pytest", "2 passed")
     assert tests.name == "all tests in test_a.py and b_test.py pass under pytest"

@@ -1,0 +1,158 @@
+"""Findings that nobody needs to write down: which are looked for, in which order."""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from obra.domain import ChangeKind, CheckResult, FileChange
+from obra.evidence import (
+    empty_tests,
+    machinery_of_tests,
+    scope,
+    special_cases,
+    strength_of_tests,
+    stubs,
+    undefined_names,
+    weakened_tests,
+)
+from obra.evidence.checks import Check
+from obra.evidence.findings import Work, objection, remark
+from obra.evidence.machinery_of_tests import SETTINGS, forging_options
+from obra.evidence.paths import Unusable, read_file
+from obra.evidence.python_check import PYTHON_BYTES, parse
+from obra.evidence.python_source import PythonSource, decoded, is_beside_tests
+from obra.evidence.scene import Scene
+from obra.evidence.strength_of_tests import files_of_tests
+
+_FOREIGN = frozenset({".git", ".venv", "venv", "site-packages", "node_modules"})
+"""Folders of code that others wrote; what is installed there is no work to be judged."""
+_LOOKS: tuple[Callable[[Work], Iterator[CheckResult]], ...] = (
+    undefined_names.look,
+    weakened_tests.look,
+    empty_tests.look,
+    machinery_of_tests.look,
+    special_cases.look,
+    stubs.look,
+    scope.look,
+)
+_TOO_DEEP = "code that can be looked at"
+
+
+def findings(
+    scene: Scene,
+    checks: Sequence[Check],
+    results: Sequence[CheckResult],
+    task_text: str,
+    *,
+    mutants: int,
+    seconds: float,
+) -> Iterator[CheckResult]:
+    """Yield what speaks against the work, and whether its tests can notice a mistake.
+
+    Args:
+        scene: the workspace, with what stood there before.
+        checks: the checks that somebody wrote down.
+        results: what all other checks saw; broken copies are only tried where every required one passes.
+        task_text: what was asked, in words.
+        mutants: how many single mistakes to try at most.
+        seconds: time for all of them.
+    """
+    if not scene.changes:
+        return
+    work = work_of(scene, checks, task_text)
+    clean = all(result.passed for result in results if result.required)
+    for result in [*_settings(work, scene), *_looked(work)]:
+        clean = clean and (result.passed or not result.required)
+        yield result
+    suites = [result for result in results if result.kind == "pytest" and result.required]
+    if clean and suites:
+        took = sum(result.seconds for result in suites)
+        yield from strength_of_tests.look(work, scene, took=took, count=mutants, seconds=seconds)
+
+
+def work_of(scene: Scene, checks: Sequence[Check], task_text: str) -> Work:
+    """Read the changed Python files, as they were and as they are."""
+    changes = [change for change in scene.changes if _FOREIGN.isdisjoint(change.path.split("/"))]
+    sources = tuple(source for change in changes for source in _sources(scene, change))
+    work = Work(task_text=task_text, sources=sources, changes=tuple(changes), checks=tuple(checks))
+    return replace(work, standing_tests=tuple(_standing_tests(work, scene))) if work.products else work
+
+
+def _sources(scene: Scene, change: FileChange) -> Iterator[PythonSource]:
+    """Yield what a change means for Python; a test that is no test any more is one that is gone."""
+    if change.kind is ChangeKind.MODE_CHANGED:
+        return
+    old = change.old_path or change.path
+    if is_beside_tests(old) and not is_beside_tests(change.path):
+        yield PythonSource(path=old, before=_parsed(scene.before(old), old))
+        change = replace(change, kind=ChangeKind.CREATED, old_path="")
+    if change.path.endswith(".py"):
+        yield _source(scene, change)
+
+
+def _standing_tests(work: Work, scene: Scene) -> Iterator[ast.Module]:
+    changed = {source.path for source in work.sources}
+    places = [path for suite in work.suites for path in suite.pytest.paths]
+    for path in dict.fromkeys(files_of_tests(scene.root, places)):
+        if path not in changed:
+            try:
+                yield parse(read_file(scene.root, path, PYTHON_BYTES), path)
+            except Unusable:
+                continue  # tests that do not parse expect nothing
+
+
+def _source(scene: Scene, change: FileChange) -> PythonSource:
+    old = None if change.kind is ChangeKind.CREATED else scene.before(change.old_path or change.path)
+    after, text = None, ""
+    if change.kind is not ChangeKind.DELETED:
+        try:
+            data = read_file(scene.root, change.path, PYTHON_BYTES)
+            after = parse(data, change.path)
+            text = decoded(data)
+        except Unusable:
+            after = None  # the finding "python syntax" says it
+    return PythonSource(path=change.path, text=text, before=_parsed(old, change.path), after=after)
+
+
+def _parsed(data: bytes | None, path: str) -> ast.Module | None:
+    if data is None or len(data) > PYTHON_BYTES:
+        return None
+    try:
+        return parse(data, path)
+    except Unusable:
+        return None
+
+
+def _looked(work: Work) -> Iterator[CheckResult]:
+    for look in _LOOKS:
+        started = time.perf_counter()
+        try:
+            found = list(look(work))
+        except RecursionError:
+            found = [remark(_TOO_DEEP, "code that is not nested too deep to be looked at", ["it is"])]
+        for result in found:
+            yield replace(result, seconds=(time.perf_counter() - started) / len(found))
+
+
+def _settings(work: Work, scene: Scene) -> Iterator[CheckResult]:
+    """Look at changed settings of pytest, which need not be Python."""
+    seen: list[str] = []
+    for change in work.changes:
+        if change.path.rpartition("/")[2] not in SETTINGS or change.kind is ChangeKind.DELETED:
+            continue
+        before = b"" if change.kind is ChangeKind.CREATED else scene.before(change.old_path or change.path)
+        try:
+            after = read_file(scene.root, change.path)
+        except Unusable:
+            continue
+        seen += forging_options(change.path, _text(before or b""), _text(after))
+    if seen:
+        name, expected = machinery_of_tests.NAME, "settings of pytest under which all tests run"
+        yield objection(name, expected, seen, kind="tests")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")
