@@ -17,7 +17,7 @@ from obra.judging.quality_controller import QualityController
 from obra.judging.response_validator import ResponseValidator
 from obra.logbook import configure_logging
 from obra.orchestrator import Parts
-from obra.plugins import AGENTS, LLMS, AgentPlugin, LLMPlugin, find_plugin
+from obra.plugins import AGENTS, LLMS, AgentPlugin, AsksPermission, LLMPlugin, find_plugin
 from obra.prompting.prompt_generator import PromptGenerator
 from obra.reviewing import make_reviewer
 
@@ -33,6 +33,7 @@ def initialize(
     agent_is_ready: bool = False,
     llm: LLMPlugin | None = None,
     state_manager: Any | None = None,
+    ask_about: Sequence[str] = (),
 ) -> Parts:
     """Make every part of the loop.
 
@@ -44,6 +45,7 @@ def initialize(
         agent_is_ready: it is initialized already, and whoever did that cleans it up.
         llm: use this LLM instead of the configured one.
         state_manager: use this one; whoever made it closes it.
+        ask_about: tools that the agent must ask about before each use, where it can.
 
     Raises:
         ObraError: a setting, a plugin or the database is not usable.
@@ -86,7 +88,9 @@ def initialize(
             mutation_seconds=settings.evidence.mutation_seconds,
         ),
         open_workspace=_workspace_opener(config),
-        agent_session=(lambda _: nullcontext()) if agent_is_ready else session_opener(config, agent, script),
+        agent_session=(lambda _: nullcontext())
+        if agent_is_ready
+        else session_opener(config, agent, script, ask_about),
         watch_files=_watcher(config),
     )
 
@@ -117,7 +121,10 @@ def _workspace_opener(config: Config) -> Callable[[Path], Any]:
 
 
 def session_opener(
-    config: Config, agent: AgentPlugin, script: Sequence[ScriptStep] | None
+    config: Config,
+    agent: AgentPlugin,
+    script: Sequence[ScriptStep] | None,
+    ask_about: Sequence[str] = (),
 ) -> Callable[[Path], AbstractContextManager[None]]:
     """Return what makes *agent* ready in a folder, with its model scripted when ``replay.mode`` asks for that."""
     settings = config.settings
@@ -126,6 +133,8 @@ def session_opener(
     def agent_session(root: Path) -> Iterator[None]:
         with ExitStack() as stack:
             given = agent_config(settings.agent, root, script)
+            if ask_about and isinstance(agent, AsksPermission):
+                given = {**given, "ask_about": tuple(ask_about)}
             if settings.replay.mode == "script":
                 from obra.replay.model_server import ModelServer
 

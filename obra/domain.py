@@ -199,6 +199,36 @@ class ScriptStep(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionRequest(Record):
+    """A tool call that the agent may not make without being told so."""
+
+    tool: str
+    subject: str = ""
+    """What it is about: the command, path or address."""
+    input: Mapping[str, Any] = field(default_factory=dict)
+    """All that the tool is to be given."""
+    reason: str = ""
+    """Why the agent asks, in its own word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionAnswer(Record):
+    """Whether the tool call may be made. The agent is shown the reason of a refusal."""
+
+    allowed: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionRule(Record):
+    """An answer given in advance: for calls of ``tool`` whose input has ``contains`` in one of its texts."""
+
+    tool: str
+    contains: str = ""
+    answer: PermissionAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reply(Record):
     """What the agent answered to one prompt. ``str(reply)`` is its text."""
 
@@ -366,6 +396,10 @@ class Confidence(float):
         return (float(self), self.factors)
 
 
+PERMISSION_ASKED = "may it use "
+"""How the reason of a breakpoint begins that asked for one tool call; its answer is about nothing else."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakpoint(Record):
     """A place where a person must look."""
@@ -379,6 +413,11 @@ class Breakpoint(Record):
     answer: str = ""
     created_at: datetime | None = None
     resolved_at: datetime | None = None
+
+    @property
+    def is_permission(self) -> bool:
+        """True when it asked for a tool call in the middle of a turn, and was answered there."""
+        return self.reason.startswith(PERMISSION_ASKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

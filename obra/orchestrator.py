@@ -24,6 +24,7 @@ from obra.domain import (
     Confidence,
     Evidence,
     Outcome,
+    PermissionRule,
     Reply,
     Task,
     TaskStatus,
@@ -93,6 +94,8 @@ class Orchestrator:
         config: the settings; the defaults when none are given.
         parts: ready-made parts, instead of those that the settings ask for.
         observers: told of every event, in order, in the thread that runs the loop (files touched excepted).
+        permissions: answers for tool calls that the agent asks about; the first that matches counts.
+        on_permission: whom to ask about the others; without anybody they are denied, and the turn goes on.
         replacements: keyword arguments for :func:`obra.bootstrap.initialize`, such as ``agent=`` or ``script=``.
     """
 
@@ -102,11 +105,20 @@ class Orchestrator:
         *,
         parts: Parts | None = None,
         observers: Iterable[Observer] = (),
+        permissions: Sequence[PermissionRule] = (),
+        on_permission: Operator | None = None,
         **replacements: Any,
     ) -> None:
         self.config = config or Config()
         self.observers: list[Observer] = [log_event, *observers]
+        if permissions:
+            replacements["ask_about"] = tuple(dict.fromkeys(rule.tool for rule in permissions))
         self._replacements = replacements
+        self._desk = PermissionDesk(
+            rules=permissions,
+            allowed_tools=self.config.settings.agent.allowed_tools,
+            operator=on_permission,
+        )
         self._ready = False
         if parts is not None:
             self._take(parts)
@@ -285,7 +297,9 @@ class Orchestrator:
         base = task.base_snapshot or workspace.snapshot()
         task = self.state_manager.start_task(task_id, base_snapshot=base)
         attempts = list(self.state_manager.attempts(task_id)) if task.iterations else []
-        newest = self.state_manager.breakpoints(task_id=task_id, limit=1)
+        asked = [
+            one for one in self.state_manager.breakpoints(task_id=task_id, limit=None) if not one.is_permission
+        ]
         return TaskRun(
             task=task,
             workspace=workspace,
@@ -295,9 +309,8 @@ class Orchestrator:
             retries_left=self.config.settings.agent.max_retries,
             seconds=limits.seconds or settings.task_timeout,
             cost_limit=limits.cost_usd or settings.max_cost_usd,
-            answer=_answer_to_last(newest, attempts),
-            is_vague=_names_nothing(task)
-            and not any(one.answer for one in self.state_manager.breakpoints(task_id=task_id)),
+            answer=_answer_to_last(asked, attempts),
+            is_vague=_names_nothing(task) and not any(one.answer for one in asked),
         )
 
     def _root_of(self, task: Task) -> Path:
@@ -345,6 +358,10 @@ class Orchestrator:
         def touched(path: str, kind: str) -> None:
             self._tell(FileTouched(task_id=run.task.id, number=run.number, path=path, kind=kind))
 
+        if isinstance(self.agent, AsksPermission):
+            self.agent.on_permission = self._desk.for_attempt(
+                self.state_manager, run.task.id, run.number, run.workspace.root
+            )
         while True:
             try:
                 with self._watch_files(run.workspace.root, touched):

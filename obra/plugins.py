@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, runtime_checkable
 
-from obra.domain import Reply, TurnLimits
+from obra.domain import PermissionAnswer, PermissionRequest, Reply, TurnLimits
 from obra.errors import PluginError
 from obra.events import AgentEventSink
 
@@ -56,6 +56,21 @@ class AgentPlugin(Protocol):
     def cleanup(self) -> None:
         """End every process and free everything; safe to call twice."""
         ...
+
+
+PermissionDecider = Callable[[PermissionRequest], PermissionAnswer]
+
+
+@runtime_checkable
+class AsksPermission(Protocol):
+    """What an agent may offer beside :class:`AgentPlugin`: it asks before a tool call that its policy forbids.
+
+    The loop sets ``on_permission`` before each turn. It is called in the thread of ``send_prompt`` and may take as
+    long as a person does; that time counts against no limit. ``None`` means that nobody can be asked: the call is
+    denied, and the turn goes on.
+    """
+
+    on_permission: PermissionDecider | None
 
 
 @runtime_checkable

@@ -60,7 +60,9 @@ def obra_agent(request: pytest.FixtureRequest, obra_config: Config, obra_workspa
 
     scenario = scenario_of(request)
     agent: AgentPlugin = find_plugin(AGENTS, obra_config.settings.agent.type)()
-    with session_opener(obra_config, agent, scenario.script if scenario else None)(obra_workspace):
+    script = scenario.script if scenario else None
+    ask_about = [rule.tool for rule in scenario.permissions] if scenario else ()
+    with session_opener(obra_config, agent, script, ask_about)(obra_workspace):
         yield agent
 
 
@@ -89,13 +91,24 @@ def obra_ollama(obra_config: Config) -> Iterator[LocalLLMInterface]:
 
 @pytest.fixture
 def obra(
-    obra_config: Config, obra_agent: AgentPlugin, obra_llm: LLMPlugin, obra_state: StateManager
+    request: pytest.FixtureRequest,
+    obra_config: Config,
+    obra_agent: AgentPlugin,
+    obra_llm: LLMPlugin,
+    obra_state: StateManager,
 ) -> Iterator[Orchestrator]:
     """The loop, put together from the fixtures above and ready to execute tasks."""
     from obra.orchestrator import Orchestrator
+    from pytest_obra.running import scenario_of
 
+    scenario = scenario_of(request)
     with Orchestrator(
-        obra_config, agent=obra_agent, agent_is_ready=True, llm=obra_llm, state_manager=obra_state
+        obra_config,
+        permissions=scenario.permissions if scenario else (),
+        agent=obra_agent,
+        agent_is_ready=True,
+        llm=obra_llm,
+        state_manager=obra_state,
     ) as orchestrator:
         yield orchestrator
 

@@ -26,6 +26,8 @@ API_RETRIES = "3"
 _WRITING_TOOLS = frozenset({"Edit", "MultiEdit", "NotebookEdit", "Write"})
 _REFUSED = (401, 403)
 _UNREACHABLE = re.compile(r"not logged in|/login|ECONN|ENOTFOUND|connection|unable to connect", re.IGNORECASE)
+_FOR_PEOPLE = ("AskUserQuestion", "EnterPlanMode", "ExitPlanMode")
+"""Tools that wait for somebody at a screen; the CLI offers them as soon as it can ask for permissions."""
 _BUDGET_GRAIN = 0.005  # dollars; budgets closer than this are the same one
 
 
@@ -45,6 +47,8 @@ class ClaudeCodeSettings:
     permission_mode: str = "acceptEdits"
     allowed_tools: tuple[str, ...] = ("Bash", "Edit", "Glob", "Grep", "Read", "Write")
     max_turns: int = 50
+    ask_about: tuple[str, ...] = ()
+    """Tools that are asked about before each use, whatever else allows them."""
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> ClaudeCodeSettings:
@@ -102,10 +106,15 @@ def command_line(settings: ClaudeCodeSettings, launch: Launch, *, executable: st
         "--setting-sources=",
         "--strict-mcp-config",
         f"--permission-mode={settings.permission_mode}",
+        "--permission-prompt-tool=stdio",
+        f"--disallowedTools={','.join(_FOR_PEOPLE)}",
         f"--max-turns={launch.max_turns}",
     ]
     if tools:
         arguments.append(f"--allowedTools={','.join(tools)}")
+    if settings.ask_about:
+        rules = {"permissions": {"ask": list(settings.ask_about)}}
+        arguments.append(f"--settings={json.dumps(rules)}")
     if launch.budget_usd is not None:
         arguments.append(f"--max-budget-usd={max(launch.budget_usd, 0.01):.4f}")
     if settings.model:
@@ -175,12 +184,6 @@ def prompt_line(prompt: str) -> bytes:
     prompt = f" {prompt}" if prompt.startswith("/") else prompt
     message = {"type": "user", "message": {"role": "user", "content": prompt}}
     return json.dumps(message).encode() + b"\n"
-
-
-def interrupt_line() -> bytes:
-    """Return the message that breaks off the turn; the session lives on."""
-    request = {"type": "control_request", "request_id": "obra-interrupt", "request": {"subtype": "interrupt"}}
-    return json.dumps(request).encode() + b"\n"
 
 
 def failure_of(results: Sequence[Mapping[str, Any]]) -> AgentError | None:

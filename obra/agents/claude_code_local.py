@@ -24,6 +24,7 @@ from obra.agents.wire import PipeWire
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentUnavailable, WorkspaceError
 from obra.events import AgentEventSink
+from obra.plugins import PermissionDecider
 from obra.workspace.processes import ProcessTree, clean_environment, run_command
 
 _END_OF_INPUT_SECONDS = 3.0
@@ -87,6 +88,7 @@ class ClaudeCodeLocalAgent:
         self._session: ClaudeCodeSession | None = None
         self._executable = ""
         self._identity = "claude-code"
+        self.on_permission: PermissionDecider | None = None
         self._home: Path | None = None
 
     @property
@@ -140,6 +142,7 @@ class ClaudeCodeLocalAgent:
         """
         if self._session is None:
             raise AgentUnavailable("the agent is not initialized; call initialize() first")
+        self._session.on_permission = self.on_permission
         return self._session.send(prompt, limits or TurnLimits(), on_event)
 
     def cleanup(self) -> None:

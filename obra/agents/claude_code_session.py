@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from obra.agents.claude_code import ClaudeCodeSettings, Launch, failure_of, interrupt_line, reply_of
+from obra.agents.claude_code import ClaudeCodeSettings, Launch, failure_of, reply_of
+from obra.agents.claude_code_control import interrupt_line
 from obra.agents.conversation import Conversation, StreamEnded, TurnClock
 from obra.agents.wire import Wire
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentCrashed
 from obra.events import AgentEventSink
 from obra.monitoring.output_monitor import OutputMonitor
+from obra.plugins import PermissionDecider
 
 _EXIT_SECONDS = 1.0  # how long an exit code may take to be known after the output has ended
 
@@ -49,12 +51,14 @@ class ClaudeCodeSession:
     Attributes:
         id: id of the session, once it is known.
         program: the program that runs, if one does.
+        on_permission: decides over the tool calls that policy does not allow; without it they are denied.
     """
 
     def __init__(self, settings: ClaudeCodeSettings, start: Start) -> None:
         """Prepare; nothing runs before the first prompt."""
         self.id = ""
         self.program: Program | None = None
+        self.on_permission: PermissionDecider | None = None
         self._settings = settings
         self._start = start
         self._monitor = OutputMonitor()
@@ -81,7 +85,7 @@ class ClaudeCodeSession:
         )
         limit = None
         try:
-            limit = Conversation(program.wire, self._monitor).turn(prompt, clock, on_event)
+            limit = Conversation(program.wire, self._monitor, self.on_permission).turn(prompt, clock, on_event)
         except StreamEnded:
             raise self._crashed(program) from None
         finally:

@@ -25,6 +25,7 @@ from obra.agents.ssh_program import RemoteProgram, sweep
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentCrashed, AgentError, AgentTimeout, AgentUnavailable
 from obra.events import AgentEventSink
+from obra.plugins import PermissionDecider
 
 if TYPE_CHECKING:
     import paramiko
@@ -71,6 +72,7 @@ class ClaudeCodeSSHAgent:
         self._marker = ""
         self._executable = ""
         self._identity = "claude-code"
+        self.on_permission: PermissionDecider | None = None
 
     @property
     def identity(self) -> str:
@@ -125,6 +127,7 @@ class ClaudeCodeSSHAgent:
         if self._session is None or self._settings is None or self._connection is None:
             raise AgentUnavailable("the agent is not initialized; call initialize() first")
         local = Path(self._settings.workspace_dir)
+        self._session.on_permission = self.on_permission
         connection = self._connected(self._settings, self._connection, self._session)
         self._send_workspace(connection, local)
         try:

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from obra.agents.claude_code import interrupt_line, prompt_line
+from obra.agents.claude_code import prompt_line
+from obra.agents.claude_code_control import (
+    initialize_line,
+    interrupt_line,
+    permission_line,
+    permission_request,
+    refusal_line,
+)
 from obra.agents.wire import Wire
-from obra.domain import Record, TurnLimits
+from obra.domain import PermissionAnswer, Record, TurnLimits
 from obra.errors import AgentTimeout
-from obra.events import AgentEventSink
+from obra.events import AgentEvent, AgentEventKind, AgentEventSink
 from obra.monitoring.output_monitor import OutputMonitor
+from obra.plugins import PermissionDecider
 
 BACKGROUND_TASKS = "background_tasks"
 """Reply.limit of a turn that was answered, while background tasks outlived its time."""
 _WAKING_SECONDS = 5.0
 """How long a finished background task may take to wake the agent (0.06 s were seen)."""
 _INTERRUPT_SECONDS = 2.0
+NOBODY_TO_ASK = PermissionAnswer(
+    allowed=False,
+    reason="This is not permitted, and there is nobody who could be asked. Do the task without it.",
+)
+"""The answer to a tool call that policy does not allow, when the loop gives none."""
+_TIME_IS_UP = PermissionAnswer(allowed=False, reason="The time for this turn is up.")
+
+
+_SHOWN = 300  # characters of an event's text, as the monitor's
 
 
 class StreamEnded(Exception):  # no failure by itself: the adapter knows why, and says it
@@ -45,9 +64,12 @@ class TurnClock(Record):
 class Conversation:
     """Sends prompts over a wire and reads until each is answered."""
 
-    def __init__(self, wire: Wire, monitor: OutputMonitor) -> None:
+    def __init__(self, wire: Wire, monitor: OutputMonitor, decide: PermissionDecider | None = None) -> None:
+        """Take the wire and its monitor; *decide* answers the agent when it asks for permission."""
         self._wire = wire
         self._monitor = monitor
+        self._decide = decide or (lambda _: NOBODY_TO_ASK)
+        self._waited = 0.0
 
     def turn(self, prompt: str, clock: TurnClock, on_event: AgentEventSink | None) -> str:
         """Send *prompt* and read until nothing is in flight; the results then stand in the monitor.
@@ -63,14 +85,16 @@ class Conversation:
         fresh = monitor.lines == 0
         self._drain(on_event)
         monitor.begin()
+        if fresh:
+            self._wire.send(initialize_line())
         self._wire.send(prompt_line(prompt))
         begun = heard = time.monotonic()
         while not monitor.is_settled:
-            now = time.monotonic()
+            now = time.monotonic() - self._waited
             name, left = self._most_urgent(clock, begun, heard, now, fresh=fresh and monitor.lines == 0)
             if left > 0 and self._read_one(left, on_event):
-                heard = time.monotonic()
-            elif time.monotonic() - now >= left:
+                heard = time.monotonic() - self._waited
+            elif time.monotonic() - self._waited - now >= left:
                 return self._time_is_up(name, clock, time.monotonic() - begun, on_event)
         return ""
 
@@ -91,6 +115,7 @@ class Conversation:
         if monitor.has_answered:
             return BACKGROUND_TASKS if monitor.tasks else ""
         said = f"last seen: {monitor.last.kind} {monitor.last.text!r}" if monitor.last else "it printed nothing"
+        self._decide = lambda _: _TIME_IS_UP
         self._wire.send(interrupt_line())
         if monitor.lines:
             self._wait_for_answer(on_event)
@@ -127,4 +152,21 @@ class Conversation:
         for event in self._monitor.feed(line):
             if on_event is not None:
                 on_event(event)
+        for message in self._monitor.take_requests():
+            self._answer(message, on_event)
         return True
+
+    def _answer(self, message: Mapping[str, Any], on_event: AgentEventSink | None) -> None:
+        """Let what the agent asks be decided, and tell it; the time that takes counts against no limit."""
+        request = permission_request(message)
+        if request is None:
+            self._wire.send(refusal_line(message))
+            return
+        asked = time.monotonic()
+        answer = self._decide(request)
+        self._waited += time.monotonic() - asked
+        self._wire.send(permission_line(message, request, answer))
+        if on_event is not None:
+            verb = "allowed" if answer.allowed else "denied"
+            text = " ".join(f"{verb}: {request.tool} {request.subject} ({answer.reason})".split())
+            on_event(AgentEvent(kind=AgentEventKind.PERMISSION, text=text[:_SHOWN], tool=request.tool))

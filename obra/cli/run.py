@@ -122,7 +122,12 @@ def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, ch
     from obra.scenarios.scenario_run import run_scenario
 
     progress = Progress()
-    parts: dict[str, Any] = {"script": scenario.script, "reviewer": scenario.reviewer, "observers": [progress]}
+    parts: dict[str, Any] = {
+        "script": scenario.script,
+        "reviewer": scenario.reviewer,
+        "permissions": scenario.permissions,
+        "observers": [progress],
+    }
     name = chosen.agent or config.settings.agent.type
     with writable(config) as state:
         root = workspace.absolute() if workspace else _fresh_folder(config, scenario.name)

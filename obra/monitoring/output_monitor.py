@@ -35,6 +35,7 @@ class OutputMonitor:
         self.last: AgentEvent | None = None
         self.lines = 0
         self._tools: dict[str, str] = {}
+        self._requests: list[Mapping[str, Any]] = []
         self._runs = False
         self._answered = False
         self._woken = False
@@ -54,6 +55,11 @@ class OutputMonitor:
     def is_settled(self) -> bool:
         """True when there is a result and nothing is in flight that would bring another one."""
         return self.has_answered and not (self.tasks or self._woken or self._queued)
+
+    def take_requests(self) -> tuple[Mapping[str, Any], ...]:
+        """Return the ``control_request`` messages that came since the last call; each waits for an answer."""
+        found, self._requests = tuple(self._requests), []
+        return found
 
     def begin(self) -> None:
         """Forget the results so far: a new prompt is about to be sent."""
@@ -97,9 +103,15 @@ class OutputMonitor:
             case "rate_limit_event":
                 yield _event(AgentEventKind.LIMIT, f"rate limit: {_plain(message.get('rate_limit_info'))}")
             case "control_request":
+                self._requests.append(message)
                 request = _mapping(message.get("request"))
                 text = f"asks for {request.get('subtype')} {request.get('tool_name', '')}"
                 yield _event(AgentEventKind.PERMISSION, text.strip(), tool=str(request.get("tool_name", "")))
+            case "control_response":
+                response = _mapping(message.get("response"))
+                if response.get("subtype") == "error":  # what was granted is no news
+                    text = f"a control request failed: {_plain(response.get('error'))}"
+                    yield _event(AgentEventKind.ERROR, text)
             case other:
                 yield _event(AgentEventKind.OTHER, str(other))
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from obra.documents import Document, DocumentError
-from obra.domain import Limits, ScriptStep, Trigger
+from obra.domain import Limits, PermissionAnswer, PermissionRule, ScriptStep, Trigger
 from obra.errors import CheckError, ScenarioError
 from obra.evidence.collector import parse_check
 
@@ -127,6 +127,29 @@ class StepForm(Form):
         )
 
 
+class PermissionForm(Form):
+    """An answer for when the agent asks whether it may use a tool. The first one that matches counts.
+
+    A tool that is named here is asked about before each use; calls that none of these match are answered as the
+    configuration says (`agent.allowed_tools`).
+    """
+
+    tool: Annotated[str, Field(min_length=1)]
+    """Name of the tool, such as Bash."""
+    contains: str = ""
+    """A text that stands in the command or another input of the call; empty means every call."""
+    answer: Literal["allow", "deny"]
+    """What the agent is told."""
+    reason: str = ""
+    """Why; the agent is shown it with a refusal."""
+
+    def rule(self) -> PermissionRule:
+        """Return the answer as the loop takes it."""
+        reason = self.reason or ("" if self.answer == "allow" else "The scenario does not allow this.")
+        answer = PermissionAnswer(allowed=self.answer == "allow", reason=reason)
+        return PermissionRule(tool=self.tool, contains=self.contains, answer=answer)
+
+
 class ReviewForm(Form):
     """One answer of the scripted reviewer."""
 
@@ -201,6 +224,8 @@ class ScenarioForm(Form):
     """What Obra itself may see and judges by."""
     script: tuple[StepForm, ...] | None = None
     """What the agent does: MockAgent acts it out, the replay server makes the real CLI do it."""
+    permissions: tuple[PermissionForm, ...] = ()
+    """What an agent that asks is answered; the mock agent never asks."""
     reviewer: tuple[ReviewForm | str, ...] | None = None
     """What the scripted LLM answers, turn by turn; a text is given back as it stands."""
     expect: ExpectForm = ExpectForm()
@@ -271,6 +296,11 @@ class Scenario:
     def script(self) -> tuple[ScriptStep, ...] | None:
         """The agent's script, or ``None`` when the file has none."""
         return None if self.form.script is None else tuple(form.step() for form in self.form.script)
+
+    @property
+    def permissions(self) -> tuple[PermissionRule, ...]:
+        """Answers for the agent when it asks whether it may use a tool."""
+        return tuple(form.rule() for form in self.form.permissions)
 
     @property
     def reviewer(self) -> tuple[Mapping[str, Any] | str, ...] | None:

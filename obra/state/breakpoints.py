@@ -47,6 +47,12 @@ def open_(
     return replace(opened, id=journal.inserted(connection, _INSERT, values))
 
 
+def open_resolved(connection: sa.Connection, wanted: Breakpoint, answer: str) -> Breakpoint:
+    """Store a breakpoint that was answered at once and return it."""
+    opened = open_(connection, wanted, wanted.task_id, datetime.now(UTC))
+    return resolve(connection, opened.id, answer)
+
+
 def newest(
     connection: sa.Connection, task_id: int | None, status: BreakpointStatus | None, limit: int | None
 ) -> tuple[Breakpoint, ...]:

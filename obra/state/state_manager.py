@@ -211,6 +211,16 @@ class StateManager:
         with self._database.reading() as connection:
             return breakpoints.newest(connection, task_id, wanted, limit)
 
+    def record_permission(self, asked: Breakpoint, answer: str) -> Breakpoint:
+        """Store what the agent asked for in the middle of a turn together with its answer, and return it.
+
+        Raises:
+            NotFound: there is no such task.
+        """
+        with self._database.writing() as connection:
+            journal.require_task(connection, asked.task_id)
+            return breakpoints.open_resolved(connection, asked, answer)
+
     def resolve_breakpoint(self, breakpoint_id: int, answer: str) -> Breakpoint:
         """Store a person's answer and return the breakpoint; the task itself is not changed.
 

@@ -1,0 +1,104 @@
+"""What is answered when the agent asks for a tool call in the middle of a turn, and where that is remembered.
+
+The scenario's rules come first, then what the configuration allows anyway, then the person; where there is nobody,
+the call is denied and the turn goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from obra.domain import (
+    PERMISSION_ASKED,
+    Breakpoint,
+    PermissionAnswer,
+    PermissionRequest,
+    PermissionRule,
+    Trigger,
+)
+
+if TYPE_CHECKING:
+    from obra.plugins import PermissionDecider
+    from obra.state.state_manager import StateManager
+
+Operator = Callable[[PermissionRequest], PermissionAnswer | None]
+"""A person, or who stands for one; ``None`` means: no answer from me."""
+
+_WRITING = frozenset({"Edit", "MultiEdit", "NotebookEdit", "Write"})
+_LONGEST_SUBJECT = 500
+"""Characters of a command or path that are stored with a breakpoint."""
+
+
+class PermissionDesk:
+    """Answers the agent, and writes down what was asked and answered."""
+
+    def __init__(
+        self,
+        *,
+        rules: Sequence[PermissionRule] = (),
+        allowed_tools: Sequence[str] = (),
+        operator: Operator | None = None,
+    ) -> None:
+        """Take who may answer.
+
+        Args:
+            rules: answers given in advance; the first that matches counts.
+            allowed_tools: what the configuration allows; it counts for tools that are only asked about because
+                a rule names them.
+            operator: whom to ask then.
+        """
+        self._rules = tuple(rules)
+        self._asked_about = {rule.tool for rule in self._rules} & set(allowed_tools)
+        self._operator = operator
+
+    def for_attempt(self, state: StateManager, task_id: int, number: int, root: Path) -> PermissionDecider:
+        """Return what decides during one attempt of a task that works in *root*."""
+
+        def decide(request: PermissionRequest) -> PermissionAnswer:
+            answer, by = self.answer(request, root)
+            word = "allow" if answer.allowed else "deny"
+            subject = request.subject[:_LONGEST_SUBJECT]
+            if by in ("scenario", "operator"):
+                asked = Breakpoint(
+                    task_id=task_id,
+                    attempt_number=number,
+                    trigger=Trigger.AGENT_ASKS,
+                    reason=f"{PERMISSION_ASKED}{request.tool}: {subject}",
+                )
+                state.record_permission(asked, f"{word}: {answer.reason}".removesuffix(": "))
+            else:
+                told = {"number": number, "tool": request.tool, "subject": subject, "answer": word, "by": by}
+                state.record_event(task_id, "permission", told)
+            return answer
+
+        return decide
+
+    def answer(self, request: PermissionRequest, root: Path) -> tuple[PermissionAnswer, str]:
+        """Return the answer, and who gave it: scenario, operator, configuration or default."""
+        for rule in self._rules:
+            if rule.tool == request.tool and _contains(request, rule.contains):
+                return rule.answer, "scenario"
+        if request.tool in self._asked_about and _stays_inside(request, root):
+            return PermissionAnswer(allowed=True, reason="agent.allowed_tools allows it"), "configuration"
+        given = self._operator(request) if self._operator else None
+        if given is not None:
+            return given, "operator"
+        reason = (
+            f"{request.tool} is not permitted here, and there is nobody who could be asked. "
+            f"Do the task without it, or say what you would need it for."
+        )
+        return PermissionAnswer(allowed=False, reason=reason), "default"
+
+
+def _contains(request: PermissionRequest, wanted: str) -> bool:
+    texts = (value for value in request.input.values() if isinstance(value, str))
+    return not wanted or any(wanted in text for text in (request.subject, *texts))
+
+
+def _stays_inside(request: PermissionRequest, root: Path) -> bool:
+    """Tell whether a tool that writes would write in the workspace; other tools have no such bound."""
+    if request.tool not in _WRITING:
+        return True
+    return (root / request.subject).resolve().is_relative_to(root.resolve())
