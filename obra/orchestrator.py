@@ -50,7 +50,7 @@ from obra.events import (
 )
 from obra.judging.claims import false_claims
 from obra.logbook import log_event, logger
-from obra.plugins import AgentPlugin, LLMPlugin
+from obra.plugins import AgentPlugin, LLMPlugin, close_llm
 from obra.prompting.requirements import is_checkable, split_description
 from obra.reviewing import Reviewer, Work
 from obra.task_run import TaskRun
@@ -161,6 +161,8 @@ class Orchestrator:
             self.agent.cleanup()
             if self._replacements.get("state_manager") is None:
                 self.state_manager.close()
+            if self._replacements.get("llm") is None:
+                close_llm(self.llm_interface)
 
     def __enter__(self) -> Self:
         self.initialize()

@@ -98,6 +98,13 @@ class LLMPlugin(Protocol):
         ...
 
 
+def close_llm(llm: LLMPlugin) -> None:
+    """Let *llm* free what it holds, such as a server of its own; those without ``close`` hold nothing."""
+    close = getattr(llm, "close", None)
+    if callable(close):
+        close()
+
+
 @cache
 def _known(group: str) -> Mapping[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=group)}

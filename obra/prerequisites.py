@@ -16,7 +16,7 @@ from pathlib import Path
 from obra.config import Config, Settings
 from obra.domain import Record
 from obra.errors import AgentUnavailable, ConfigError, PrerequisiteError
-from obra.plugins import AGENTS, LLMS, find_plugin
+from obra.plugins import AGENTS, LLMS, close_llm, find_plugin
 
 OLDEST_PYTHON = (3, 11)
 """As ``requires-python`` in pyproject.toml."""
@@ -199,18 +199,16 @@ def _model_access(settings: Settings) -> Prerequisite:
 def _llm(settings: Settings) -> Iterator[Prerequisite]:
     kind = settings.llm.type
     loaded = find_plugin(LLMS, kind)
-    if kind != "ollama":
+    if not hasattr(loaded, "missing"):  # no part of the contract; those who cannot tell are believed
         yield Prerequisite(name=f"LLM {kind}", found=f"{loaded.__module__}:{loaded.__qualname__}", ok=True)
         return
-    from obra.llm.local_llm_interface import LocalLLMInterface
-
-    llm = LocalLLMInterface(settings.llm.model_dump())
+    llm = loaded(settings.llm.model_dump())
     try:
-        lacking = llm.missing()
+        lacking = tuple(llm.missing())
         found = "not usable" if lacking else llm.identity
     finally:
-        llm.close()
-    yield Prerequisite(name="LLM ollama", found=found, ok=not lacking, cure="; ".join(lacking))
+        close_llm(llm)
+    yield Prerequisite(name=f"LLM {kind}", found=found, ok=not lacking, cure="; ".join(lacking))
 
 
 def database_file(url: str) -> Path | None:

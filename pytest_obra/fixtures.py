@@ -67,13 +67,16 @@ def obra_agent(request: pytest.FixtureRequest, obra_config: Config, obra_workspa
 
 
 @pytest.fixture
-def obra_llm(request: pytest.FixtureRequest, obra_config: Config) -> LLMPlugin:
-    """The LLM that reviews; the scripted one plays the scenario's ``reviewer:``."""
+def obra_llm(request: pytest.FixtureRequest, obra_config: Config) -> Iterator[LLMPlugin]:
+    """The LLM that reviews, closed after the test; the scripted one plays the scenario's ``reviewer:``."""
     from obra.bootstrap import make_llm
+    from obra.plugins import close_llm
     from pytest_obra.running import scenario_of
 
     scenario = scenario_of(request)
-    return make_llm(obra_config, scenario.reviewer if scenario else None)
+    llm = make_llm(obra_config, scenario.reviewer if scenario else None)
+    yield llm
+    close_llm(llm)
 
 
 @pytest.fixture

@@ -62,6 +62,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "through the real Claude Code binary, its model on loopback), real (the configured agent and LLM), or the "
         "name of an installed agent. May be given several times: each scenario then runs once for each.",
     )
+    group.addoption(
+        "--obra-llm",
+        metavar="NAME",
+        help="who reviews, whatever the agent: scripted, ollama, openai, llamacpp or another installed LLM; goes "
+        "before llm.type of the settings",
+    )
     group.addoption("--obra-config", metavar="FILE", help="a YAML file of settings (see: obra config --default)")
     group.addoption(
         "--obra-report-dir",
@@ -93,7 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--obra-sabotage plays its agents in process; leave out --obra-agent={','.join(agent_names(config))}"
         )
-    if config.getoption("--obra-agent") or config.getoption("--obra-config"):
+    if any(map(config.getoption, ("--obra-agent", "--obra-llm", "--obra-config"))):
         from pytest_obra.agents import verify
 
         verify(config, agent_names(config))
