@@ -50,7 +50,8 @@ from obra.events import (
 )
 from obra.judging.claims import false_claims
 from obra.logbook import log_event, logger
-from obra.plugins import AgentPlugin, LLMPlugin, close_llm
+from obra.permissions import Operator, PermissionDesk
+from obra.plugins import AgentPlugin, AsksPermission, LLMPlugin, close_llm
 from obra.prompting.requirements import is_checkable, split_description
 from obra.reviewing import Reviewer, Work
 from obra.task_run import TaskRun
