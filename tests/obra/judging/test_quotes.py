@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,7 +72,7 @@ def test_without_evidence_nothing_can_be_quoted():
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=60), max_size=20), st.data())
 def test_every_line_that_was_added_can_be_quoted(lines, data):
     """Whatever an agent writes, a line of it with a letter or a digit is found again with any white space."""
-    lines = [line.replace("\r", "").replace("\n", "") for line in lines]
+    lines = [re.sub("[\r\n\x0b\x0c\x85\u2028\u2029]", "", line) for line in lines]
     quotable = QuotableEvidence(Evidence(patch="".join(f"+{line}\n" for line in lines)))
     wordy = [line for line in lines if any(one.isascii() and one.isalnum() for one in line)]
     if wordy:
