@@ -31,13 +31,13 @@ class ScenarioFile(pytest.Module):
 
     def _sabotage(self, module: types.ModuleType, scenario: Scenario) -> None:
         """Let the module hold one test for each variant of the scenario, instead of the scenario itself."""
-        from pytest_obra import sabotage
+        from pytest_obra.sabotage import make_sabotage_test, variants_of
 
         try:
-            module.obra_variants = sabotage.variants_of(scenario)  # type: ignore[attr-defined]  # for parametrizing
+            module.obra_variants = variants_of(scenario)  # type: ignore[attr-defined]  # for parametrizing
         except ScenarioError as error:
             raise self.CollectError(str(error)) from error
-        module.test_sabotage = sabotage.make_test()  # type: ignore[attr-defined]  # what pytest collects
+        module.test_sabotage = make_sabotage_test()  # type: ignore[attr-defined]  # what pytest collects
 
     def _load(self) -> Scenario:
         try:

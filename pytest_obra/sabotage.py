@@ -36,7 +36,7 @@ def variants_of(scenario: Scenario) -> tuple[Variant, ...]:
     return variants(scenario)
 
 
-def make_test() -> Callable[..., None]:
+def make_sabotage_test() -> Callable[..., None]:
     """Return the test function of one scenario file; each file needs a function object of its own."""
 
     def test_sabotage(

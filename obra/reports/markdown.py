@@ -119,6 +119,7 @@ def _facts(row: Row) -> Iterator[str]:
     facts = {
         "Status": f"{row['status'] or 'none'}, because: {inline(row['reason'])}",
         "Agent": inline(row["agent_identity"]) or "unknown",
+        "Sandbox": inline(row.get("sandbox") or "") or "unknown",
         "Reviewer": inline(row["llm_identity"]) or "unknown",
         "Attempts": str(row["iterations"]),
         "Quality": _score(row["quality"]),

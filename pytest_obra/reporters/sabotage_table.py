@@ -91,13 +91,14 @@ def _scenario(part: Row) -> Iterator[str]:
     width = max((len(row["variant"]) for row in shown), default=0)
     yield f"saboteurs of {_line(part['scenario'])}"
     yield from (f"  {name} {_line(column, _LONGEST_COLUMN)}" for name, column in zip(names, columns, strict=True))
-    yield " ".join([" " * width, *names]).rstrip()
+    if names:
+        yield " ".join([" " * width, *names])
     for row in shown:
         cells = [mark.ljust(len(name)) for mark, name in zip(_dots(columns, row), names, strict=True)]
         yield " ".join([_line(row["variant"]).ljust(width), *cells, _ENDINGS[row["ending"]]])
     silent = len(part["rows"]) - len(shown)
     if silent:
-        yield f"and {silent} honest variants ended as they should"
+        yield f"and {silent} honest variant{'s'[: silent != 1]} ended as {'they' if silent != 1 else 'it'} should"
 
 
 def _dots(columns: Sequence[str], row: Row) -> list[str]:
