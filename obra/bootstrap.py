@@ -21,8 +21,6 @@ from obra.plugins import AGENTS, LLMS, AgentPlugin, AsksPermission, LLMPlugin, f
 from obra.prompting.prompt_generator import PromptGenerator
 from obra.reviewing import make_reviewer
 
-_DUMMY_KEY = "obra-replay-no-key"
-
 
 def initialize(
     config: Config,
@@ -136,10 +134,11 @@ def session_opener(
             if ask_about and isinstance(agent, AsksPermission):
                 given = {**given, "ask_about": tuple(ask_about)}
             if settings.replay.mode == "script":
-                from obra.replay.model_server import ModelServer
+                from obra.replay.dialects import server_for, settings_for
 
-                server = stack.enter_context(ModelServer(script or (), workspace=root))
-                given = {**given, "base_url": server.base_url, "api_key": _DUMMY_KEY, "pass_environment": ()}
+                kind = settings.agent.type
+                server = stack.enter_context(server_for(kind, script or (), workspace=root))
+                given = {**given, **settings_for(kind, server)}
             stack.callback(agent.cleanup)
             agent.initialize(given)
             yield

@@ -73,7 +73,7 @@ class AgentSettings(Section):
     """Who changes the files."""
 
     type: str = "mock"
-    """mock, claude_code_local, claude_code_ssh, another installed agent, or 'package.module:Class'."""
+    """mock, claude_code_local, claude_code_ssh, acp, codex, command, gemini, opencode, 'package.module:Class'."""
     timeout: Seconds = 1800
     """Seconds that one turn may take in all."""
     max_retries: Annotated[int, Field(ge=0)] = 1
@@ -87,7 +87,7 @@ class AgentSettings(Section):
     allowed_tools: tuple[str, ...] = ("Bash", "Edit", "Glob", "Grep", "Read", "Write")
     """Tools the agent may use without asking."""
     options: Mapping[str, Any] = {}
-    """Further settings, handed to the agent as they are; for agents that are not ours."""
+    """Further settings, handed to the agent as they are; see the agent's own documentation for what it takes."""
     local: LocalAgentSettings = LocalAgentSettings()
     ssh: SSHAgentSettings = SSHAgentSettings()
 
@@ -289,6 +289,9 @@ class Settings(Section):
     logging: LoggingSettings = LoggingSettings()
 
 
+_SCRIPTED_AGENTS = ("acp", "codex", "gemini", "opencode")
+"""Agents beside Claude Code whose model can be scripted on loopback."""
+
 RUNGS: Mapping[str, Mapping[str, Any]] = {
     "mock": {"agent.type": "mock", "replay.mode": "off", "llm.type": "scripted"},
     "replay": {
@@ -303,8 +306,12 @@ RUNGS: Mapping[str, Mapping[str, Any]] = {
         "llm.type": "ollama",
         "monitoring.watch_files": True,
     },
+    **{
+        f"replay:{agent}": {"agent.type": agent, "replay.mode": "script", "llm.type": "scripted"}
+        for agent in _SCRIPTED_AGENTS
+    },
 }
-"""What ``--obra-agent=mock|replay|real`` sets."""
+"""What ``--obra-agent=mock|replay|real`` sets; ``replay:codex`` and the like replay with another agent."""
 
 _ENVIRONMENT_PREFIX = "OBRA__"
 _PASSWORD_IN_URL = re.compile(r"(://[^/:@\s]*):[^@\s]*@")

@@ -6,6 +6,7 @@ FAILED means that the agent or the verdict was bad; ERROR means that the machine
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 SUFFIX = ".obra.yaml"
-_SCRIPTED_RUNGS = ("mock", "replay")
+_SCRIPTED_RUNG = re.compile(r"mock|replay(:\w+)?")
 
 _MARKERS = {
     "obra_scenarios": "obra_scenarios(*patterns, tags=()): run this test once for each scenario file that a "
@@ -59,7 +60,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         metavar="NAME",
         help="who does the work: mock (the scenario's script, in process; the default), replay (the same script "
-        "through the real Claude Code binary, its model on loopback), real (the configured agent and LLM), or the "
+        "through the real Claude Code binary, its model on loopback; replay:codex, replay:gemini, replay:opencode "
+        "and replay:acp do it with another agent), real (the configured agent and LLM), or the "
         "name of an installed agent. May be given several times: each scenario then runs once for each.",
     )
     group.addoption(
@@ -143,7 +145,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
             callspec = getattr(item, "callspec", None)
             name = callspec.params.get("obra_agent_name") if callspec else None
             names = (name,) if name else agent_names(config)
-            if all(one in _SCRIPTED_RUNGS for one in names):
+            if all(_SCRIPTED_RUNG.fullmatch(one) for one in names):
                 item.add_marker(skip)
 
 

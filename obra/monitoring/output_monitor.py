@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from obra.events import AgentEvent, AgentEventKind
+from obra.monitoring.event_lines import event_of, mapping, plain, sequence
 
-_SHOWN = 300
-"""Characters of a text that an event carries; events are for people, the reply has the whole text."""
 _EDITS = frozenset({"Edit", "MultiEdit", "NotebookEdit", "Write"})
 _PATH_KEYS = ("file_path", "notebook_path", "path")
 _SUBJECT_KEYS = (*_PATH_KEYS, "command", "pattern", "query", "url", "description", "prompt")
@@ -81,7 +80,7 @@ class OutputMonitor:
         except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
-            return self._keep((_event(AgentEventKind.OTHER, f"not a message: {text}"),))
+            return self._keep((event_of(AgentEventKind.OTHER, f"not a message: {text}"),))
         if isinstance(message.get("session_id"), str):
             self.session = message["session_id"]
         return self._keep(tuple(self._read(message)))
@@ -101,19 +100,19 @@ class OutputMonitor:
             case "result":
                 yield from self._result(message)
             case "rate_limit_event":
-                yield _event(AgentEventKind.LIMIT, f"rate limit: {_plain(message.get('rate_limit_info'))}")
+                yield event_of(AgentEventKind.LIMIT, f"rate limit: {plain(message.get('rate_limit_info'))}")
             case "control_request":
                 self._requests.append(message)
-                request = _mapping(message.get("request"))
+                request = mapping(message.get("request"))
                 text = f"asks for {request.get('subtype')} {request.get('tool_name', '')}"
-                yield _event(AgentEventKind.PERMISSION, text.strip(), tool=str(request.get("tool_name", "")))
+                yield event_of(AgentEventKind.PERMISSION, text.strip(), tool=str(request.get("tool_name", "")))
             case "control_response":
-                response = _mapping(message.get("response"))
+                response = mapping(message.get("response"))
                 if response.get("subtype") == "error":  # what was granted is no news
-                    text = f"a control request failed: {_plain(response.get('error'))}"
-                    yield _event(AgentEventKind.ERROR, text)
+                    text = f"a control request failed: {plain(response.get('error'))}"
+                    yield event_of(AgentEventKind.ERROR, text)
             case other:
-                yield _event(AgentEventKind.OTHER, str(other))
+                yield event_of(AgentEventKind.OTHER, str(other))
 
     def _system(self, message: Mapping[str, Any]) -> AgentEvent:
         subtype = str(message.get("subtype"))
@@ -121,99 +120,76 @@ class OutputMonitor:
             case "init":
                 self._runs, self._woken = True, False
                 self.model = str(message.get("model", ""))
-                return _event(AgentEventKind.START, f"session {self.session} with {self.model}")
+                return event_of(AgentEventKind.START, f"session {self.session} with {self.model}")
             case "api_retry":
                 shown = f"attempt {message.get('attempt')} of {message.get('max_retries')}"
                 why = f"{message.get('error')} (status {message.get('error_status')})"
-                return _event(AgentEventKind.ERROR, f"model API: {why}, tries again, {shown}")
+                return event_of(AgentEventKind.ERROR, f"model API: {why}, tries again, {shown}")
             case "permission_denied":
                 tool = str(message.get("tool_name", ""))
-                return _event(AgentEventKind.PERMISSION, f"denied: {tool}", tool=tool)
+                return event_of(AgentEventKind.PERMISSION, f"denied: {tool}", tool=tool)
             case "background_tasks_changed":
-                tasks = [_mapping(task) for task in _sequence(message.get("tasks"))]
+                tasks = [mapping(task) for task in sequence(message.get("tasks"))]
                 self.tasks = tuple(str(task.get("description") or task.get("task_id")) for task in tasks)
-                return _event(AgentEventKind.OTHER, f"background tasks in flight: {len(self.tasks)}")
+                return event_of(AgentEventKind.OTHER, f"background tasks in flight: {len(self.tasks)}")
             case "task_notification":
                 # The agent is told with its next tool result; when none follows, it is woken for another turn.
                 self._woken = True
-                return _event(AgentEventKind.OTHER, f"background task: {_plain(message.get('summary'))}")
-        return _event(AgentEventKind.OTHER, subtype)
+                return event_of(AgentEventKind.OTHER, f"background task: {plain(message.get('summary'))}")
+        return event_of(AgentEventKind.OTHER, subtype)
 
     def _assistant(self, message: Mapping[str, Any]) -> Iterator[AgentEvent]:
         for block in _content(message):
             kind = block.get("type")
             if kind == "text":
-                yield _event(AgentEventKind.TEXT, _plain(block.get("text")))
+                yield event_of(AgentEventKind.TEXT, plain(block.get("text")))
             elif kind == "tool_use":
                 yield self._tool_call(block)
             else:
-                yield _event(AgentEventKind.OTHER, str(kind))
+                yield event_of(AgentEventKind.OTHER, str(kind))
 
     def _tool_call(self, block: Mapping[str, Any]) -> AgentEvent:
         tool = str(block.get("name", ""))
-        given = _mapping(block.get("input"))
+        given = mapping(block.get("input"))
         self._tools[str(block.get("id"))] = tool
         path = next((given[key] for key in _PATH_KEYS if isinstance(given.get(key), str)), "")
         subject = next((given[key] for key in _SUBJECT_KEYS if isinstance(given.get(key), str)), "")
         kind = AgentEventKind.FILE_EDIT if tool in _EDITS else AgentEventKind.TOOL_CALL
-        return _event(kind, f"{tool} {subject}".strip(), tool=tool, path=path)
+        return event_of(kind, f"{tool} {subject}".strip(), tool=tool, path=path)
 
     def _tool_results(self, message: Mapping[str, Any]) -> Iterator[AgentEvent]:
         self._woken = False
         for block in _content(message):
             if block.get("type") != "tool_result":
-                yield _event(AgentEventKind.OTHER, _plain(block.get("text") or block.get("type")))
+                yield event_of(AgentEventKind.OTHER, plain(block.get("text") or block.get("type")))
                 continue
             tool = self._tools.get(str(block.get("tool_use_id")), "")
             outcome = "failed: " if block.get("is_error") else ""
-            text = f"{tool} {outcome}{_plain(block.get('content'))}".strip()
-            yield _event(AgentEventKind.TOOL_RESULT, text, tool=tool)
+            text = f"{tool} {outcome}{plain(block.get('content'))}".strip()
+            yield event_of(AgentEventKind.TOOL_RESULT, text, tool=tool)
 
     def _result(self, message: Mapping[str, Any]) -> Iterator[AgentEvent]:
         self.results += (message,)
         self._runs = False
         # The result of a turn that a background task began answers no prompt, even if it comes after one.
-        self._answered |= _mapping(message.get("origin")).get("kind") != "task-notification"
+        self._answered |= mapping(message.get("origin")).get("kind") != "task-notification"
         queued = message.get("queued_turn_count")
         self._queued = queued if isinstance(queued, int) else 0
         self._tools.clear()
-        usage = _mapping(message.get("usage"))
+        usage = mapping(message.get("usage"))
         cost = message.get("total_cost_usd")
         shown = f"{usage.get('input_tokens')} tokens in, {usage.get('output_tokens')} out, ${cost} so far"
-        yield _event(AgentEventKind.USAGE, shown)
+        yield event_of(AgentEventKind.USAGE, shown)
         subtype = str(message.get("subtype"))
         if subtype.startswith("error_max_"):
-            yield _event(AgentEventKind.LIMIT, f"{subtype}: {_plain(message.get('errors'))}")
+            yield event_of(AgentEventKind.LIMIT, f"{subtype}: {plain(message.get('errors'))}")
         elif message.get("is_error"):
-            yield _event(AgentEventKind.ERROR, _plain(message.get("result") or message.get("errors") or subtype))
-        yield _event(AgentEventKind.END, subtype)
-
-
-def _event(kind: AgentEventKind, text: str, *, tool: str = "", path: str = "") -> AgentEvent:
-    line = " ".join(text[: 4 * _SHOWN].split())
-    line = line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
-    return AgentEvent(kind=kind, text=line, tool=tool[:_SHOWN], path=path)
+            yield event_of(AgentEventKind.ERROR, plain(message.get("result") or message.get("errors") or subtype))
+        yield event_of(AgentEventKind.END, subtype)
 
 
 def _content(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    content = _mapping(message.get("message")).get("content")
+    content = mapping(message.get("message")).get("content")
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
-    return [block for block in _sequence(content) if isinstance(block, Mapping)]
-
-
-def _plain(value: Any) -> str:
-    """Return what a person would read of *value*: a text, the texts of blocks, or JSON."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return " ".join(str(item.get("text", "")) if isinstance(item, dict) else str(item) for item in value)
-    return "" if value is None else json.dumps(value)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _sequence(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list) else ()
+    return [block for block in sequence(content) if isinstance(block, Mapping)]

@@ -34,4 +34,4 @@ def test_an_unknown_agent_exits_2(obra):
     ended = obra("doctor", "--agent", "claud")
     assert ended.code == 2
     assert "Known: claude_code_local, claude_code_ssh, mock." in ended.err
-    assert "--agent also takes mock, replay, real." in ended.err
+    assert "--agent also takes mock, replay, real, replay:acp, replay:codex," in ended.err

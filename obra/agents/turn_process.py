@@ -1,0 +1,127 @@
+"""One process for one turn: started, read to its end under three time limits, and swept."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from obra.agents.conversation import TurnClock
+from obra.agents.wire import PipeWire
+from obra.errors import AgentCrashed, AgentTimeout, AgentUnavailable, WorkspaceError
+from obra.workspace.processes import ProcessTree
+
+_LADDER = ((signal.SIGINT, 2.0), (signal.SIGTERM, 2.0))
+_SLICE = 0.1
+"""Seconds between two looks whether a silent process has ended: something it left may hold its output open."""
+_EXIT_SECONDS = 3.0
+"""Seconds that a process gets to end by itself after it has closed its output."""
+_SHOWN_ERRORS = 1000
+
+
+class TurnProcess:
+    """A program that gets a prompt, prints lines and ends."""
+
+    def __init__(
+        self, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], name: str, prompt: bytes = b""
+    ) -> None:
+        """Start it, and send *prompt* to its standard input, which then ends.
+
+        Raises:
+            AgentUnavailable: it cannot be started.
+        """
+        pipe = subprocess.PIPE
+        try:
+            self._tree = ProcessTree(
+                command, cwd=cwd, environment=environment, stdin=pipe, stdout=pipe, stderr=pipe
+            )
+        except WorkspaceError as error:
+            raise AgentUnavailable(f"{name} cannot be started: {error}") from error
+        process = self._tree.process
+        assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  # asked for; tells mypy so
+        self._wire = PipeWire(process.stdin, process.stdout, process.stderr)
+        self._name = name
+        self._cancelled = threading.Event()
+        if prompt:
+            self._wire.send(prompt)
+        self._wire.close_input()
+
+    def read(
+        self,
+        clock: TurnClock,
+        on_line: Callable[[bytes], None],
+        *,
+        is_over: Callable[[], bool],
+        last_seen: Callable[[], str],
+    ) -> int | None:
+        """Hand every line to *on_line* until the program ends; then nothing of it is left.
+
+        Args:
+            clock: the time limits.
+            on_line: is called with each line, without its newline.
+            is_over: asked after each line; when it says so, the program is stopped.
+            last_seen: what to say about the turn when a limit passes.
+
+        Returns:
+            The exit code as the shell counts; ``None`` when *is_over* ended the turn.
+
+        Raises:
+            AgentTimeout: a limit passed.
+            AgentCrashed: :meth:`cancel` was called.
+        """
+        begun = heard = time.monotonic()
+        lines = 0
+        try:
+            while not self._cancelled.is_set():
+                now = time.monotonic()
+                self._check(clock, begun, heard, fresh=lines == 0, last_seen=last_seen)
+                try:
+                    line = self._wire.next_line(_SLICE)
+                except queue.Empty:
+                    if self._tree.process.poll() is not None:
+                        self._tree.sweep()  # whoever still holds its output is gone now, and the end is read
+                    continue
+                if line is None:
+                    return self._tree.wait(_EXIT_SECONDS)
+                lines, heard = lines + 1, max(now, time.monotonic())
+                on_line(line)
+                if is_over():
+                    return None
+        finally:
+            self._end()
+        raise AgentCrashed(f"{self._name} was cancelled in the middle of its turn")
+
+    def cancel(self) -> None:
+        """End the turn from another thread; :meth:`read` raises AgentCrashed."""
+        self._cancelled.set()
+
+    def errors(self) -> str:
+        """Return the end of what it printed to standard error."""
+        return self._wire.errors()[-_SHOWN_ERRORS:]
+
+    def _check(
+        self, clock: TurnClock, begun: float, heard: float, *, fresh: bool, last_seen: Callable[[], str]
+    ) -> None:
+        now = time.monotonic()
+        if fresh and now - begun > clock.ready:
+            reason = f"did not print a line within {clock.ready:g} s of its start; raise timeout_ready"
+        elif now - heard > clock.idle:
+            reason = f"was silent for {clock.idle:g} s; raise timeout_response when its tools take that long"
+        elif now - begun > clock.total:
+            reason = f"was not done after {clock.total:g} s; raise the time limit of the turn"
+        else:
+            return
+        errors = f"; on standard error: {self.errors()}" if self.errors() else ""
+        raise AgentTimeout(f"{self._name} {reason} ({now - begun:.1f} s into the turn; {last_seen()}{errors})")
+
+    def _end(self) -> None:
+        try:
+            if self._tree.process.poll() is None:
+                self._tree.stop(_LADDER)
+        finally:
+            self._tree.sweep()
+            self._wire.close()

@@ -1,0 +1,48 @@
+"""Which agent speaks which API, and what it must be told to ask our server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from obra.domain import ScriptStep
+from obra.replay.dialect import DEFAULT_MODEL, Dialect
+from obra.replay.messages import AnthropicMessages
+from obra.replay.model_server import ModelServer
+from obra.replay.responses_api import OpenAIResponses
+
+_KEY = "obra-replay-no-key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """How an agent comes to our server.
+
+    ``path`` is what its base URL needs after host and port. ``model`` must be one that the dialect can play: the
+    programs offer other tools to models that they know.
+    """
+
+    dialect: Callable[[], Dialect]
+    path: str = ""
+    model: str | None = None
+
+
+_DOORS: Mapping[str, Door] = {
+    "codex": Door(dialect=OpenAIResponses, path="/v1", model=DEFAULT_MODEL),
+}
+_CLAUDE_CODE = Door(dialect=AnthropicMessages)
+
+
+def server_for(agent_type: str, script: Sequence[ScriptStep], *, workspace: Path) -> ModelServer:
+    """Return a server, not open yet, that plays *script* in the dialect of *agent_type*."""
+    door = _DOORS.get(agent_type, _CLAUDE_CODE)
+    return ModelServer(script, workspace=workspace, dialect=door.dialect())
+
+
+def settings_for(agent_type: str, server: ModelServer) -> dict[str, Any]:
+    """Return the settings that send an agent to *server*, which is open, and nothing of the person's to it."""
+    door = _DOORS.get(agent_type, _CLAUDE_CODE)
+    model = {"model": door.model} if door.model else {}
+    return {"base_url": server.base_url + door.path, "api_key": _KEY, "pass_environment": (), **model}
