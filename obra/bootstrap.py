@@ -10,6 +10,7 @@ from typing import Any
 
 from obra.config import AgentSettings, Config
 from obra.domain import ScriptStep
+from obra.errors import AgentUnavailable
 from obra.judging.breakpoint_manager import BreakpointManager
 from obra.judging.confidence_scorer import ConfidenceScorer
 from obra.judging.decision_engine import DecisionEngine
@@ -139,11 +140,28 @@ def session_opener(
                 kind = settings.agent.type
                 server = stack.enter_context(server_for(kind, script or (), workspace=root))
                 given = {**given, **settings_for(kind, server)}
+            given = {**given, **_confinement(settings.agent, agent)}
             stack.callback(agent.cleanup)
             agent.initialize(given)
             yield
 
     return agent_session
+
+
+def _confinement(settings: AgentSettings, agent: AgentPlugin) -> Mapping[str, Any]:
+    """Return what an agent must be told that is to be confined; the mock agent only does what its script says.
+
+    Raises:
+        AgentUnavailable: it was asked for, and this agent cannot be.
+    """
+    if settings.sandbox == "none" or settings.type == "mock":
+        return {}
+    if not hasattr(agent, "sandbox"):
+        raise AgentUnavailable(
+            f"agent.sandbox is {settings.sandbox!r}, but the agent {settings.type!r} cannot be confined; "
+            f"claude_code_local can. Set agent.sandbox: none to let it run unconfined"
+        )
+    return {"sandbox": settings.sandbox, "sandbox_network": settings.sandbox_network}
 
 
 def agent_config(

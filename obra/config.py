@@ -86,6 +86,10 @@ class AgentSettings(Section):
     """Claude Code's permission mode."""
     allowed_tools: tuple[str, ...] = ("Bash", "Edit", "Glob", "Grep", "Read", "Write")
     """Tools the agent may use without asking."""
+    sandbox: Literal["none", "bubblewrap"] = "none"
+    """none, or bubblewrap: a local agent can write its workspace only, and sees no process but its own."""
+    sandbox_network: Literal["host", "model"] = "host"
+    """What a confined agent reaches: host, all that this machine does; model, its model API and nothing else."""
     options: Mapping[str, Any] = {}
     """Further settings, handed to the agent as they are; see the agent's own documentation for what it takes."""
     local: LocalAgentSettings = LocalAgentSettings()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from obra.config import Config, Settings
 from obra.domain import Record
-from obra.errors import AgentUnavailable, ConfigError, PrerequisiteError
+from obra.errors import AgentUnavailable, ConfigError, PrerequisiteError, WorkspaceError
 from obra.plugins import AGENTS, LLMS, close_llm, find_plugin
 
 OLDEST_PYTHON = (3, 11)
@@ -137,6 +137,8 @@ def _git() -> Prerequisite:
 def _agent(settings: Settings) -> Iterator[Prerequisite]:
     kind = settings.agent.type
     loaded = find_plugin(AGENTS, kind)
+    if settings.agent.sandbox != "none" and kind != "mock":
+        yield _sandbox()
     if kind == "claude_code_local":
         yield _claude_code(settings)
         if settings.replay.mode == "off":
@@ -169,6 +171,15 @@ def _claude_code(settings: Settings) -> Prerequisite:
     finally:
         agent.cleanup()
     return Prerequisite(name="Claude Code", found=agent.identity, ok=True)
+
+
+def _sandbox() -> Prerequisite:
+    from obra.workspace.sandbox import bubblewrap
+
+    try:
+        return Prerequisite(name="sandbox", found=bubblewrap(), ok=True)
+    except WorkspaceError as error:
+        return Prerequisite(name="sandbox", found="not usable", ok=False, cure=str(error))
 
 
 def _model_access(settings: Settings) -> Prerequisite:

@@ -25,6 +25,7 @@ from obra.domain import Outcome, ScriptStep
 from obra.errors import AgentUnavailable, LLMError, WorkspaceError
 from obra.events import FileTouched
 from obra.logbook import configure_logging
+from obra.workspace.sandbox import bubblewrap
 
 GOOD = ScriptStep(say="Done.", write={"hello.py": "print('hello')\n"})
 EMPTY_HANDED = ScriptStep(say="Not yet.", write={"other.txt": "x"})
@@ -200,6 +201,28 @@ effect("agent.permission_mode", to="plan", before="acceptEdits", after="plan")(
 effect("agent.allowed_tools", to=["Read"], before="Bash,Glob,Grep,Read", after="Read")(
     lambda lab: lab.argument("--allowedTools")
 )
+
+
+@effect("agent.sandbox", to="bubblewrap", before=True, after=False)
+def _a_program_that_writes_beside_its_workspace(lab: Lab) -> bool:
+    _needs_bubblewrap()
+    lab.claude()
+    return Path("arguments").exists()
+
+
+@effect("agent.sandbox_network", to="model", before=True, after=False)
+def _a_program_in_the_network_of_this_machine(lab: Lab) -> bool:
+    _needs_bubblewrap()
+    lab.preset({"agent.sandbox": "bubblewrap"})
+    lab.claude(body="readlink /proc/self/ns/net >network")
+    return Path("workspace/network").read_text().strip() == str(Path("/proc/self/ns/net").readlink())
+
+
+def _needs_bubblewrap() -> None:
+    try:
+        bubblewrap()
+    except WorkspaceError as error:
+        pytest.skip(str(error))
 
 
 @effect("agent.options", to={"greeting": "Servus"}, before="no greeting", after="Servus")

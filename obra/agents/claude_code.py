@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from obra.agents.settings import read_settings
 from obra.domain import Reply, TurnLimits
@@ -49,6 +49,10 @@ class ClaudeCodeSettings:
     max_turns: int = 50
     ask_about: tuple[str, ...] = ()
     """Tools that are asked about before each use, whatever else allows them."""
+    sandbox: str = "none"
+    """none or bubblewrap; only the local agent can be confined."""
+    sandbox_network: Literal["host", "model"] = "host"
+    """What a confined agent reaches: everything, or its model API alone."""
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> ClaudeCodeSettings:

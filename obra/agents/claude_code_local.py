@@ -25,8 +25,12 @@ from obra.domain import Reply, TurnLimits
 from obra.errors import AgentUnavailable, WorkspaceError
 from obra.events import AgentEventSink
 from obra.plugins import PermissionDecider
+from obra.workspace.model_door import ModelDoor
 from obra.workspace.processes import ProcessTree, clean_environment, run_command
+from obra.workspace.sandbox import Sandbox, bubblewrap
 
+DEFAULT_BASE_URL = "https://api.anthropic.com"
+"""Where Claude Code finds its model unless it is told otherwise."""
 _END_OF_INPUT_SECONDS = 3.0
 """Seconds that Claude Code gets to end by itself when its input ends; 0.02 to 0.07 are usual."""
 _HANGING_SECONDS = 0.2
@@ -90,6 +94,13 @@ class ClaudeCodeLocalAgent:
         self._identity = "claude-code"
         self.on_permission: PermissionDecider | None = None
         self._home: Path | None = None
+        self._door: ModelDoor | None = None
+        self._sandbox = "none"
+
+    @property
+    def sandbox(self) -> str:
+        """What confines it, for reports: ``none``, or name and version; after :meth:`initialize`."""
+        return self._sandbox
 
     @property
     def identity(self) -> str:
@@ -112,6 +123,7 @@ class ClaudeCodeLocalAgent:
                 f"Install it ({INSTALL_HINT}) or set agent.local.command to where it is"
             )
         self._executable = str(Path(executable).absolute())
+        self._sandbox = _sandbox(settings)
         self._identity = identity_of(_version_text(self._executable, settings.timeout_ready), settings.command)
         try:
             Path(settings.workspace_dir).mkdir(parents=True, exist_ok=True)
@@ -152,6 +164,9 @@ class ClaudeCodeLocalAgent:
         self._settings = None
         if session is not None:
             session.end()
+        door, self._door = self._door, None
+        if door is not None:
+            door.close()
         if home is not None:
             shutil.rmtree(home, onerror=_make_removable)
 
@@ -165,10 +180,43 @@ class ClaudeCodeLocalAgent:
         if session and not _is_stored(session, environment):
             session = ""  # it ended before it wrote anything down: there is nothing to resume
         command = command_line(settings, launch, executable=self._executable, session=session)
+        if settings.sandbox != "none":
+            command = self._confined(settings, command, environment, passed)
         try:
             return LocalProgram(command, cwd=Path(settings.workspace_dir), environment=environment)
         except WorkspaceError as error:
             raise AgentUnavailable(f"Claude Code cannot be started: {error}") from error
+
+    def _confined(
+        self,
+        settings: ClaudeCodeSettings,
+        command: list[str],
+        environment: dict[str, str],
+        passed: Mapping[str, str],
+    ) -> list[str]:
+        """Return *command* as it is run in the sandbox; *environment* gets what that needs.
+
+        Where a person's own HOME is passed on, their Claude Code login in it can be read and renewed.
+        """
+        assert self._home is not None  # noqa: S101  # made before; tells mypy so
+        writable = [self._home]
+        if "HOME" in passed:
+            writable += [Path(passed["HOME"], ".claude"), Path(passed["HOME"], ".claude.json")]
+        readable: tuple[Path, ...] = (Path(self._executable),)
+        if settings.sandbox_network == "model":
+            if self._door is None:
+                url = settings.base_url or environment.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
+                self._door = ModelDoor(self._home, url)
+            environment.update(self._door.variables)
+            command = self._door.command(command)
+            readable += self._door.readable
+        sandbox = Sandbox(
+            workspace=Path(settings.workspace_dir).resolve(),
+            writable=tuple(writable),
+            readable=readable,
+            network=settings.sandbox_network,
+        )
+        return sandbox.command(command, environment)
 
 
 def _version_text(executable: str, seconds: float) -> str:
@@ -199,6 +247,21 @@ def _version_text(executable: str, seconds: float) -> str:
             )
         _identities[key] = result.output
     return _identities[key]
+
+
+def _sandbox(settings: ClaudeCodeSettings) -> str:
+    """Return what will confine the agent.
+
+    Raises:
+        AgentUnavailable: it was asked for and does not work here.
+    """
+    if settings.sandbox == "none":
+        return "none"
+    try:
+        found = bubblewrap()
+    except WorkspaceError as error:
+        raise AgentUnavailable(str(error)) from error
+    return f"{found}, network: {settings.sandbox_network}"
 
 
 def _is_stored(session: str, environment: Mapping[str, str]) -> bool:

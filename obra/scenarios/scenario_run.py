@@ -43,6 +43,8 @@ class ScenarioReport(Record):
     outcome: Outcome
     workspace: str
     seconds: float
+    sandbox: str = "none"
+    """What confined the agent: ``none``, or name and version."""
 
     @property
     def passed(self) -> bool:
@@ -105,6 +107,7 @@ def run_scenario(
         outcome=outcome,
         workspace=str(root),
         seconds=time.monotonic() - started,
+        sandbox=str(getattr(orchestrator.agent, "sandbox", "none")),
     )
 
 
