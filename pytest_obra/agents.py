@@ -47,6 +47,7 @@ def _use_llm(found: Config, llm: str) -> None:
         if key not in found.origins:
             found.set(key, value)
     found.set("llm.type", llm)
+    found.origins["llm.type"] = "option --obra-llm"
 
 
 def verify(config: pytest.Config, names: tuple[str, ...]) -> None:

