@@ -144,10 +144,11 @@ def _dropping(item: Function, nodes: list[ast.AST], called: set[str]) -> Iterato
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
         if last_name(node.targets[0].value) == "items"
     ]
+    marks = {last_name(node) for node in nodes}
     drops = called & _DROPS or any(last_name(value) not in {"sorted", "reversed"} for value in assigned)
     if drops or any(isinstance(node, ast.Delete) for node in nodes):
         yield f"the hook {item.name} drops tests"
-    elif called & {"skip", "xfail"} and not any(isinstance(node, ast.If) for node in nodes):
+    elif marks & {"skip", "xfail"} and not any(isinstance(node, ast.If) for node in nodes):
         yield f"the hook {item.name} skips every test"
 
 

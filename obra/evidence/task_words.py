@@ -13,6 +13,7 @@ _NEGATED = re.compile(
     r"stays?|remains?)\b|n't\b",
     re.IGNORECASE,
 )
+_FORBIDDEN = re.compile(r"\b(?:not|never|without|cannot|nor|no|avoid)\b|n't\b", re.IGNORECASE)
 _CHANGING = (
     r"(?:remov|delet|drop|rewrit|replac|updat|chang|adapt|adjust|renam|mov|skip|rework|migrat|convert|port|"
     r"clean|consolidat|merg|parametri[sz]|refactor|simplif|fix|correct|shorten|reduc|disabl|split|reorgani[sz]|"
@@ -48,6 +49,11 @@ def _allowing(text: str, pattern: re.Pattern[str]) -> bool:
 def allows_test_changes(text: str) -> bool:
     """Tell whether *text* asks to change, move or remove tests."""
     return _allowing(text, _CHANGES_TESTS)
+
+
+def forbids_test_changes(text: str) -> bool:
+    """Tell whether *text* says that tests stay as they are."""
+    return any(_CHANGES_TESTS.search(one) and _FORBIDDEN.search(one) for one in sentences(text))
 
 
 def allows_file_removal(text: str) -> bool:

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from obra.domain import CheckResult
 from obra.evidence.assertions import TestShape, asserting_helpers, shapes_of_tests
-from obra.evidence.findings import Work, objection
+from obra.evidence.findings import Work, objection, remark
 from obra.evidence.paths import shown
 from obra.evidence.python_check import Function
 from obra.evidence.python_source import PythonSource, body_of, functions_of, is_beside_tests, last_name, literal
-from obra.evidence.task_words import allows_test_changes, names
+from obra.evidence.task_words import allows_test_changes, forbids_test_changes, names
 
 NAME = "existing tests keep their force"
+_LONGEST = 300
 Tests = Mapping[tuple[str, str], TestShape]
 
 
@@ -22,15 +23,23 @@ def look(work: Work) -> Iterator[CheckResult]:
     """Yield an objection when tests that were there say less now, unless the task asks for that."""
     if allows_test_changes(work.task_text):
         return
-    if seen := list(_losses(work)):
-        expected = "the tests that were there to stay, none skipped and no assertion lost"
-        yield objection(NAME, expected, seen, kind="tests")
+    losses, changes = _compared(work)
+    expected = "the tests that were there to stay, none skipped and no assertion lost"
+    if changes and forbids_test_changes(work.task_text):
+        losses, expected = [*losses, *changes], "the tests that were there to stay as they are, as the task says"
+    if losses:
+        yield objection(NAME, expected, losses, kind="tests")
+    elif changes:
+        yield remark(NAME, "existing tests to expect what they did", changes, kind="tests")
 
 
-def _losses(work: Work) -> Iterator[str]:
+def _compared(work: Work) -> tuple[list[str], list[str]]:
+    """Return what existing tests lost, and which of them expect other constants of the same calls."""
+    losses: list[str] = []
+    changes: list[str] = []
     sources = [source for source in work.sources if is_beside_tests(source.path) and source.before]
     if not sources:
-        return
+        return losses, changes
     helpers = {
         name
         for source in work.sources
@@ -52,9 +61,12 @@ def _losses(work: Work) -> Iterator[str]:
             new = after.get((source.path, name)) or _moved(name, old, fresh)
             if new is None:
                 if not _is_replaced(old, fresh) and not _is_pointless(old, gone_names):
-                    yield f"{shown(source.path)}: {name} is gone"
+                    losses.append(f"{shown(source.path)}: {name} is gone")
             elif why := _loss(old, new):
-                yield f"{shown(source.path)}: {name} {why}"
+                losses.append(f"{shown(source.path)}: {name} {why}")
+            elif why := _other_expectation(old, new):
+                changes.append(f"{shown(source.path)}: {name} {why}")
+    return losses, changes
 
 
 def _loss(old: TestShape, new: TestShape) -> str:
@@ -65,6 +77,23 @@ def _loss(old: TestShape, new: TestShape) -> str:
     if not new.claims:
         return "asserts nothing any more" + (f" ({new.empty[0]})" if new.empty else "")
     return f"made {_comparisons(old.strength)} and makes {new.strength}"
+
+
+def _other_expectation(old: TestShape, new: TestShape) -> str:
+    """Return which call is expected to give another constant than before; or nothing."""
+    before, after = list(_constants(old)), list(_constants(new))
+    lost = {call: wanted for call, wanted in before if (call, wanted) not in after}
+    for call, wanted in after:
+        if call in lost and (call, wanted) not in before:
+            return f"expected {lost[call]} of {call} and now expects {wanted}"[:_LONGEST]
+    return ""
+
+
+def _constants(test: TestShape) -> Iterator[tuple[str, str]]:
+    for claim in test.claims:
+        compared = claim.test if isinstance(claim, ast.Assert) else None
+        if isinstance(compared, ast.Compare) and isinstance(compared.ops[0], ast.Eq):
+            yield ast.unparse(compared.left), ast.unparse(compared.comparators[0])
 
 
 def _comparisons(count: int) -> str:
