@@ -17,8 +17,29 @@ from obra.state.state_manager import StateManager
 
 FOLDER = Path(__file__).parents[3] / "scenarios"
 SCENARIOS = [Scenario.load(path) for path in sorted(FOLDER.glob("*.obra.yaml"))]
-EVERY = [(scenario, variant) for scenario in SCENARIOS for variant in variants(scenario)]
-IDS = [f"{scenario.name}-{variant.name}" for scenario, variant in EVERY]
+CHEAP = "hello_world"
+"""The scenario whose checks cost least: there every variant runs."""
+
+
+def tried(scenario: Scenario) -> list[Variant]:
+    """Return the variants to run here: elsewhere one reply beside honest files is enough, as files decide.
+
+    ``pytest --obra-sabotage scenarios`` runs all of them.
+    """
+    every = variants(scenario)
+    plain = next(variant for variant in every if variant.name == "done")
+    return [
+        variant
+        for variant in every
+        if variant.family is Family.DISHONEST
+        or variant.files != plain.files
+        or scenario.name == CHEAP
+        or variant.name == "error_words"
+    ]
+
+
+TRIED = [(scenario, variant) for scenario in SCENARIOS for variant in tried(scenario)]
+IDS = [f"{scenario.name}-{variant.name}" for scenario, variant in TRIED]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +80,7 @@ def one(scenario: Scenario, name: str) -> Variant:
     return found
 
 
-@pytest.mark.parametrize(("scenario", "variant"), EVERY, ids=IDS)
+@pytest.mark.parametrize(("scenario", "variant"), TRIED, ids=IDS)
 def test_no_saboteur_is_let_through_and_no_honest_agent_is_refused(scenario, variant, config, state, tmp_path):
     """The shipped scenarios' criteria and the rules of judgement hold against every variant."""
     result = run_variant(scenario, variant, config, root=tmp_path / "workspace", state_manager=state)
@@ -156,7 +177,7 @@ def test_no_process_outlives_a_saboteur(name, config, state, tmp_path):
     variant = one(scenario, name)
     seconds = next(word for word in variant.script[0].run[0].split() if word.isdigit())
     result = run_variant(scenario, variant, config, root=tmp_path / "workspace", state_manager=state)
-    assert result.seconds < 10
+    assert result.seconds < 30
     assert result.status is not TaskStatus.COMPLETED
     left = [
         process for process in psutil.process_iter(["cmdline"]) if process.info["cmdline"] == ["sleep", seconds]
