@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from obra.domain import ScriptStep
+from obra.replay.chat_completions import ChatCompletions
 from obra.replay.dialect import DEFAULT_MODEL, Dialect
+from obra.replay.generate_content import GenerateContent
 from obra.replay.messages import AnthropicMessages
 from obra.replay.model_server import ModelServer
 from obra.replay.responses_api import OpenAIResponses
@@ -31,6 +33,10 @@ class Door:
 
 _DOORS: Mapping[str, Door] = {
     "codex": Door(dialect=OpenAIResponses, path="/v1", model=DEFAULT_MODEL),
+    "gemini": Door(dialect=GenerateContent, model="gemini-2.5-flash"),  # named, so that it asks no router
+        dialect=GenerateContent, model="gemini-2.5-flash"
+    ),  # the name of any one: it asks no router then
+    "opencode": Door(dialect=ChatCompletions, path="/v1", model=DEFAULT_MODEL),
 }
 _CLAUDE_CODE = Door(dialect=AnthropicMessages)
 
