@@ -34,8 +34,6 @@ class Door:
 _DOORS: Mapping[str, Door] = {
     "codex": Door(dialect=OpenAIResponses, path="/v1", model=DEFAULT_MODEL),
     "gemini": Door(dialect=GenerateContent, model="gemini-2.5-flash"),  # named, so that it asks no router
-        dialect=GenerateContent, model="gemini-2.5-flash"
-    ),  # the name of any one: it asks no router then
     "opencode": Door(dialect=ChatCompletions, path="/v1", model=DEFAULT_MODEL),
 }
 _CLAUDE_CODE = Door(dialect=AnthropicMessages)
