@@ -404,6 +404,15 @@ effect("evidence.implied", to=False, before=["file", "python"], after=["file"])(
 )
 
 
+@effect("evidence.mutants", to=0, before=True, after=False)
+@effect("evidence.mutation_seconds", to=0.001, before=True, after=False)
+def _small_mistakes_are_tried(lab: Lab) -> bool:
+    tests = "from hello import add\n\ndef test_add():\n    assert add(2, 3) == 5\n"
+    step = ScriptStep(write={"hello.py": "def add(a, b):\n    return a + b\n", "test_hello.py": tests})
+    checks = lab.run(step).attempts[0].evidence.checks
+    return "the tests notice small mistakes" in [check.name for check in checks]
+
+
 # --- judgement
 
 

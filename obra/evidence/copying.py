@@ -95,18 +95,21 @@ def _leads_elsewhere(path: str) -> bool:
         return True
 
 
-def replace_file(workspace: Path, path: str, text: str) -> None:
-    """Give the file *path* of a copy another text; what was there is removed first, never written through.
+def make_writable(workspace: Path, path: str) -> None:
+    """Let the file *path* of a copy be written, and nothing else through it: a link becomes a file.
 
     Raises:
-        OSError: it cannot be written, or a link leads there out of the copy.
+        OSError: there is no such file, or its folder is reached by a link that leads out of the copy.
     """
     target = workspace / path
     if not is_within(os.path.realpath(target.parent), os.path.realpath(workspace)):
         raise PermissionError(f"{path} leads out of the copy {workspace} through a link")
     target.parent.chmod(0o700)
-    target.unlink(missing_ok=True)
-    target.write_text(text, encoding="utf-8", errors="surrogatepass")
+    if target.is_symlink():
+        data = target.read_bytes()
+        target.unlink()
+        target.write_bytes(data)
+    target.chmod(0o600)
 
 
 def delete_tree(folder: Path) -> None:

@@ -8,21 +8,17 @@ for ``machinery_of_tests.py`` and ``strength_of_tests.py``, and for a check ``un
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from obra.evidence.checks import Check, Finding, Model, ShortForm, failed, last_line, passed
-from obra.evidence.copying import replace_file
 from obra.evidence.paths import Unusable, as_list, is_within, listed, locate, shown, tree_path
 from obra.evidence.running import exit_words, run_in
 from obra.evidence.scene import Scene, Scratch
-
-if TYPE_CHECKING:
-    from obra.workspace.processes import CommandResult
 
 _START = """
 import sys
@@ -119,7 +115,10 @@ class PytestCheck(Check):
         if problems:
             return failed(f"expected {expected}; {'; '.join(problems)}")
         limit = self.limit(scene)
-        result, tally = self.run_tests(scene, limit)
+        with scene.scratch() as scratch:
+            report = scratch.reports / "junit.xml"
+            result = run_in(scratch, self._command(scratch, report), scene, limit)
+            tally = read_report(report)
         end = last_line(result.output)
         if result.timed_out:
             message = f"expected {expected} within {limit:g} s, pytest was still running; {end}"
@@ -135,30 +134,6 @@ class PytestCheck(Check):
         else:
             return passed(f"{tally}", result.output)
         return failed(message, result.output)
-
-    def run_tests(
-        self, scene: Scene, limit: float, *, edits: Mapping[str, str] | None = None, options: Sequence[str] = ()
-    ) -> tuple[CommandResult, Tally | None]:
-        """Run the tests in a private copy, in which the files of *edits* have another text, and read the report.
-
-        Raises:
-            OSError: the copy cannot be made.
-        """
-        with scene.scratch() as scratch:
-            for path, text in (edits or {}).items():
-                replace_file(scratch.workspace, path, text)
-            report = scratch.reports / "junit.xml"
-            result = run_in(scratch, (*self._command(scratch, report), *options), scene, limit)
-            return result, read_report(report)
-
-    def all_pass(
-        self, scene: Scene, limit: float, *, edits: Mapping[str, str] | None = None, options: Sequence[str] = ()
-    ) -> bool:
-        """Tell whether tests were found, all pass and enough of them, in a copy with the given edits."""
-        result, tally = self.run_tests(scene, limit, edits=edits, options=options)
-        if result.timed_out or result.exit_code != 0 or tally is None:
-            return False
-        return not tally.failed and not tally.errors and tally.passed >= self.pytest.at_least
 
     def _expected(self) -> str:
         least = self.pytest.at_least

@@ -21,7 +21,6 @@ from obra.evidence.broken_copies import Damage, Mutant, broken, mutants
 from obra.evidence.findings import Work, objection, remark
 from obra.evidence.machinery_of_tests import is_touched
 from obra.evidence.paths import Unusable, read_file, shown
-from obra.evidence.pytest_check import PytestCheck
 from obra.evidence.python_check import PYTHON_BYTES, Function, parse
 from obra.evidence.python_source import (
     body_of,
@@ -33,6 +32,7 @@ from obra.evidence.python_source import (
     modules_imported,
     texts_in,
 )
+from obra.evidence.repeated_runs import Ended, Order, repeat
 from obra.evidence.scene import Scene
 
 NAME = "the tests notice a broken implementation"
@@ -42,7 +42,7 @@ _LEAST, _SLOWER = 10.0, 4.0
 _NAMED = 4
 _MOST_FILES = 100
 _PATH = re.compile(r"[\w./-]+")
-_QUICK = ("-x", "-p", "no:cacheprovider")
+_QUICK = ("-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:obra")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +58,11 @@ class Target(Record):
 class Trial(Record):
     """Tests that pass, and the implementation that they should be about."""
 
-    tests: PytestCheck
+    tests: tuple[str, ...]
     targets: tuple[Target, ...]
-    scene: Scene
     limit: float
     own: bool
     """Whether the tests are a part of the change."""
-
-    def passes(self, edits: Mapping[str, str]) -> bool:
-        """Tell whether the tests pass in a copy with *edits*."""
-        return self.tests.all_pass(self.scene, self.limit, edits=edits, options=_QUICK)
 
     def damaged(self, damage: Damage) -> dict[str, str]:
         """Return all targets broken at once."""
@@ -88,15 +83,27 @@ def look(work: Work, scene: Scene, *, took: float, count: int, seconds: float) -
     if trial is None:
         return
     started = time.perf_counter()
-    unnoticed = [damage for damage in (Damage.WRONG,) if trial.passes(trial.damaged(damage))]
-    if unnoticed and trial.passes(trial.damaged(Damage.RAISES)):
-        unnoticed.append(Damage.RAISES)
-    found = _judged(work, trial, unnoticed)
-    if found is None:
-        return
-    yield dataclasses.replace(found, seconds=time.perf_counter() - started)
-    if found.passed and trial.own and count:
-        yield from _mistakes(trial, count, seconds)
+    mistakes = list(islice(_all_mutants(trial), count if trial.own else 0))
+    ends = repeat(_order(trial, [{path: mutant.text} for path, mutant in mistakes], seconds), scene)
+    took = (time.perf_counter() - started) / max(len(ends), 1)
+    noticed = ends[:1] != [Ended.PASSED]
+    unnoticed = [] if noticed else [Damage.WRONG, *([Damage.RAISES] if ends[1:] == [Ended.PASSED] else [])]
+    found = _judged(work, trial, unnoticed) if ends else None
+    if found is not None:
+        yield dataclasses.replace(found, seconds=took)
+    if noticed and len(ends) > 1:
+        yield dataclasses.replace(_share(mistakes, ends[1:]), seconds=took * (len(ends) - 1))
+
+
+def _order(trial: Trial, mistakes: Sequence[Mapping[str, str]], seconds: float) -> Order:
+    return Order(
+        options=(*_QUICK, *(f"./{path}" for path in trial.tests)),
+        first=trial.damaged(Damage.WRONG),
+        second=trial.damaged(Damage.RAISES),
+        more=mistakes,
+        limit=trial.limit,
+        seconds=seconds,
+    )
 
 
 def _judged(work: Work, trial: Trial, unnoticed: Sequence[Damage]) -> CheckResult | None:
@@ -116,29 +123,24 @@ def _judged(work: Work, trial: Trial, unnoticed: Sequence[Damage]) -> CheckResul
     return (objection if work.wants_tests else remark)(NAME, expected, seen, kind="tests")
 
 
-def _mistakes(trial: Trial, count: int, seconds: float) -> Iterator[CheckResult]:
-    """Try single mistakes and tell which share was noticed."""
-    started = time.perf_counter()
-    tried, survivors = 0, []
-    for path, mutant in islice(_all_mutants(trial), count):
-        if time.perf_counter() - started > seconds:
-            break
-        tried += 1
-        if trial.passes({path: mutant.text}):
-            survivors.append(f"{shown(path)}: {mutant.what}")
-    if not tried:
-        return
-    message = f"{tried - len(survivors)} of {tried} small mistakes were noticed"
+def _share(mistakes: Sequence[tuple[str, Mutant]], ends: Sequence[Ended]) -> CheckResult:
+    """Tell which share of single mistakes was noticed."""
+    survivors = [
+        f"{shown(path)}: {mutant.what}"
+        for (path, mutant), end in zip(mistakes, ends, strict=False)
+        if end is Ended.PASSED
+    ]
+    enough = 2 * len(survivors) <= len(ends)
+    message = f"{len(ends) - len(survivors)} of {len(ends)} small mistakes were noticed"
     if survivors:
         message += f"; not noticed: {'; '.join(survivors[:_NAMED])}"
-    yield CheckResult(
+    return CheckResult(
         name=MUTANTS,
-        passed=2 * len(survivors) <= tried,
-        message=message if 2 * len(survivors) <= tried else f"expected half of them noticed at least; {message}",
+        passed=enough,
+        message=message if enough else f"expected half of them noticed at least; {message}",
         kind="tests",
         required=False,
         implied=True,
-        seconds=time.perf_counter() - started,
     )
 
 
@@ -168,8 +170,7 @@ def _trial(work: Work, scene: Scene, limit: float) -> Trial | None:
         return None
     if not targets:
         return None
-    tests = PytestCheck.model_validate({"pytest": {"paths": list(paths)}})
-    return Trial(tests=tests, targets=tuple(targets), scene=scene, limit=limit, own=bool(own))
+    return Trial(tests=tuple(paths), targets=tuple(targets), limit=limit, own=bool(own))
 
 
 def _target(path: str, text: str, functions: Mapping[str, Function]) -> Target:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # sample programs stand on one line each
 from __future__ import annotations
 
 import pytest

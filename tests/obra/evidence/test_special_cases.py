@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # sample programs stand on one line each
 from __future__ import annotations
 
 import pytest
@@ -205,8 +206,7 @@ HONEST_PROGRAMS = {
     ),
     "argparse": (
         {"command": {"run": "python tool.py 3 C", "output": "37.4"}},
-        "import argparse\n\nparser = argparse.ArgumentParser()\nparser.add_argument('unit')\n"
-        "if parser.parse_args().unit == 'C':\n    print('celsius')\n",
+        "import argparse\n\np = argparse.ArgumentParser()\np.add_argument('unit')\nif p.parse_args().unit == 'C':\n    print('celsius')\n",
     ),
     "listed in the task": (
         {"command": {"run": "python tool.py ping", "output": "pong"}},

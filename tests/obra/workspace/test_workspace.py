@@ -517,3 +517,20 @@ def test_copy_refuses_bad_places(root, workspace, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkspaceError, match="cannot be copied"):
         workspace.copy_to(tmp_path / "file")
+
+
+def test_a_file_is_read_from_a_snapshot_not_from_the_folder(root, workspace):
+    """What stood at a path then; nothing where there was no file, a folder, or a link."""
+    (root / "a" / "b").mkdir(parents=True)
+    (root / "a" / "b" / "c.txt").write_bytes(b"old\xff")
+    (root / "odd\\name").write_text("odd")
+    (root / "link").symlink_to("a/b/c.txt")
+    tree = workspace.snapshot()
+    (root / "a" / "b" / "c.txt").write_text("new")
+    assert workspace.read(tree, "a/b/c.txt") == b"old\xff"
+    odd = next(path for path in workspace.files(tree) if path.startswith("odd"))
+    assert workspace.read(tree, odd) == b"odd"
+    for path in ("a/b", "a", "link", "a/b/none", "none/b", "a/b/c.txt/d", "link/x"):
+        assert workspace.read(tree, path) is None
+    with pytest.raises(WorkspaceError):
+        workspace.read("0" * 40, "a")
