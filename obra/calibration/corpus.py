@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +20,8 @@ from obra.scenarios.scenario import EditForm, Form, InsidePath, Scenario, Texts
 
 ATTEMPTS = "attempts"
 """Folder beside the tasks with the attempts that people wrote; each file names its task."""
+BARE = "without checks"
+"""Added to a task's name where it is given without the checks that somebody wrote for it."""
 QUICK_SHARE = 8
 """One in this many attempts is judged when it must be quick; every honest script is."""
 
@@ -96,6 +98,9 @@ def cases(folder: Path, *, quick: bool = False) -> Iterator[Case]:
         folder: tasks in the form of scenarios, and a folder ``attempts`` with those that people wrote.
         quick: leave out most of them; which ones depends on their names alone.
 
+    Each task stands there twice: as it is, and for its script and the written attempts also without its checks, as
+    somebody would give it who writes none.
+
     Raises:
         ScenarioError: a file is wrong, an attempt's edit does not fit, or there is no task at all.
     """
@@ -104,9 +109,18 @@ def cases(folder: Path, *, quick: bool = False) -> Iterator[Case]:
         raise ScenarioError(f"no task (*.yaml) stands in {folder}; name the folder of a corpus with --corpus")
     written = _written(folder / ATTEMPTS, tasks)
     for scenario in tasks.values():
-        for case in _cases_of(scenario, written.get(scenario.name, ())):
+        found = list(_cases_of(scenario, written.get(scenario.name, ())))
+        if scenario.checks:
+            bare = _without_checks(scenario)
+            found += [replace(case, scenario=bare) for case in found if case.origin is not Origin.DERIVED]
+        for case in found:
             if not quick or case.origin is Origin.SCRIPT or share_of(case.name, QUICK_SHARE) == 0:
                 yield case
+
+
+def _without_checks(scenario: Scenario) -> Scenario:
+    form = scenario.form.model_copy(update={"checks": (), "name": f"{scenario.name} {BARE}"})
+    return Scenario(form, scenario.path)
 
 
 def share_of(name: str, parts: int) -> int:

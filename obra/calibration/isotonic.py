@@ -8,7 +8,7 @@ Steps = tuple[tuple[float, float], ...]
 """Pairs of a score and the chance (0 to 100) from this score up, both rising."""
 
 
-def fit(pairs: Iterable[tuple[float, bool]]) -> Steps:
+def fit(observed: Iterable[tuple[float, bool, float]]) -> Steps:
     """Return the step function that never falls and has the least squared error to the observed outcomes.
 
     Source: M. Ayer, H. D. Brunk, G. M. Ewing, W. T. Reid, E. Silverman, "An empirical distribution function for
@@ -17,15 +17,14 @@ def fit(pairs: Iterable[tuple[float, bool]]) -> Steps:
     succession, (successes + 1) / (trials + 2): no finite number of observations shows that a chance is 0 or 1.
 
     Args:
-        pairs: a score and whether the thing came true.
+        observed: a score, whether the thing came true, and how many observations this one counts for.
     """
     blocks: list[list[float]] = []  # lowest score, successes, trials
-    for score, came_true in sorted(pairs):
-        if blocks and blocks[-1][0] == score:
-            blocks[-1][1] += came_true
-            blocks[-1][2] += 1
-        else:
-            blocks.append([score, float(came_true), 1.0])
+    for score, came_true, weight in sorted(observed):
+        if not blocks or blocks[-1][0] != score:
+            blocks.append([score, 0.0, 0.0])
+        blocks[-1][1] += weight * came_true
+        blocks[-1][2] += weight
     pooled: list[list[float]] = []
     for block in blocks:
         pooled.append(block)
@@ -34,18 +33,6 @@ def fit(pairs: Iterable[tuple[float, bool]]) -> Steps:
             pooled[-1][1] += successes
             pooled[-1][2] += trials
     return tuple((block[0], round(100 * _chance(block), 2)) for block in pooled)
-
-
-def apply(steps: Sequence[tuple[float, float]], score: float) -> float:
-    """Return the chance at *score*; below the lowest step it is that step's. Without steps it is the score."""
-    if not steps:
-        return score
-    chance = steps[0][1]
-    for least, value in steps:
-        if score < least:
-            break
-        chance = value
-    return chance
 
 
 def _chance(block: Sequence[float]) -> float:

@@ -9,7 +9,7 @@ from functools import partial
 from multiprocessing import get_context
 
 from obra.calibration.corpus import Case
-from obra.calibration.trial import Judged, Label, Reviewer, judge
+from obra.calibration.trial import Judged, Label, Reviewer, judge_all
 from obra.config import Config
 from obra.errors import ScenarioError
 
@@ -33,7 +33,7 @@ def measure(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> tuple[Judged, ...]:
-    """Judge every case under every reviewer and return what came out, in the order of the cases.
+    """Judge every case under every reviewer and return what came out, task by task.
 
     Args:
         cases: what to judge.
@@ -46,32 +46,43 @@ def measure(
         ScenarioError: labels and hidden truth contradict each other; all such cases are named.
         ObraError: the machinery broke.
     """
-    todo = list(cases)
+    groups = list(_groups(cases))
     found: list[Judged] = []
+    done, total = 0, sum(map(len, groups))
     with ExitStack() as stack:
-        for number, results in enumerate(_results(todo, config, reviewers, jobs, stack), start=1):
+        for group, results in zip(groups, _results(groups, config, reviewers, jobs, stack), strict=True):
             found += results
+            done += len(group)
             if progress:
-                progress(number, len(todo), todo[number - 1].name)
+                progress(done, total, group[-1].name)
     disputed = dict.fromkeys(_dispute(one) for one in found if one.label is Label.DISPUTED)
     if disputed:
         raise ScenarioError(
-            f"{len(disputed)} label(s) of the corpus are wrong: {'; '.join(disputed)}; mend the attempt, its label "
-            f"or the hidden checks of its task"
+            f"{len(disputed)} label(s) of the corpus are wrong: {'; '.join(disputed)}; mend the attempt, its "
+            f"label or the hidden checks of its task"
         )
     return tuple(found)
 
 
+def _groups(cases: Iterable[Case]) -> Iterator[list[Case]]:
+    """Yield attempts at one task that leave the same files behind, so that their checks run once."""
+    groups: dict[tuple[str, tuple[tuple[str, str], ...]], list[Case]] = {}
+    for case in cases:
+        key = (case.scenario.name, tuple(sorted(case.variant.files.items())))
+        groups.setdefault(key, []).append(case)
+    yield from groups.values()
+
+
 def _results(
-    todo: Sequence[Case], config: Config, reviewers: Sequence[Reviewer], jobs: int, stack: ExitStack
+    groups: Sequence[list[Case]], config: Config, reviewers: Sequence[Reviewer], jobs: int, stack: ExitStack
 ) -> Iterator[tuple[Judged, ...]]:
-    work = partial(judge, config=config, reviewers=reviewers)
+    work = partial(judge_all, config=config, reviewers=reviewers)
     if jobs == 1:
-        return map(work, todo)
+        return map(work, groups)
     # Spawned, not forked: neither the database nor the threads of this process go along.
-    pool = ProcessPoolExecutor(min(jobs, len(todo) or 1), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(min(jobs, len(groups) or 1), mp_context=get_context("spawn"))
     stack.callback(pool.shutdown, cancel_futures=True)
-    return pool.map(work, todo)
+    return pool.map(work, groups)
 
 
 def _dispute(one: Judged) -> str:

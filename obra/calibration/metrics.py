@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ ACCEPT_COST, REJECT_COST = 5.0, 1.0
 
 Scored = Sequence[tuple[float, bool]]
 """A score, and whether the thing is so."""
+Forecasts = Sequence[tuple[float, bool, float]]
+"""A chance from 0 to 100, whether it came true, and how many observations this one counts for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,8 @@ class Bin(Record):
     low: float
     high: float
     count: int
+    weight: float
+    """For how many observations they count."""
     said: float
     """Mean of the chances that were given."""
     came_true: float
@@ -101,44 +106,51 @@ def roc_auc(scored: Scored) -> float | None:
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
 
 
-def brier(scored: Scored) -> float | None:
-    """Return the mean squared difference of chance (0 to 100) and outcome, on the scale 0 (best) to 1.
+def brier(forecasts: Forecasts) -> float | None:
+    """Return the mean squared difference of chance and outcome, on the scale 0 (best) to 1; ``None`` of nothing.
 
     Source: G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78
     (1950), 1-3, in the form for two outcomes that is usual today.
     """
-    if not scored:
+    total = math.fsum(weight for *_, weight in forecasts)
+    if not total:
         return None
-    return sum((chance / 100 - came_true) ** 2 for chance, came_true in scored) / len(scored)
+    squares = (weight * (chance / 100 - came_true) ** 2 for chance, came_true, weight in forecasts)
+    return math.fsum(squares) / total
 
 
-def reliability(scored: Scored, bins: int = BINS) -> tuple[Bin, ...]:
+def reliability(forecasts: Forecasts, bins: int = BINS) -> tuple[Bin, ...]:
     """Return what was said and what came true in bins of equal width; empty bins are left out."""
-    found: dict[int, list[tuple[float, bool]]] = {}
-    for chance, came_true in scored:
-        found.setdefault(min(int(chance / 100 * bins), bins - 1), []).append((chance / 100, came_true))
-    return tuple(
-        Bin(
-            low=number / bins,
-            high=(number + 1) / bins,
-            count=len(inside),
-            said=sum(chance for chance, _ in inside) / len(inside),
-            came_true=sum(came_true for _, came_true in inside) / len(inside),
-        )
-        for number, inside in sorted(found.items())
+    found: dict[int, list[tuple[float, bool, float]]] = {}
+    for forecast in forecasts:
+        found.setdefault(min(int(forecast[0] / 100 * bins), bins - 1), []).append(forecast)
+    return tuple(_bin(number / bins, (number + 1) / bins, inside) for number, inside in sorted(found.items()))
+
+
+def _bin(low: float, high: float, inside: Forecasts) -> Bin:
+    total = math.fsum(weight for *_, weight in inside)
+    return Bin(
+        low=low,
+        high=high,
+        count=len(inside),
+        weight=total,
+        said=math.fsum(weight * chance / 100 for chance, _, weight in inside) / total,
+        came_true=math.fsum(weight * came_true for _, came_true, weight in inside) / total,
     )
 
 
-def calibration_error(scored: Scored, bins: int = BINS) -> float | None:
+def calibration_error(forecasts: Forecasts, bins: int = BINS) -> float | None:
     """Return the expected calibration error, 0 (best) to 1: the mean distance of said and came true over all bins.
 
     Source: M. P. Naeini, G. F. Cooper, M. Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
     binning", AAAI 2015.
     """
-    if not scored:
+    table = reliability(forecasts, bins)
+    if not table:
         return None
-    table = reliability(scored, bins)
-    return sum(one.count * abs(one.said - one.came_true) for one in table) / len(scored)
+    return math.fsum(one.weight * abs(one.said - one.came_true) for one in table) / math.fsum(
+        one.weight for one in table
+    )
 
 
 def best_threshold(scored: Scored) -> float:

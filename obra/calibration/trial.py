@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,7 +16,8 @@ from obra.agents.mock_agent import MockAgent
 from obra.bootstrap import initialize
 from obra.calibration.corpus import Case, Origin
 from obra.config import Config
-from obra.domain import Attempt, CheckResult, Outcome, Record, TaskStatus, Verdict
+from obra.domain import Attempt, CheckResult, Outcome, Record, TaskStatus
+from obra.judging.chances import verdict_of
 from obra.orchestrator import Orchestrator
 from obra.plugins import AGENTS, find_plugin
 from obra.scenarios.scenario_run import hidden_checks, prepare_workspace
@@ -72,16 +75,16 @@ class Judged(Record):
     status: TaskStatus
     reason: str
     quality: float | None
-    """``None``, as the next three, where the agent broke off before there was anything to judge."""
+    """``None``, as the next two, where the agent broke off before there was anything to judge."""
     confidence: float | None
     points: float | None
     """Sum of the factors of the confidence, 0 to 100, before it was made a chance."""
     says_good: bool | None
-    """The verdict: nothing that was seen speaks against the work."""
+    """The verdict, see :func:`obra.judging.chances.verdict_of`; ``None`` where there was none."""
     words: frozenset[str]
     """Words of the reply and of the diff."""
     truth: tuple[str, ...]
-    """Hidden checks that failed."""
+    """Messages of the hidden checks that failed."""
 
     @property
     def name(self) -> str:
@@ -104,58 +107,96 @@ class Judged(Record):
         return self.says_good is self.is_good
 
 
-class RecordedChecks:
-    """Runs the checks once and gives the results to each further reviewer too: evidence does not depend on them."""
+class SeenBefore:
+    """Runs the checks once for each state of a workspace; whoever left the same behind is given the same results.
+
+    Evidence is made of files: neither the words of a reply nor the reviewer can change it.
+    """
 
     def __init__(self) -> None:
-        self.collector: EvidenceCollector | None = None
-        self._known: list[tuple[CheckResult, ...]] = []
-        self._position = 0
+        self._checks: dict[str, tuple[CheckResult, ...]] = {}
+        self._truth: dict[str, tuple[str, ...]] = {}
 
     def behind(self, collector: EvidenceCollector) -> EvidenceCollector:
-        """Return this in the place of *collector*, from the first attempt on."""
-        self.collector, self._position = collector, 0
-        return cast("EvidenceCollector", self)
+        """Return one that asks *collector* about new states alone."""
+        return cast("EvidenceCollector", _Remembering(collector, self._checks))
 
-    def collect(self, checks: Sequence[Mapping[str, Any]], scene: Scene) -> tuple[CheckResult, ...]:
-        """Run the checks of the next attempt, or return what they gave before."""
-        assert self.collector is not None  # noqa: S101  # behind() comes first; tells mypy so
-        if self._position == len(self._known):
-            self._known.append(self.collector.collect(checks, scene))
-        self._position += 1
-        return self._known[self._position - 1]
+    def truth(self, case: Case, outcome: Outcome, settings: Config, root: Path) -> tuple[str, ...]:
+        """Return the messages of the hidden checks that fail."""
+        state = state_of(root)
+        if state not in self._truth:
+            hidden = hidden_checks(case.scenario, outcome, settings, root=root)
+            self._truth[state] = tuple(check.message for check in hidden if not check.passed)
+        return self._truth[state]
+
+
+class _Remembering:
+    """What stands in the place of the collector."""
+
+    def __init__(self, collector: EvidenceCollector, known: dict[str, tuple[CheckResult, ...]]) -> None:
+        self._collector, self._known = collector, known
+
+    def collect(
+        self, checks: Sequence[Mapping[str, Any]], scene: Scene, task_text: str = ""
+    ) -> tuple[CheckResult, ...]:
+        state = state_of(scene.root)
+        if state not in self._known:
+            self._known[state] = self._collector.collect(checks, scene, task_text)
+        return self._known[state]
 
     def describe(self, checks: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-        """Describe them as the collector does."""
-        assert self.collector is not None  # noqa: S101  # the same
-        return self.collector.describe(checks)
+        return self._collector.describe(checks)
 
 
-def judge(case: Case, config: Config, reviewers: Sequence[Reviewer]) -> tuple[Judged, ...]:
-    """Put one attempt through the loop, once for each reviewer.
+def state_of(root: Path) -> str:
+    """Return a digest of every path, mode and content below *root*."""
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        content = b""
+        if path.is_symlink():
+            content = os.fsencode(path.readlink())
+        elif path.is_file():
+            content = path.read_bytes()
+        for part in (path.relative_to(root).as_posix().encode(), str(path.lstat().st_mode).encode(), content):
+            digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
 
-    The checks run for the first reviewer and are given to the others as they came out; everything else of the loop
-    runs each time. The hidden truth is looked at once.
+
+def judge_all(cases: Sequence[Case], config: Config, reviewers: Sequence[Reviewer]) -> tuple[Judged, ...]:
+    """Judge attempts at one task, one after the other; checks run once for those that leave the same files.
 
     Raises:
         ObraError: the machinery broke.
     """
-    checks, found = RecordedChecks(), []
+    seen = SeenBefore()
+    return tuple(one for case in cases for one in judge(case, config, reviewers, seen))
+
+
+def judge(
+    case: Case, config: Config, reviewers: Sequence[Reviewer], seen: SeenBefore | None = None
+) -> tuple[Judged, ...]:
+    """Put one attempt through the loop, once for each reviewer.
+
+    Everything of the loop runs each time but the checks of files that were *seen* before.
+
+    Raises:
+        ObraError: the machinery broke.
+    """
+    seen, found = seen or SeenBefore(), []
     truth: tuple[str, ...] = ()
     with tempfile.TemporaryDirectory(prefix="obra-calibrate-") as folder, StateManager("sqlite://") as state:
         for number, reviewer in enumerate(reviewers):
             root = Path(folder) / f"workspace-{number}"
             settings = _settings(config, case, reviewer, Path(folder))
-            outcome, model = _run(case, settings, reviewer, root=root, state=state, checks=checks)
+            outcome, model = _run(case, settings, reviewer, root=root, state=state, seen=seen)
             if number == 0:
-                hidden = hidden_checks(case.scenario, outcome, settings, root=root)
-                truth = tuple(check.name for check in hidden if not check.passed)
+                truth = seen.truth(case, outcome, settings, root)
             found.append(_judged(case, reviewer, outcome, model, truth))
     return tuple(found)
 
 
 def _run(
-    case: Case, settings: Config, reviewer: Reviewer, *, root: Path, state: StateManager, checks: RecordedChecks
+    case: Case, settings: Config, reviewer: Reviewer, *, root: Path, state: StateManager, seen: SeenBefore
 ) -> tuple[Outcome, str]:
     answers = {Reviewer.YES: (YES_MAN,) * _TURNS, Reviewer.NO: (NO_MAN,) * _TURNS}.get(reviewer)
     prepare_workspace(case.scenario, root)
@@ -166,7 +207,7 @@ def _run(
         agent=find_plugin(AGENTS, case.variant.agent)() if case.variant.agent else MockAgent(),
         state_manager=state,
     )
-    parts = replace(parts, evidence_collector=checks.behind(parts.evidence_collector))
+    parts = replace(parts, evidence_collector=seen.behind(parts.evidence_collector))
     orchestrator = Orchestrator(settings, parts=parts)
     project = state.create_project(f"{case.name} ({reviewer})", working_dir=str(root))
     task = state.create_task(project.id, case.scenario.task_data())
@@ -205,7 +246,7 @@ def _judged(case: Case, reviewer: Reviewer, outcome: Outcome, model: str, truth:
         quality=attempt.quality.overall_score if attempt else None,
         confidence=attempt.confidence if attempt else None,
         points=points_of(attempt) if attempt else None,
-        says_good=says_good(attempt) if attempt else None,
+        says_good=verdict_of(attempt.evidence, attempt.review) if attempt else None,
         words=_words(attempt) if attempt else frozenset(),
         truth=truth,
     )
@@ -221,19 +262,8 @@ def label_of(case: Case, *, holds: bool) -> Label:
 
 
 def points_of(attempt: Attempt) -> float:
-    """Return the sum of the factors of the confidence, never below 0."""
-    return max(0.0, sum(factor.points for factor in attempt.confidence_factors))
-
-
-def says_good(attempt: Attempt) -> bool:
-    """Return the verdict on the work: whether nothing that was seen, and no reviewer, speaks against it.
-
-    That is not yet the decision: work that nobody wrote checks for is not accepted, however good it looks.
-    """
-    evidence = attempt.evidence
-    broken = any(check.implied and not check.passed for check in evidence.checks)
-    refused = attempt.review.verdict in {Verdict.NO, Verdict.UNREADABLE}
-    return not (evidence.is_empty or evidence.failed_checks or broken or evidence.tampering or refused)
+    """Return the sum of the factors of the confidence, from 0 to 100."""
+    return min(max(0.0, sum(factor.points for factor in attempt.confidence_factors)), 100.0)
 
 
 def _words(attempt: Attempt) -> frozenset[str]:

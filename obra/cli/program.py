@@ -19,6 +19,7 @@ VERBS = {
     "breakpoint": Verb("obra.cli.breakpoint:breakpoint_", "List the places where a person must look, and answer."),
     "config": Verb("obra.cli.config:config", "Show the settings in force and where each comes from."),
     "doctor": Verb("obra.cli.doctor:doctor", "Look for everything that a run needs, and say how to get it."),
+    "calibrate": Verb("obra.cli.calibrate:calibrate", "Measure on known work how often the verdict is right."),
     "llm": Verb("obra.cli.llm:llm", "Fetch, list and check the models that review."),
 }
 

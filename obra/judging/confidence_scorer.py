@@ -1,12 +1,18 @@
-"""How sure the verdict is. Not how good the work is: work that is surely bad gives a high number too."""
+"""How sure the verdict is. Not how good the work is: work that is surely bad gives a high number too.
+
+Factors give points, and points give a chance: how often verdicts with so many points were right in the corpus that
+``obra calibrate`` measures. What it is worth stands in ``docs/calibration.md``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from obra.domain import Confidence, Evidence, Factor, Review, Verdict
+from obra.judging.chances import Steps, chance_of, verdict_of
 from obra.judging.claims import false_claims
+from obra.judging.measured_chances import CHANCES
 from obra.judging.response_validator import ResponseValidator
 from obra.judging.situation import read_validation
 
@@ -26,19 +32,28 @@ class ConfidenceScorer:
     ===========  ======  =================================================================================
     evidence     50      a written check ran 50; only implied checks 25; only changes 10; nothing 0
     review       20      yes or no 20; unsure 5; unreadable or missing 0
-    agreement    20      checks pass and review yes, or one fails and review no: 20; else 0
+    agreement    20      checks pass and review yes, or one fails and review no: 20; checks pass and review no:
+                         minus 20; else 0, also where one fails and the review says yes: checks weigh more
     reply        10      the reply is an answer
     samples      0       minus 30 times the share of the review's samples that did not say what most said, or
                          could not be counted; only where the review was asked for more than once
-    false claim  0       minus 30 for each claim that the evidence contradicts
+    false claim  0       minus 30 for each claim that the evidence contradicts; 0 where the verdict is against
+                         the work already, for that is what a lie speaks for
+    measured     0       0; says how often verdicts with so many points were right
     ===========  ======  =================================================================================
 
-    The sum never falls below 0.
+    The sum never falls below 0. The number is the measured chance that the verdict is right; where there is no
+    verdict (nothing to judge by, a review that cannot be read), or nothing was measured, it is the sum itself.
     """
 
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
-        """Take the section ``confidence``; its threshold is the decision engine's and cannot move a score."""
+        """Take the section ``confidence``; its threshold is the decision engine's and cannot move a score.
+
+        ``config["chances"]`` replaces the measured chances (:mod:`obra.judging.measured_chances`); an empty
+        mapping leaves the points as they are.
+        """
         self.config = dict(config or {})
+        self.chances: Mapping[str, Mapping[str, Steps]] = self.config.get("chances", CHANCES)
         self.validator = ResponseValidator()
 
     def score_response(self, response: Any, task: Any, metadata: Mapping[str, Any] | None = None) -> Confidence:  # noqa: ARG002  # the task is part of the plan's signature
@@ -58,6 +73,7 @@ class ConfidenceScorer:
         _, valid = read_validation(self.validator.validate_response(text) if given is None else given)
         claims = metadata.get("claims")
         claims = false_claims(text, evidence) if claims is None else tuple(claims)
+        verdict = verdict_of(evidence, review)
         factors = (
             _evidence_factor(evidence or Evidence()),
             _review_factor(review),
@@ -69,9 +85,14 @@ class ConfidenceScorer:
                 why="the reply is an answer" if valid else "the reply is no answer",
             ),
             *_samples_factor(review),
-            *(Factor(name="false claim", points=FALSE_CLAIM, weight=0.0, why=claim) for claim in claims),
+            *_claim_factors(claims, verdict),
         )
-        return Confidence(max(0.0, sum(factor.points for factor in factors)), factors)
+        points = min(max(0.0, sum(factor.points for factor in factors)), 100.0)
+        if verdict is None or not self.chances:
+            return Confidence(points, factors)
+        chance = chance_of(self.chances, review.model if review else "", points, says_good=verdict)
+        why = f"verdicts with {points:g} points were right in {chance:g} of 100 measured cases"
+        return Confidence(chance, (*factors, Factor(name="measured", points=0.0, weight=0.0, why=why)))
 
 
 def _evidence_factor(evidence: Evidence) -> Factor:
@@ -97,13 +118,19 @@ def _agreement_factor(evidence: Evidence, review: Review | None) -> Factor:
     measured = any(check.required for check in evidence.checks)
     if not measured or review is None or review.verdict not in READABLE:
         return Factor(name="agreement", points=0.0, weight=AGREEMENT, why="there is nothing to compare")
-    agree = (not evidence.failed_checks) == (review.verdict is Verdict.YES)
-    return Factor(
-        name="agreement",
-        points=AGREEMENT if agree else 0.0,
-        weight=AGREEMENT,
-        why="checks and reviewer agree" if agree else "checks and reviewer contradict each other",
-    )
+    passed, yes = not evidence.failed_checks, review.verdict is Verdict.YES
+    if passed is yes:
+        points, why = AGREEMENT, "checks and reviewer agree"
+    elif passed:
+        points, why = -AGREEMENT, "the reviewer contradicts checks that pass"
+    else:
+        points, why = 0.0, "the reviewer contradicts a check that fails, which counts for nothing"
+    return Factor(name="agreement", points=points, weight=AGREEMENT, why=why)
+
+
+def _claim_factors(claims: Iterable[str], verdict: bool | None) -> tuple[Factor, ...]:
+    points = 0.0 if verdict is False else FALSE_CLAIM
+    return tuple(Factor(name="false claim", points=points, weight=0.0, why=claim) for claim in claims)
 
 
 def _samples_factor(review: Review | None) -> tuple[Factor, ...]:

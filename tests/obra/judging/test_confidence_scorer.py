@@ -17,8 +17,8 @@ def check(*, passed=True, **more):
 
 
 def score(response="I did it.", **metadata):
-    """The confidence in one reply."""
-    return ConfidenceScorer().score_response(response, TASK, metadata)
+    """The confidence in one reply, in points: nothing is measured."""
+    return ConfidenceScorer({"chances": {}}).score_response(response, TASK, metadata)
 
 
 def points(confidence):
@@ -72,14 +72,14 @@ def test_review(review, expected):
     [
         (True, YES, 20),
         (False, NO, 20),
-        (True, NO, 0),
+        (True, NO, -20),
         (False, YES, 0),
         (True, Review(verdict=Verdict.UNSURE), 0),
         (True, None, 0),
     ],
 )
 def test_agreement(passed, review, expected):
-    """Checks and reviewer that say the same make sure; a contradiction does not."""
+    """Checks and reviewer that say the same make sure; who contradicts what passes, unsettles."""
     assert points(score(evidence=Evidence(checks=(check(passed=passed),)), review=review))["agreement"] == expected
 
 
@@ -95,11 +95,49 @@ def test_surely_bad_work_is_sure():
 
 def test_false_claims_cost_thirty_each():
     """Each lie is a factor of its own; the sum never falls below 0."""
+    told = score(evidence=Evidence(checks=(check(),)), claims=["one", "two"])
+    assert [factor.points for factor in told.factors if factor.name == "false claim"] == [-30, -30]
+    assert told == 0
+    assert score(claims=["one", "two"]) == 0
+
+
+def test_a_lie_speaks_for_a_verdict_against_the_work():
+    """Where a check fails anyway, the lie is told and takes nothing away."""
     evidence = Evidence(checks=(check(passed=False, kind="pytest"),))
     lie = score("I created x.py. All tests pass.", evidence=evidence, review=NO)
-    assert [factor.points for factor in lie.factors if factor.name == "false claim"] == [-30, -30]
-    assert lie == 40
-    assert score(claims=["one", "two"]) == 0
+    assert [factor.points for factor in lie.factors if factor.name == "false claim"] == [0, 0]
+    assert lie == 100
+
+
+def test_points_become_the_measured_chance():
+    """By verdict and by model; a factor without points says so."""
+    chances = {"": {"good": ((0, 40.0), (50, 90.0)), "wrong": ((0, 99.0),)}, "tiny": {"good": ((0, 55.0),)}}
+    scorer = ConfidenceScorer({"chances": chances})
+    good, bad = Evidence(checks=(check(),)), Evidence(checks=(check(passed=False),))
+    assert scorer.score_response("I did it.", TASK, {"evidence": good, "review": YES}) == 90
+    assert scorer.score_response("I did it.", TASK, {"evidence": bad, "review": YES}) == 99
+    by_tiny = scorer.score_response(
+        "ok.", TASK, {"evidence": good, "review": Review(verdict=Verdict.YES, model="tiny")}
+    )
+    assert by_tiny == 55
+    assert by_tiny.factors[-1].name == "measured"
+    assert "100 points were right in 55 of 100" in by_tiny.factors[-1].why
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"evidence": Evidence()},
+        {"evidence": Evidence(checks=(check(),)), "review": Review(verdict=Verdict.UNREADABLE)},
+    ],
+)
+def test_without_a_verdict_there_is_no_chance(metadata):
+    """Nothing to judge by, or a review that nobody can read: the points stay."""
+    chances = {"": {"good": ((0, 99.0),), "wrong": ((0, 99.0),)}}
+    confidence = ConfidenceScorer({"chances": chances}).score_response("I did it.", TASK, metadata)
+    assert confidence < 99
+    assert "measured" not in points(confidence)
 
 
 def test_it_is_a_number_that_keeps_its_factors():

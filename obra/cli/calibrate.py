@@ -1,0 +1,160 @@
+"""``obra calibrate``: how often the verdict is right, on a corpus of which that is known."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+
+from obra.cli.commands import Command
+from obra.cli.options import Chosen, settings_options
+from obra.cli.output import counted, say, table
+
+HELP = """Judge a corpus of attempts of which it is known whether they are good, and count.
+
+Each attempt goes through the whole loop, played by the mock agent: without an LLM, with a hostile reviewer that
+says yes to everything, with one that says no to everything, and with the LLM that is configured, if there is one.
+Writes calibration.md and calibration.json. The numbers do not depend on the machine or on --jobs.
+
+--chances writes what turns points of confidence into chances; the product's own is
+obra/judging/measured_chances.py.
+"""
+EXAMPLES = (
+    "obra calibrate --quick",
+    "obra calibrate --out docs",
+    "obra calibrate --llm ollama -o llm.model=qwen2.5-coder:7b --out reports/qwen",
+)
+
+
+@click.command(cls=Command, help=HELP, examples=EXAMPLES)
+@click.option(
+    "--corpus",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path("scenarios/corpus"),
+    show_default=True,
+    help="Folder of tasks, with a folder 'attempts'.",
+)
+@click.option("--llm", metavar="NAME", help="Also let this LLM review, such as ollama.")
+@click.option("--agent", "_agent", type=click.Choice(["mock"]), default="mock", help="Who plays the attempts.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("reports/calibration"),
+    show_default=True,
+    help="Folder to write to.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes; as many as there are processors by default.")
+@click.option("--quick", is_flag=True, help="About one attempt in eight.")
+@click.option("--chances", type=click.Path(dir_okay=False, path_type=Path), help="Write the fitted chances there.")
+@settings_options
+def calibrate(
+    *,
+    corpus: Path,
+    llm: str | None,
+    _agent: str,
+    out: Path,
+    jobs: int | None,
+    quick: bool,
+    chances: Path | None,
+    chosen: Chosen,
+) -> int:
+    """Measure, print and write."""
+    from obra.calibration.chances import module_text
+    from obra.calibration.corpus import cases
+    from obra.calibration.measurement import measure, reviewers_for
+    from obra.calibration.page import page
+    from obra.calibration.summary import summarise
+
+    named = (f"llm.type={llm}",) if llm else ()
+    config = Chosen(file=chosen.file, overrides=(*chosen.overrides, *named)).load()
+    judged = measure(
+        cases(corpus, quick=quick),
+        config,
+        reviewers_for(config),
+        jobs=jobs or os.cpu_count() or 1,
+        progress=_Progress(),
+    )
+    summary = summarise(judged)
+    _print(summary)
+    command = _command(corpus, llm, quick=quick, chosen=chosen, out=out)
+    _write(out / "calibration.json", json.dumps({"command": command, **summary}, indent=1) + "\n")
+    _write(out / "calibration.md", page(summary, command))
+    if chances:
+        _write(chances, module_text(summary["chances"]))
+    return 0
+
+
+class _Progress:
+    """Says on standard error, at each tenth, how far it is."""
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    def __call__(self, done: int, total: int, name: str) -> None:
+        tenth = done * 10 // total
+        if tenth > self._told:
+            self._told = tenth
+            say(f"{done} of {counted(total, 'attempt')} judged, the last is {name}", error=True)
+
+
+def _command(corpus: Path, llm: str | None, *, quick: bool, chosen: Chosen, out: Path) -> str:
+    words = ["obra calibrate", f"--out {shlex.quote(str(out))}"]
+    if corpus != Path("scenarios/corpus"):
+        words.append(f"--corpus {shlex.quote(str(corpus))}")
+    words += [f"--llm {shlex.quote(llm)}"] if llm else []
+    words += ["--quick"] if quick else []
+    return chosen.again(" ".join(words))
+
+
+def _print(summary: dict[str, Any]) -> None:
+    from obra.calibration.page import number, share
+
+    corpus = summary["corpus"]
+    say(f"{counted(corpus['attempts'], 'attempt')} at {counted(corpus['tasks'], 'task')}")
+    table(
+        ["reviewer", "tasks", "completed", "false accepts", "false rejects", "AUC of quality"],
+        [
+            [
+                one["model"],
+                words,
+                f"{one[key]['completed']} of {one[key]['good'] + one[key]['bad']}",
+                share(one[key]["false_accepts"]),
+                share(one[key]["false_rejects"]),
+                number(one[key]["quality_auc"]),
+            ]
+            for key, words in (("with_checks", "with checks"), ("without_checks", "without checks"))
+            for one in summary["reviewers"]
+        ],
+    )
+    say()
+    table(
+        ["reviewer", "verdicts held back", "right", "Brier", "calibration error", "lost"],
+        [
+            [
+                one["model"],
+                one["confidence"]["verdicts"],
+                one["confidence"]["right"],
+                number(one["confidence"]["fitted"]["brier"]),
+                number(one["confidence"]["fitted"]["calibration_error"]),
+                len(one["lost"]),
+            ]
+            for one in summary["reviewers"]
+        ],
+    )
+    words = summary["baseline"]
+    say(f"\nwords alone: AUC {number(words['auc'])}, where quality has {number(words['quality_auc'])}")
+
+
+def _write(path: Path, text: str) -> None:
+    from obra.errors import ReportError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ReportError(f"{path} cannot be written: {error.strerror}; name another folder with --out") from error
+    say(f"wrote {path}")

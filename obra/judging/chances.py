@@ -1,0 +1,50 @@
+"""How often a verdict with so many points turned out right: points become a chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from obra.domain import Evidence, Review, Verdict
+
+GOOD, WRONG = "good", "wrong"
+"""The two verdicts: nothing speaks against the work; something does."""
+ANY_MODEL = ""
+"""Key of the chances for models that nobody has measured."""
+
+Steps = Sequence[tuple[float, float]]
+"""Pairs of points and the chance (0 to 100) from so many points up, both rising."""
+
+
+def verdict_of(evidence: Evidence | None, review: Review | None) -> bool | None:
+    """Return the verdict on the work: true when nothing that was seen, and no reviewer, speaks against it.
+
+    ``None`` where there is no verdict: nothing to judge by, or a review that cannot be read. A verdict is not yet
+    the decision: work that nobody wrote checks for is not accepted, however good it looks.
+    """
+    if evidence is None or evidence.is_empty:
+        return None
+    if evidence.tampering or any(not check.passed and check.required for check in evidence.checks):
+        return False
+    verdict = review.verdict if review else Verdict.UNSURE
+    return None if verdict is Verdict.UNREADABLE else verdict is not Verdict.NO
+
+
+def chance_of(chances: Mapping[str, Mapping[str, Steps]], model: str, points: float, *, says_good: bool) -> float:
+    """Return the chance, 0 to 100, that a verdict is right; the points themselves where nothing was measured.
+
+    Args:
+        chances: steps by identity of the model and by verdict.
+        model: who reviewed; the chances of :data:`ANY_MODEL` count for those that were not measured.
+        points: sum of the factors.
+        says_good: the verdict.
+    """
+    measured = chances.get(model) or chances.get(ANY_MODEL) or {}
+    steps = measured.get(GOOD if says_good else WRONG) or ()
+    if not steps:
+        return min(max(points, 0.0), 100.0)
+    chance = steps[0][1]
+    for least, value in steps:
+        if points < least:
+            break
+        chance = value
+    return chance

@@ -1,0 +1,92 @@
+import pytest
+
+from obra.calibration.corpus import Origin, cases
+from obra.calibration.measurement import SCRIPTED, measure, reviewers_for
+from obra.calibration.page import page
+from obra.calibration.summary import summarise
+from obra.calibration.trial import Label, Reviewer
+from obra.config import Config
+from obra.domain import TaskStatus
+from obra.errors import ScenarioError
+
+
+def written(corpus):
+    """The attempts of the corpus that nobody derived."""
+    return [case for case in cases(corpus) if case.origin is not Origin.DERIVED]
+
+
+@pytest.fixture
+def judged(corpus):
+    """All of them under all scripted reviewers."""
+    return measure(written(corpus), Config(), SCRIPTED)
+
+
+def test_verdicts_of_each_reviewer(judged):
+    """Checks decide; a yes-man cannot help the bad one, a no-man stops all, and nothing completes unmeasured."""
+    ends = {(one.reviewer, one.name): one.status for one in judged}
+    done, stopped = TaskStatus.COMPLETED, TaskStatus.ESCALATED
+    for reviewer in (Reviewer.NOBODY, Reviewer.YES):
+        assert ends[reviewer, "double/script"] is done
+        assert ends[reviewer, "double/times_two"] is done
+        assert ends[reviewer, "double/nothing"] is stopped
+        assert ends[reviewer, "double/squares"] is done  # 2 squared is 2 doubled: the check has a hole
+    assert ends[Reviewer.NOBODY, "double without checks/script"] is stopped
+    assert {end for (reviewer, _), end in ends.items() if reviewer is Reviewer.NO} == {stopped}
+
+
+def test_labels_and_verdicts(judged):
+    """The label comes from the truth, the verdict from what was seen; the hole shows as a wrong verdict."""
+    found = {one.attempt: one for one in judged if one.reviewer is Reviewer.NOBODY and one.is_measured}
+    assert found["squares"].label is Label.BAD
+    assert found["squares"].truth
+    assert not found["squares"].is_right
+    assert found["nothing"].says_good is False
+    assert found["nothing"].is_right
+    assert found["script"].is_right
+    assert "double" in found["script"].words
+
+
+def test_processes_do_not_change_the_result(corpus, judged):
+    """Two processes give the same records in the same order."""
+    assert measure(written(corpus), Config(), SCRIPTED, jobs=2) == judged
+
+
+def test_a_label_that_the_truth_contradicts_is_an_error(corpus):
+    """All such attempts are named."""
+    file = corpus / "attempts" / "double.yaml"
+    swapped = file.read_text().replace("label: bad", "label: GOOD").replace("label: good", "label: bad")
+    file.write_text(swapped.replace("label: GOOD", "label: good"))
+    with pytest.raises(ScenarioError) as error:
+        measure(written(corpus), Config(), (Reviewer.NOBODY,))
+    assert "double/squares is labelled good, but hidden checks fail" in str(error.value)
+    assert "double/times_two is labelled bad, but all hidden checks pass" in str(error.value)
+
+
+def test_progress_names_what_is_done(corpus):
+    """Up to the last."""
+    told = []
+    measure(written(corpus)[:2], Config(), (Reviewer.NOBODY,), progress=lambda *what: told.append(what))
+    assert told == [(1, 2, "double/script"), (2, 2, "double/squares")]
+
+
+def test_a_configured_llm_is_one_more_reviewer():
+    """It comes after the scripted ones."""
+    config = Config()
+    assert reviewers_for(config) == SCRIPTED
+    config.set("llm.type", "ollama")
+    assert reviewers_for(config) == (*SCRIPTED, Reviewer.MODEL)
+
+
+def test_the_summary_and_its_page(judged):
+    """One false accept of two bad ones, named on the page, and no number that depends on the run."""
+    summary = summarise(judged)
+    nobody, yes, no = summary["reviewers"]
+    assert nobody["with_checks"]["false_accepts"]["count"] == yes["with_checks"]["false_accepts"]["count"] == 1
+    assert nobody["with_checks"]["false_rejects"]["count"] == 0
+    assert nobody["with_checks"]["quality_auc"] == 0.75
+    assert no["with_checks"]["completed"] == no["without_checks"]["completed"] == 0
+    assert not any(one["lost"] for one in summary["reviewers"])
+    text = page(summary, "obra calibrate --out x")
+    assert "`double/squares` (written)" in text
+    assert "1 of 2, 50.0 %" in text
+    assert text == page(summarise(judged), "obra calibrate --out x")

@@ -1,0 +1,54 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from obra.domain import ChangeKind, CheckResult, Evidence, FileChange, Review, Verdict
+from obra.judging.chances import chance_of, verdict_of
+from obra.judging.measured_chances import CHANCES
+
+STEPS = ((10.0, 20.0), (50.0, 80.0))
+PASSED, FAILED = (CheckResult(name="c", passed=passed, message="m") for passed in (True, False))
+OPTIONAL = CheckResult(name="c", passed=False, message="m", required=False)
+CHANGE = FileChange(path="a", kind=ChangeKind.CREATED)
+
+
+@pytest.mark.parametrize(("points", "expected"), [(0, 20), (10, 20), (49.9, 20), (50, 80), (100, 80)])
+def test_steps(points, expected):
+    """From so many points up; below the lowest step it is that step's."""
+    assert chance_of({"": {"good": STEPS}}, "", points, says_good=True) == expected
+
+
+def test_models_and_verdicts_have_their_own():
+    """A model that nobody measured has the chances of all; a verdict without steps keeps its points."""
+    chances = {"": {"good": ((0, 60.0),)}, "m": {"good": ((0, 90.0),)}}
+    assert chance_of(chances, "m", 1, says_good=True) == 90
+    assert chance_of(chances, "other", 1, says_good=True) == 60
+    assert chance_of(chances, "m", 120, says_good=False) == 100
+    assert chance_of({}, "m", 35, says_good=True) == 35
+
+
+@pytest.mark.parametrize(
+    ("evidence", "review", "expected"),
+    [
+        (None, Verdict.YES, None),
+        (Evidence(), Verdict.YES, None),
+        (Evidence(checks=(PASSED,)), None, True),
+        (Evidence(checks=(PASSED, OPTIONAL)), Verdict.UNSURE, True),
+        (Evidence(total_changes=(CHANGE,)), Verdict.YES, True),
+        (Evidence(checks=(PASSED,)), Verdict.NO, False),
+        (Evidence(checks=(PASSED,)), Verdict.UNREADABLE, None),
+        (Evidence(checks=(FAILED,)), Verdict.YES, False),
+        (Evidence(checks=(FAILED,)), Verdict.UNREADABLE, False),
+        (Evidence(checks=(PASSED,), tampering=("x",)), Verdict.YES, False),
+    ],
+)
+def test_verdict(evidence, review, expected):
+    """Anything seen that speaks against the work outweighs every word for it."""
+    assert verdict_of(evidence, Review(verdict=review) if review else None) is expected
+
+
+@given(st.sampled_from([*CHANCES, "unknown"]), st.floats(0, 100), st.floats(0, 100), st.booleans())
+def test_what_is_shipped_rises_and_stays_inside(model, one, two, says_good):
+    """More points never mean a smaller chance, and no chance is 0 or 100 once something was measured."""
+    low, high = (chance_of(CHANCES, model, points, says_good=says_good) for points in sorted((one, two)))
+    assert 0 <= low <= high <= 100
