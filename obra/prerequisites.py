@@ -22,6 +22,8 @@ OLDEST_PYTHON = (3, 11)
 """As ``requires-python`` in pyproject.toml."""
 
 _GIT_SECONDS = 10.0
+_PROGRAMS = ("codex", "command", "gemini", "opencode")
+"""Agents of ours that look for their program, and nothing else, when they are initialized."""
 _LOGIN_PREFIXES = ("ANTHROPIC_", "CLAUDE_", "AWS_", "GOOGLE_")
 """Variables that can carry a login for Claude Code: its own, and those of the clouds that serve its models."""
 
@@ -144,6 +146,9 @@ def _agent(settings: Settings) -> Iterator[Prerequisite]:
         if settings.replay.mode == "off":
             yield _model_access(settings)
         return
+    if kind in _PROGRAMS:
+        yield _program(settings)
+        return
     yield Prerequisite(name=f"agent {kind}", found=f"{loaded.__module__}:{loaded.__qualname__}", ok=True)
     if kind == "claude_code_ssh":
         host = settings.agent.ssh.host
@@ -180,6 +185,20 @@ def _sandbox() -> Prerequisite:
         return Prerequisite(name="sandbox", found=bubblewrap(), ok=True)
     except WorkspaceError as error:
         return Prerequisite(name="sandbox", found="not usable", ok=False, cure=str(error))
+
+
+def _program(settings: Settings) -> Prerequisite:
+    """Let the agent find its program as it will in the run; a model is not asked."""
+    kind = settings.agent.type
+    agent = find_plugin(AGENTS, kind)()
+    try:
+        with tempfile.TemporaryDirectory(prefix="obra-prerequisites-") as folder:
+            agent.initialize({**settings.agent.options, "workspace_dir": folder})
+    except AgentUnavailable as error:
+        return Prerequisite(name=f"agent {kind}", found="not usable", ok=False, cure=str(error))
+    finally:
+        agent.cleanup()
+    return Prerequisite(name=f"agent {kind}", found=agent.identity, ok=True)
 
 
 def _model_access(settings: Settings) -> Prerequisite:

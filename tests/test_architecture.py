@@ -26,6 +26,7 @@ HOMES = {
     "httpx": ("obra/llm/", "obra/replay/"),
     "pexpect": ("obra/agents/",),
     "paramiko": ("obra/agents/", "obra/workspace/"),
+    "acp": ("obra/agents/",),
     "watchdog": ("obra/monitoring/",),
     "pygit2": ("obra/workspace/",),
     "psutil": ("obra/workspace/", "obra/state/", "obra/agents/"),

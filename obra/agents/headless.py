@@ -119,7 +119,7 @@ class HeadlessAgent:
             home, self._home = self._home, None
             self._settings = None
             if home is not None:
-                shutil.rmtree(home, onerror=_make_removable)
+                remove_folder(home)
 
     def _new_reader(self) -> TurnReader:
         raise NotImplementedError
@@ -141,7 +141,7 @@ class HeadlessAgent:
         reader = self._reader
         shown = f" On standard error: {errors}" if errors else ""
         if reader.failure:
-            kind = AgentUnavailable if _UNREACHABLE.search(reader.failure) and not reader.text else AgentCrashed
+            kind = AgentUnavailable if is_unreachable(reader.failure) and not reader.text else AgentCrashed
             return kind(f"{self.NAME} could not finish the turn: {reader.failure}{shown}")
         if not reader.is_complete or exit_code != 0:
             how = "did not end" if exit_code is None else f"ended with exit code {exit_code}"
@@ -271,9 +271,18 @@ def version_text(executable: str, *, seconds: float) -> str:
     return result.output.strip()
 
 
-def _make_removable(function: Callable[..., Any], path: str, _: object) -> None:
-    """Remove what the agent's tools left without write permission, such as module caches."""
-    Path(path).parent.chmod(0o700)
-    if not Path(path).is_symlink():
-        Path(path).chmod(0o700)
-    function(path)
+def is_unreachable(failure: str) -> bool:
+    """Tell a model API that cannot be used at all from other failures; *failure* is the program's own text."""
+    return bool(_UNREACHABLE.search(failure))
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a private folder, with what tools left in it without write permission, such as module caches."""
+
+    def make_removable(function: Callable[..., Any], path: str, _: object) -> None:
+        Path(path).parent.chmod(0o700)
+        if not Path(path).is_symlink():
+            Path(path).chmod(0o700)
+        function(path)
+
+    shutil.rmtree(folder, onerror=make_removable)
