@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
@@ -9,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from obra.config import AgentSettings, Config
-from obra.domain import ScriptStep
-from obra.errors import AgentUnavailable
+from obra.domain import CLIFault, Fault, ScriptStep
+from obra.errors import AgentUnavailable, ConfigError
 from obra.judging.breakpoint_manager import BreakpointManager
 from obra.judging.confidence_scorer import ConfidenceScorer
 from obra.judging.decision_engine import DecisionEngine
@@ -33,6 +34,7 @@ def initialize(
     llm: LLMPlugin | None = None,
     state_manager: Any | None = None,
     ask_about: Sequence[str] = (),
+    faults: Sequence[Fault] = (),
 ) -> Parts:
     """Make every part of the loop.
 
@@ -45,6 +47,7 @@ def initialize(
         llm: use this LLM instead of the configured one.
         state_manager: use this one; whoever made it closes it.
         ask_about: tools that the agent must ask about before each use, where it can.
+        faults: what goes wrong on purpose, where the agent or its model is played.
 
     Raises:
         ObraError: a setting, a plugin or the database is not usable.
@@ -89,7 +92,7 @@ def initialize(
         open_workspace=_workspace_opener(config),
         agent_session=(lambda _: nullcontext())
         if agent_is_ready
-        else session_opener(config, agent, script, ask_about),
+        else session_opener(config, agent, script, ask_about=ask_about, faults=faults),
         watch_files=_watcher(config),
     )
 
@@ -123,7 +126,9 @@ def session_opener(
     config: Config,
     agent: AgentPlugin,
     script: Sequence[ScriptStep] | None,
+    *,
     ask_about: Sequence[str] = (),
+    faults: Sequence[Fault] = (),
 ) -> Callable[[Path], AbstractContextManager[None]]:
     """Return what makes *agent* ready in a folder, with its model scripted when ``replay.mode`` asks for that."""
     settings = config.settings
@@ -138,14 +143,45 @@ def session_opener(
                 from obra.replay.dialects import server_for, settings_for
 
                 kind = settings.agent.type
-                server = stack.enter_context(server_for(kind, script or (), workspace=root))
+                server = stack.enter_context(server_for(kind, script or (), workspace=root, faults=faults))
                 given = {**given, **settings_for(kind, server)}
+                given = {**given, **stack.enter_context(_misbehaving(kind, script or (), faults))}
+            elif faults and settings.agent.type == "mock":
+                given = {**given, "faults": faults}
+            elif faults:
+                raise ConfigError(
+                    f"'faults:' are played to the mock agent and where the model is (replay.mode: script), and "
+                    f"the agent {settings.agent.type!r} has its own model; run it with --obra-agent=replay"
+                )
             given = {**given, **_confinement(settings.agent, agent)}
             stack.callback(agent.cleanup)
             agent.initialize(given)
             yield
 
     return agent_session
+
+
+@contextmanager
+def _misbehaving(kind: str, script: Sequence[ScriptStep], faults: Sequence[Fault]) -> Iterator[Mapping[str, Any]]:
+    """Give the settings that put a program which misbehaves in the agent's place, when *faults* ask for that.
+
+    Raises:
+        ConfigError: the agent is none that this program can stand in for.
+    """
+    wanted = {fault.prompt: fault.kind.value for fault in faults if isinstance(fault.kind, CLIFault)}
+    if not wanted:
+        yield {}
+        return
+    if kind != "claude_code_local":
+        raise ConfigError(
+            f"'faults:' asks for a command line that misbehaves, which can stand in for claude_code_local only, "
+            f"and the agent is {kind!r}; use --obra-agent=replay, or faults of the model"
+        )
+    from obra.replay.misbehaving_cli import install
+
+    steps = [{"say": step.say, "write": dict(step.write), "run": list(step.run)} for step in script]
+    with tempfile.TemporaryDirectory(prefix="obra-misbehaving-") as folder:
+        yield {"command": str(install(Path(folder), steps, wanted))}
 
 
 def _confinement(settings: AgentSettings, agent: AgentPlugin) -> Mapping[str, Any]:

@@ -198,6 +198,61 @@ class ScriptStep(Record):
     run: tuple[str, ...] = ()
 
 
+class ModelFault(StrEnum):
+    """What a model API does to people, on demand."""
+
+    RATE_LIMITED = "rate_limited"
+    """HTTP 429."""
+    OVERLOADED = "overloaded"
+    """HTTP 529."""
+    ERROR_EVENT = "error_event"
+    """HTTP 200, and then an error in the middle of the stream."""
+    STALLED = "stalled"
+    """The stream begins and then is silent, for ever."""
+    CUT = "cut"
+    """The connection ends in the middle of the stream, between two events."""
+    HALF_LINE = "half_line"
+    """The same, in the middle of a line."""
+    HUGE_TEXT = "huge_text"
+    """An answer of five million characters."""
+
+
+class CLIFault(StrEnum):
+    """What an agent's command line does to people, on demand."""
+
+    HANGS = "hangs"
+    """It answers, and then ends neither at the end of its input nor by SIGINT or SIGTERM."""
+    NO_RESULT = "no_result"
+    """It ends with exit code 0 and without the line that ends a turn."""
+    HALF_LINE = "half_line"
+    """The same, in the middle of that line."""
+    TWO_RESULTS = "two_results"
+    """A background task wakes it: a second result follows the first."""
+    HUGE_LINE = "huge_line"
+    """A line of five million characters."""
+    WRONG_EXIT_CODE = "wrong_exit_code"
+    """It answers, and ends at once with exit code 7."""
+    ORPHAN = "orphan"
+    """It answers, and a process of its own lives on in a session of its own."""
+    TOOL_REFUSED = "tool_refused"
+    """It calls itself successful, although a tool was refused."""
+    GARBAGE = "garbage"
+    """Lines that are no messages stand between those that are."""
+    DISK_FULL = "disk_full"
+    """It cannot write any more, and says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault(Record):
+    """Something that goes wrong at one prompt: the model's API or the agent's command line."""
+
+    kind: ModelFault | CLIFault
+    prompt: int = 1
+    """Number of the prompt in the session, from 1; a turn that is sent again is the next prompt."""
+    times: int | None = 1
+    """How many requests of that prompt suffer, for faults of the model; ``None`` means all of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermissionRequest(Record):
     """A tool call that the agent may not make without being told so."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from obra.config import Config
+    from obra.domain import Fault
     from obra.llm.local_llm_interface import LocalLLMInterface
     from obra.orchestrator import Orchestrator
     from obra.plugins import AgentPlugin, LLMPlugin
@@ -52,7 +53,18 @@ def obra_state(request: pytest.FixtureRequest, obra_config: Config) -> StateMana
 
 
 @pytest.fixture
-def obra_agent(request: pytest.FixtureRequest, obra_config: Config, obra_workspace: Path) -> Iterator[AgentPlugin]:
+def obra_faults(request: pytest.FixtureRequest) -> Sequence[Fault]:
+    """What goes wrong on purpose: the scenario's ``faults:``; define it anew to make something else go wrong."""
+    from pytest_obra.running import scenario_of
+
+    scenario = scenario_of(request)
+    return scenario.faults if scenario else ()
+
+
+@pytest.fixture
+def obra_agent(
+    request: pytest.FixtureRequest, obra_config: Config, obra_workspace: Path, obra_faults: Sequence[Fault]
+) -> Iterator[AgentPlugin]:
     """The agent, ready to take prompts in obra_workspace; ended and cleaned up after the test."""
     from obra.bootstrap import session_opener
     from obra.plugins import AGENTS, find_plugin
@@ -62,7 +74,8 @@ def obra_agent(request: pytest.FixtureRequest, obra_config: Config, obra_workspa
     agent: AgentPlugin = find_plugin(AGENTS, obra_config.settings.agent.type)()
     script = scenario.script if scenario else None
     ask_about = [rule.tool for rule in scenario.permissions] if scenario else ()
-    with session_opener(obra_config, agent, script, ask_about)(obra_workspace):
+    opened = session_opener(obra_config, agent, script, ask_about=ask_about, faults=obra_faults)
+    with opened(obra_workspace):
         yield agent
 
 

@@ -9,13 +9,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from obra.domain import Reply, ScriptStep, TurnLimits
-from obra.errors import AgentCrashed, AgentTimeout, AgentUnavailable, ScriptExhausted
+from obra.domain import CLIFault, Fault, ModelFault, Reply, ScriptStep, TurnLimits
+from obra.errors import AgentCrashed, AgentError, AgentTimeout, AgentUnavailable, ScriptExhausted
 from obra.events import AgentEvent, AgentEventKind, AgentEventSink
 
 NO_SCRIPT_REPLY = "I have no script, so I changed nothing."
 _RUN_SECONDS = 120.0
 _RUN_OUTPUT = 4_000
+
+
+_PASSES = frozenset(set(ModelFault) - {ModelFault.STALLED})
+"""The real agent asks again, so these only end its turn when they last."""
+_FATAL_BEFORE: Mapping[ModelFault | CLIFault, type[AgentError]] = {
+    **dict.fromkeys(_PASSES - {ModelFault.HUGE_TEXT}, AgentCrashed),
+    ModelFault.STALLED: AgentTimeout,
+}
+"""What ends a turn before anything is done, and how."""
+_FATAL_AFTER: Mapping[ModelFault | CLIFault, type[AgentError]] = dict.fromkeys(
+    (CLIFault.NO_RESULT, CLIFault.HALF_LINE, CLIFault.DISK_FULL), AgentCrashed
+)
+"""The same for what comes when the work is done."""
 
 
 class MockAgent:
@@ -31,9 +44,10 @@ class MockAgent:
         self._script = None if script is None else tuple(script)
         self._turn = 0
         self._root: Path | None = None
+        self._faults: tuple[Fault, ...] = ()
 
     def initialize(self, config: Mapping[str, Any]) -> None:
-        """Take ``workspace_dir`` (made when missing) and, when given, ``script``; begin at its first step.
+        """Take ``workspace_dir`` (made when missing) and, when given, ``script`` and ``faults``; begin anew.
 
         Raises:
             AgentUnavailable: no ``workspace_dir`` was given, or it cannot be made.
@@ -47,6 +61,7 @@ class MockAgent:
             raise AgentUnavailable(f"the workspace {root} cannot be made: {error.strerror}") from error
         if config.get("script") is not None:
             self._script = tuple(config["script"])
+        self._faults = tuple(config.get("faults") or ())
         self._root, self._turn = root, 0
 
     def is_healthy(self) -> bool:
@@ -72,8 +87,10 @@ class MockAgent:
         started = time.monotonic()
         tell = on_event or (lambda _: None)
         step = self._next_step()
+        self._suffer(_FATAL_BEFORE)
         self._change_files(step, tell)
         self._run(step, (limits or TurnLimits()).seconds, tell)
+        self._suffer(_FATAL_AFTER)
         tell(AgentEvent(kind=AgentEventKind.TEXT, text=step.say))
         tell(AgentEvent(kind=AgentEventKind.END))
         return Reply(
@@ -99,6 +116,18 @@ class MockAgent:
         step = self._script[self._turn]
         self._turn += 1
         return step
+
+    def _suffer(self, fatal: Mapping[ModelFault | CLIFault, type[AgentError]]) -> None:
+        """End the turn as the real agent would end it; what that one survives is not to be seen here.
+
+        Raises:
+            AgentError: a fault of this prompt is one that ends a turn.
+        """
+        for fault in self._faults:
+            error = fatal.get(fault.kind) if fault.prompt == self._turn else None
+            lasts = fault.times is None or fault.kind not in _PASSES
+            if error is not None and lasts:
+                raise error(f"fault on demand at prompt {self._turn}: {fault.kind}; see 'faults:' in the scenario")
 
     def _change_files(self, step: ScriptStep, tell: AgentEventSink) -> None:
         try:

@@ -126,6 +126,7 @@ def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, ch
         "script": scenario.script,
         "reviewer": scenario.reviewer,
         "permissions": scenario.permissions,
+        "faults": scenario.faults,
         "observers": [progress],
     }
     name = chosen.agent or config.settings.agent.type

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from obra.domain import ScriptStep
+from obra.domain import Fault, ScriptStep
 from obra.replay.chat_completions import ChatCompletions
 from obra.replay.dialect import DEFAULT_MODEL, Dialect
 from obra.replay.generate_content import GenerateContent
@@ -39,10 +39,12 @@ _DOORS: Mapping[str, Door] = {
 _CLAUDE_CODE = Door(dialect=AnthropicMessages)
 
 
-def server_for(agent_type: str, script: Sequence[ScriptStep], *, workspace: Path) -> ModelServer:
+def server_for(
+    agent_type: str, script: Sequence[ScriptStep], *, workspace: Path, faults: Sequence[Fault] = ()
+) -> ModelServer:
     """Return a server, not open yet, that plays *script* in the dialect of *agent_type*."""
     door = _DOORS.get(agent_type, _CLAUDE_CODE)
-    return ModelServer(script, workspace=workspace, dialect=door.dialect())
+    return ModelServer(script, workspace=workspace, dialect=door.dialect(), faults=faults)
 
 
 def settings_for(agent_type: str, server: ModelServer) -> dict[str, Any]:

@@ -54,6 +54,10 @@ class AnthropicMessages:
             return {"data": [model], "has_more": False}
         return {} if path in ("/", "/api/hello") else None
 
+    def prompt_number(self, request: Block) -> int:
+        """Return how many prompts the conversation holds; 0 for requests that are no part of one."""
+        return position(request.get("messages") or ())[0] if request.get("tools") else 0
+
     def answer(self, script: Sequence[ScriptStep], request: Block, workspace: str, read: ReadText) -> Block:
         """Return the content block; see :func:`answer`."""
         return answer(script, request, workspace, read)

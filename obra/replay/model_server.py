@@ -13,9 +13,10 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from obra.domain import ScriptStep
+from obra.domain import Fault, ScriptStep
 from obra.replay.acting import ScriptMismatch
 from obra.replay.dialect import DEFAULT_MODEL, Dialect
+from obra.replay.faults import FaultPlan, misbehave
 from obra.replay.messages import AnthropicMessages
 
 _POLL_SECONDS = 0.02  # how long close() may wait for the accepting thread
@@ -37,6 +38,7 @@ class ModelServer:
         workspace: Path,
         tokens: tuple[int, int] = (0, 0),
         dialect: Dialect | None = None,
+        faults: Sequence[Fault] = (),
     ) -> None:
         """Prepare to serve *script*; nothing listens yet.
 
@@ -45,11 +47,13 @@ class ModelServer:
             workspace: folder that the script's paths count from.
             tokens: input and output tokens that each answer reports; zero, since no model runs.
             dialect: the API to speak; none means Anthropic's.
+            faults: what shall go wrong; those of command lines are none of a server's.
         """
         self.dialect = dialect or AnthropicMessages()
         self.script = tuple(script)
         self.workspace = Path(workspace).absolute()
         self.tokens = tokens
+        self.plan = FaultPlan(faults, self.dialect)
         self._lock = threading.Lock()
         self._requests = 0
         self._error = ""
@@ -191,8 +195,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, request: Mapping[str, Any]) -> None:
         dialect = self.server.owner.dialect
+        fault = self.server.owner.plan.take(request)
         status, message = self.server.owner.respond(request)
-        if status == 200 and dialect.wants_stream(urlsplit(self.path).path, request):  # noqa: PLR2004  # HTTP's own
+        is_streamed = dialect.wants_stream(urlsplit(self.path).path, request)
+        if fault is not None and status == 200:  # noqa: PLR2004  # HTTP's own number
+            misbehave(self, fault, dialect, message, is_streamed=is_streamed)
+        elif status == 200 and is_streamed:  # noqa: PLR2004  # HTTP's own number
             self._send(status, dialect.event_stream(message), "text/event-stream")
         else:
             self._send_json(status, message)

@@ -6,10 +6,27 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from obra.documents import Document, DocumentError
-from obra.domain import Limits, PermissionAnswer, PermissionRule, ScriptStep, Trigger
+from obra.domain import (
+    CLIFault,
+    Fault,
+    Limits,
+    ModelFault,
+    PermissionAnswer,
+    PermissionRule,
+    ScriptStep,
+    Trigger,
+)
 from obra.errors import CheckError, ScenarioError
 from obra.evidence.collector import parse_check
 
@@ -127,6 +144,35 @@ class StepForm(Form):
         )
 
 
+class FaultForm(Form):
+    """Something that goes wrong on purpose, at one prompt.
+
+    Each rung plays it in its own way. In the replay rung the model's server does it to the real agent, or a
+    program that misbehaves stands in for that; the mock agent ends its turn as the real one would.
+    """
+
+    prompt: Annotated[int, Field(ge=1)] = 1
+    """Number of the prompt in the session; a turn that is sent again is the next prompt."""
+    model: ModelFault | None = None
+    """What the model API does."""
+    cli: CLIFault | None = None
+    """What the agent's command line does; then none of the scenario's turns runs the real one."""
+    times: Annotated[int, Field(ge=1)] | Literal["always"] = 1
+    """How many requests of that prompt suffer, for faults of the model."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> FaultForm:
+        if (self.model is None) == (self.cli is None):
+            raise ValueError("should have either 'model' or 'cli'")
+        return self
+
+    def fault(self) -> Fault:
+        """Return the fault as the rungs take it."""
+        kind = self.model or self.cli
+        assert kind is not None  # noqa: S101  # validated; tells mypy so
+        return Fault(kind=kind, prompt=self.prompt, times=None if self.times == "always" else self.times)
+
+
 class PermissionForm(Form):
     """An answer for when the agent asks whether it may use a tool. The first one that matches counts.
 
@@ -224,6 +270,8 @@ class ScenarioForm(Form):
     """What Obra itself may see and judges by."""
     script: tuple[StepForm, ...] | None = None
     """What the agent does: MockAgent acts it out, the replay server makes the real CLI do it."""
+    faults: tuple[FaultForm, ...] = ()
+    """What goes wrong on purpose."""
     permissions: tuple[PermissionForm, ...] = ()
     """What an agent that asks is answered; the mock agent never asks."""
     reviewer: tuple[ReviewForm | str, ...] | None = None
@@ -296,6 +344,11 @@ class Scenario:
     def script(self) -> tuple[ScriptStep, ...] | None:
         """The agent's script, or ``None`` when the file has none."""
         return None if self.form.script is None else tuple(form.step() for form in self.form.script)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What goes wrong on purpose."""
+        return tuple(form.fault() for form in self.form.faults)
 
     @property
     def permissions(self) -> tuple[PermissionRule, ...]:
