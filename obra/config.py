@@ -247,7 +247,18 @@ class WorkspaceSettings(Section):
     """Git object store of the snapshots; never the project's own repository."""
     ignore: tuple[str, ...] = (".git", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache")
     """Names of files and folders that are not part of the work, at any depth."""
-    guarded: tuple[str, ...] = (".claude", ".mcp.json", "CLAUDE.md")
+    guarded: tuple[str, ...] = (
+        ".claude",
+        ".mcp.json",
+        "CLAUDE.md",
+        "CLAUDE.local.md",
+        "AGENTS.md",
+        ".codex",
+        "GEMINI.md",
+        ".gemini",
+        ".opencode",
+        "opencode.json",
+    )
     """Paths that steer an agent; a change there is tampering."""
 
 
@@ -393,7 +404,7 @@ class Config:
         Raises:
             ConfigError: no such key, or not a legal value.
         """
-        self._apply(key, value, "Config.set")
+        self._apply(key, os.fspath(value) if isinstance(value, os.PathLike) else value, "Config.set")
 
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """Yield ``(key, value as YAML, origin)`` of every setting; secrets are masked."""

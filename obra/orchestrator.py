@@ -30,7 +30,14 @@ from obra.domain import (
     TaskStatus,
     Trigger,
 )
-from obra.errors import AgentError, AgentUnavailable, ObraError, ScriptExhausted, WorkspaceError
+from obra.errors import (
+    AgentError,
+    AgentUnavailable,
+    ConfigError,
+    ObraError,
+    ScriptExhausted,
+    WorkspaceError,
+)
 from obra.events import (
     AgentActed,
     AgentEvent,
@@ -294,10 +301,13 @@ class Orchestrator:
     # --- the steps that touch the world
 
     def _start(self, task_id: int, max_iterations: int | None) -> TaskRun:
+        if max_iterations is not None and max_iterations < 1:
+            raise ConfigError(f"max_iterations={max_iterations}: a run makes at least 1 attempt")
         task = self.state_manager.get_task(task_id)
         workspace = self._open_workspace(self._root_of(task))
         settings, limits = self.config.settings.orchestration, task.limits
         base = task.base_snapshot or workspace.snapshot()
+        repository = self._repository_at_base(task, workspace)
         task = self.state_manager.start_task(task_id, base_snapshot=base)
         attempts = list(self.state_manager.attempts(task_id)) if task.iterations else []
         asked = [
@@ -306,7 +316,7 @@ class Orchestrator:
         return TaskRun(
             task=task,
             workspace=workspace,
-            repository=workspace.git_state(),
+            repository=repository,
             attempts=attempts,
             iterations=max_iterations or limits.iterations or settings.max_iterations,
             retries_left=self.config.settings.agent.max_retries,
@@ -315,6 +325,17 @@ class Orchestrator:
             answer=_answer_to_last(asked, attempts),
             is_vague=_names_nothing(task) and not any(one.answer for one in asked),
         )
+
+    def _repository_at_base(self, task: Task, workspace: Workspace) -> str:
+        """Return the state of the workspace's own git repository when the task began, also in a later run."""
+        if task.base_snapshot:
+            kept = [
+                one["data"]["state"] for one in self.state_manager.events(task.id) if one["kind"] == _REPOSITORY
+            ]
+            return str(kept[-1]) if kept else ""
+        if state := workspace.git_state():
+            self.state_manager.record_event(task.id, _REPOSITORY, {"state": state})
+        return state
 
     def _root_of(self, task: Task) -> Path:
         project = self.state_manager.get_project(task.project_id)
@@ -365,15 +386,18 @@ class Orchestrator:
             self.agent.on_permission = self._desk.for_attempt(
                 self.state_manager, run.task.id, run.number, run.workspace.root
             )
+        earlier: AgentError | None = None
         while True:
             try:
                 with self._watch_files(run.workspace.root, touched):
                     return self.agent.send_prompt(
                         prompt, limits=run.turn_limits(self.config.settings), on_event=acted
                     )
-            except (AgentUnavailable, ScriptExhausted):
-                raise
+            except (AgentUnavailable, ScriptExhausted) as error:
+                # A script that ends because a broken turn used up its step is not the cause: that turn is.
+                raise (earlier or error) from error
             except AgentError as error:
+                earlier = error
                 if run.retries_left <= 0 or run.limit_passed():
                     raise
                 run.retries_left -= 1
@@ -392,7 +416,10 @@ class Orchestrator:
         from obra.workspace.repository_state import planted_hooks
 
         workspace, settings = run.workspace, self.config.settings.evidence
-        after = workspace.snapshot()
+        try:
+            after = workspace.snapshot()
+        except WorkspaceError as error:
+            return before, self._ruined(run, before, error)
         step = workspace.diff(before, after)
         total = step if before == run.task.base_snapshot else workspace.diff(run.task.base_snapshot, after)
         scene = Scene(
@@ -407,14 +434,37 @@ class Orchestrator:
         if checks and workspace.snapshot() != after:
             workspace.restore(after)
             checks = (*checks, _CHECKS_CHANGED_WORKSPACE)
-        known, run.repository = run.repository, workspace.git_state()
         return after, Evidence(
             changes=step.changes,
             total_changes=total.changes,
             patch=total.patch,
             checks=checks,
-            tampering=(*workspace.tampering(step.changes), *planted_hooks(known, run.repository)),
+            # Since the task began: what was planted stays a reason until it is gone, whoever tries again.
+            tampering=(
+                *workspace.tampering(total.changes),
+                *planted_hooks(run.repository, workspace.git_state()),
+            ),
             files=workspace.files(after),
+        )
+
+    def _ruined(self, run: TaskRun, before: str, error: WorkspaceError) -> Evidence:
+        """Put back a workspace that the agent removed or made unreadable, and hold that against it.
+
+        Raises:
+            WorkspaceError: it cannot be put back either.
+        """
+        root = run.workspace.root
+        if root.is_symlink():
+            root.unlink()
+        run.workspace.restore(before)
+        seen = "the workspace could not be looked at after the turn"
+        return Evidence(
+            tampering=(f"{seen}, and was put back: {error}",),
+            checks=tuple(
+                CheckResult(name=sentence, passed=False, message=f"expected that {sentence}; {seen}")
+                for sentence in self.evidence_collector.describe(run.task.checks)
+            ),
+            files=run.workspace.files(before),
         )
 
     def _record(self, attempt: Attempt) -> Attempt:
@@ -471,6 +521,9 @@ def _names_nothing(task: Task) -> bool:
     """Tell whether nothing in the task can be checked: no check, and no word that says what is wanted."""
     return not task.checks and not is_checkable((task.title, task.description, *task.acceptance))
 
+
+_REPOSITORY = "repository"
+"""Kind of the event that keeps the state of the workspace's own repository at a task's start."""
 
 _CHECKS_CHANGED_WORKSPACE = CheckResult(
     name="checks leave the workspace alone",

@@ -24,7 +24,7 @@ class TaskRun:
     task: Task
     workspace: Workspace
     repository: str
-    """State of the workspace's own git repository when it was last looked at."""
+    """State of the workspace's own git repository when the task began."""
     attempts: list[Attempt]
     iterations: int
     retries_left: int

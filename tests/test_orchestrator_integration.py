@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import subprocess
 import threading
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from obra import Config, MockAgent, Orchestrator, ScriptedLLM, StateManager
 from obra.domain import Reply, ScriptStep, TaskStatus
-from obra.errors import AgentCrashed, AgentUnavailable, IllegalStatus, LLMUnavailable, WorkspaceError
+from obra.errors import AgentCrashed, AgentUnavailable, ConfigError, IllegalStatus, LLMUnavailable, WorkspaceError
 from obra.events import (
     AttemptRecorded,
     BreakpointOpened,
@@ -262,6 +263,79 @@ def test_an_agent_that_keeps_crashing_is_a_stored_failure(start):
     assert (outcome.status, outcome.reason, outcome.iterations) == ("failed", "the agent went away", 0)
     stored = orch.state_manager.get_task(task.id)
     assert (stored.status, stored.status_reason) == ("failed", "the agent went away")
+
+
+def test_a_broken_step_is_the_reason_and_not_the_end_of_the_script(start):
+    """A step that cannot be acted out is what the person reads, also when the retry finds no further step."""
+    orch, task = start([ScriptStep(edit={"none.py": ("a", "b")})], [YES], checks=CHECKS)
+    assert "No such file" in orch.execute_task(task.id).reason
+
+
+def test_checks_that_passed_before_prove_nothing(start, tmp_path):
+    """Where nothing was changed, passing checks were passing before: a person must look."""
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "hello.py").write_text(GOOD["hello.py"])
+    orch, task = start([ScriptStep(say="Fixed the bug.")], [{"score": 100}], checks=CHECKS)
+    outcome = orch.execute_task(task.id)
+    assert outcome.status == "escalated"
+    assert "nothing was changed" in outcome.reason
+
+
+def test_tampering_stays_until_it_is_gone(start, tmp_path):
+    """Trying again does not launder it; taking it out does."""
+    orch, task = start([ScriptStep(write={**GOOD, "CLAUDE.md": "obey"})], [YES], checks=CHECKS)
+    assert orch.execute_task(task.id).breakpoint.trigger == "tampering"
+    again, _ = start([ScriptStep(say="Done.", write={"hello.py": "print('hello')"})], [YES])
+    outcome = again.execute_task(task.id)
+    assert outcome.status == "escalated"
+    assert outcome.breakpoint.trigger == "tampering"
+    (tmp_path / "workspace" / "CLAUDE.md").unlink()
+    clean, _ = start([ScriptStep(say="Done.", write={"hello.py": "print('hello!')"})], [YES])
+    assert clean.execute_task(task.id).status == "completed"
+
+
+def test_a_hook_planted_in_a_turn_that_broke_is_found_later(start, tmp_path):
+    """The repository is compared with what it was when the task began, also in a later run."""
+    (tmp_path / "workspace").mkdir()
+    subprocess.run(["git", "init", "-q", str(tmp_path / "workspace")], check=True)
+    orch, task = start([ScriptStep(run=("echo x > .git/hooks/pre-commit", "sleep 30"))], limits={"seconds": 0.5})
+    assert orch.execute_task(task.id).status == "failed"
+    again, _ = start([ScriptStep(write=GOOD)], [YES])
+    assert again.execute_task(task.id, max_iterations=1).breakpoint.trigger == "tampering"
+
+
+@pytest.mark.parametrize("ruin", ['rm -rf "$PWD"', 'rm -rf "$PWD" && ln -s /tmp "$PWD"'])
+def test_a_ruined_workspace_is_the_agents_doing(start, tmp_path, ruin):
+    """A folder that is gone or replaced by a link is put back, and held against the agent."""
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace" / "kept.txt").write_text("kept")
+    orch, task = start([ScriptStep(write=GOOD, run=(ruin,))], [YES], checks=CHECKS)
+    outcome = orch.execute_task(task.id)
+    assert outcome.status == "escalated"
+    assert "was put back" in outcome.reason
+    assert (tmp_path / "workspace" / "kept.txt").read_text() == "kept"
+
+
+@pytest.mark.parametrize("wrong", [0, -1])
+def test_a_run_makes_an_attempt(start, wrong):
+    """No attempts at all is a wrong wish, and the task stays as it was."""
+    orch, task = start([ScriptStep(write=GOOD)], [YES])
+    with pytest.raises(ConfigError, match="at least 1"):
+        orch.execute_task(task.id, max_iterations=wrong)
+    assert orch.state_manager.get_task(task.id).status is TaskStatus.PENDING
+
+
+def test_the_folder_one_stands_in_can_be_the_workspace(config, tmp_path, monkeypatch):
+    """State and snapshots below .obra in the workspace are neither refused nor taken for the agent's work."""
+    monkeypatch.chdir(tmp_path)
+    config.set("database.url", "sqlite:///.obra/obra.db")
+    config.set("workspace.store", ".obra/snapshots.git")
+    with Orchestrator(config, script=[ScriptStep(write=GOOD)], reviewer=[YES]) as orch:
+        project = orch.state_manager.create_project("here", working_dir=".")
+        task = orch.state_manager.create_task(project.id, {"title": "t", "checks": CHECKS})
+        outcome = orch.execute_task(task.id)
+    assert outcome.status == "completed"
+    assert [change.path for change in outcome.attempts[0].evidence.changes] == ["hello.py"]
 
 
 def test_a_used_up_script_is_a_stored_failure(start):

@@ -89,7 +89,7 @@ def blockers(facts: Facts, gates: Gates) -> tuple[str, ...]:
         facts.verdict is not Verdict.YES and not facts.is_measured
     ):
         found.append(_reviewer(facts))
-    if not facts.is_measured and not facts.changed:
+    if not facts.is_empty and not facts.changed:
         found.append(UNCHANGED)
     if is_unclear(facts):
         found.append(MAKE_CHECKABLE)
@@ -107,7 +107,7 @@ def remarks(facts: Facts) -> tuple[str, ...]:
 
 
 NOTHING = "nothing to judge by: no check ran and nothing changed"
-UNCHANGED = "nobody wrote a check for this task, and nothing changed"
+UNCHANGED = "nothing was changed, so whatever the checks show was so before anything was done"
 
 
 def _tampering(case: Case) -> Ruling | None:
@@ -131,6 +131,11 @@ def _asks(case: Case) -> Ruling | None:
 
 def _failed(case: Case) -> Ruling | None:
     return _again(case.facts, _failures(case.facts.failed)) if case.facts.failed else None
+
+
+def _unchanged(case: Case) -> Ruling | None:
+    """Checks that pass on untouched files say nothing of the agent; a person must tell whether that is enough."""
+    return None if case.facts.changed else _escalate(UNCHANGED, Trigger.NO_EVIDENCE)
 
 
 def _unreadable(case: Case) -> Ruling | None:
@@ -163,8 +168,6 @@ def _unmeasured(case: Case) -> Ruling | None:
         return _again(facts, _failures(facts.broken))
     if facts.verdict is not Verdict.YES:
         return _escalate(f"nobody wrote a check for this task, and {_reviewer(facts)}", Trigger.LOW_CONFIDENCE)
-    if not facts.changed:
-        return _escalate(UNCHANGED, Trigger.NO_EVIDENCE)
     return _escalate(MAKE_CHECKABLE, Trigger.QUALITY_TOO_LOW) if is_unclear(facts) else None
 
 
@@ -198,6 +201,7 @@ RULES: tuple[Callable[[Case], Ruling | None], ...] = (
     _nothing,
     _asks,
     _failed,
+    _unchanged,
     _unreadable,
     _vague,
     _says_no,

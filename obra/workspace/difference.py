@@ -16,8 +16,20 @@ if TYPE_CHECKING:
 _LARGEST = 4 << 20
 """Bytes of a file on either side beyond which its lines are not compared."""
 
-_ANY_FOLDER = frozenset({"claude.md", ".claude", ".mcp.json"})
-"""What Claude Code reads in every folder it visits, not only at the top."""
+_ANY_FOLDER = frozenset(
+    {
+        ".claude",
+        ".codex",
+        ".gemini",
+        ".mcp.json",
+        ".opencode",
+        "agents.md",
+        "claude.local.md",
+        "claude.md",
+        "gemini.md",
+    }
+)
+"""What agents read in every folder they visit, not only at the top."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +140,7 @@ def _cut(section: str, room: int) -> str:
 def tampering(changes: Sequence[FileChange], guarded: Sequence[str]) -> tuple[str, ...]:
     """Return a sentence for each change at or under a guarded path, renames from and to it too.
 
-    Guarded paths count from the top of the workspace; ``CLAUDE.md``, ``.claude`` and ``.mcp.json`` in any
+    Guarded paths count from the top of the workspace; the names that agents look for count in any
     folder. Case does not matter, because on some file systems it does not.
     """
     rules = [steps for path in guarded if (steps := _steps(path))]

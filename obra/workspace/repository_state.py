@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from pathlib import Path
 
+_RUNS_SOMETHING = re.compile(
+    rb"\s*(hookspath|fsmonitor|sshcommand|gitproxy|askpass|editor|pager|clean|smudge|process|textconv|command|cmd|"
+    rb"helper|program|driver|path|\w+\s*=\s*!)",
+    re.IGNORECASE,
+)
+"""Settings of git whose value is a program or a file of settings, and aliases that run one (git-config(1))."""
 _LARGEST = 16 << 20
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def repository_state(root: Path) -> str:
-    """Return four lines: HEAD, commit, and hashes of config and hooks; empty when there is no repository.
+    """Return HEAD, commit, and hashes of config, of programs it names, and of hooks; empty without repository.
 
-    Two states are equal when nothing of it changed; the lines tell which part did.
+    Each stands on a line. Two states are equal when nothing of it changed; the lines tell which part did.
     """
     git = root / ".git"
     try:
@@ -32,6 +39,7 @@ def repository_state(root: Path) -> str:
         "head": head,
         "commit": _commit(git, head.removeprefix("ref: ")) if head.startswith("ref: ") else head,
         "config": _hash(_read(git / "config")),
+        "programs": _programs(_read(git / "config")),
         "hooks": _hooks(git / "hooks"),
     }
     return "\n".join(f"{name}: {value}" for name, value in lines.items())
@@ -43,13 +51,21 @@ def planted_hooks(before: str, after: str) -> tuple[str, ...]:
     A commit, a branch and a setting such as ``user.name`` are an agent's good right; a hook is code that runs
     later, in the hands of whoever uses the repository next.
     """
+    known = _parts(before)
+    found = _parts(after)
+    changed = [name for name in ("hooks", "programs", "linked") if known.get(name, "") != found.get(name, "")]
+    places = {"hooks": ".git/hooks", "programs": "a program named in .git/config", "linked": "the place of .git"}
+    return tuple(f"{places[name]} changed: it is code that git runs by itself" for name in changed)
 
-    def hooks(state: str) -> str:
-        return "\n".join(line for line in state.splitlines() if line.startswith(("hooks: ", "linked: ")))
 
-    if hooks(before) in (hooks(after), hooks(after).removesuffix("hooks: ")):
-        return ()
-    return (".git/hooks changed: the agent planted or removed code that git runs by itself",)
+def _parts(state: str) -> dict[str, str]:
+    return dict(line.split(": ", 1) for line in state.splitlines() if ": " in line)
+
+
+def _programs(config: bytes) -> str:
+    """Return one hash of the settings that make git run something; empty when there is none."""
+    lines = [line.strip() for line in config.splitlines() if _RUNS_SOMETHING.match(line)]
+    return _hash(b"\n".join(lines)) if lines else ""
 
 
 def _commit(git: Path, name: str) -> str:

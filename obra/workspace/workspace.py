@@ -12,6 +12,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from obra.config import WorkspaceSettings
 from obra.domain import FileChange
 from obra.errors import WorkspaceError
 from obra.workspace.difference import WorkspaceDiff, compare, tampering
@@ -21,11 +22,13 @@ from obra.workspace.restoring import Restorer
 from obra.workspace.snapshot_store import FILE, FOLDER, PROGRAM, SnapshotStore
 from obra.workspace.walking import Walker, opened_root
 
-IGNORED = (".git", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache")
-GUARDED = (".claude", ".mcp.json", "CLAUDE.md")
+IGNORED = WorkspaceSettings().ignore
+GUARDED = WorkspaceSettings().guarded
 _FILES = (FILE, PROGRAM)
 _SHOWN = 300
 """Characters of a path or a reason in a message: an agent's paths may be very long."""
+ALWAYS_IGNORED = frozenset({".git", ".obra"})
+"""git cannot hold the one; the other is Obra's own state, where somebody works in the folder they started from."""
 
 
 class Workspace:
@@ -39,7 +42,7 @@ class Workspace:
     Attributes:
         root: the folder; a symlink in its place is refused, not followed.
         store: where the snapshots are.
-        ignore: names that are left out at any depth; ``.git`` always is.
+        ignore: names that are left out at any depth; ``.git`` and ``.obra`` always are.
         guarded: paths whose change is tampering.
     """
 
@@ -54,16 +57,18 @@ class Workspace:
         """Take the folder and the store.
 
         Raises:
-            WorkspaceError: the store lies inside the folder.
+            WorkspaceError: the store lies inside the folder, and not under a name that is left out.
         """
         parent = root.absolute().parent.resolve()  # the folder itself is not resolved: it may become a link
         self.root = parent / root.name if root.name not in ("", "..") else root.resolve()
         self.store = store
-        self.ignore = frozenset(ignore) | {".git"}
+        self.ignore = frozenset(ignore) | ALWAYS_IGNORED
         self.guarded = tuple(guarded)
-        if store.path.resolve().is_relative_to(self.root):
+        place = store.path.resolve()
+        if place.is_relative_to(self.root) and self.ignore.isdisjoint(place.relative_to(self.root).parts):
             raise WorkspaceError(
-                f"the snapshot store {store.path} lies in the workspace {self.root}; put it outside"
+                f"the snapshot store {store.path} lies in the workspace {self.root}; set workspace.store to a "
+                f"folder outside"
             )
         self._walker = Walker(self.root, store, self.ignore)
 
