@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -121,8 +122,9 @@ def syntax_problem(root: Path, path: str) -> str:
     return ""
 
 
+@lru_cache(maxsize=32)
 def parse(source: bytes, path: str) -> ast.Module:
-    """Return the syntax tree of *source*, in the encoding that it declares.
+    """Return the syntax tree of *source*, in the encoding that it declares; nobody changes it, it is shared.
 
     Raises:
         Unusable: it is not valid Python; the text names the line.

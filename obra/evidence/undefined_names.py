@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 
 from obra.domain import CheckResult
@@ -34,7 +35,27 @@ def look(work: Work) -> Iterator[CheckResult]:
         yield objection(NAME, "every name in changed Python files to be defined", seen)
 
 
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.comprehension, ast.Delete)
+_BUILT_IN = frozenset({*dir(builtins), "__file__", "__name__", "__doc__", "__package__", "__spec__", "__loader__"})
+
+
+def _is_plain(tree: ast.Module) -> bool:
+    """Tell at little cost that a file of a single scope uses only names that it binds, or Python does."""
+    used: set[str] = set()
+    bound = set(_BUILT_IN)
+    for node in ast.walk(tree):
+        if isinstance(node, _SCOPES):
+            return False
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+        elif isinstance(node, ast.alias):
+            bound.add((node.asname or node.name).partition(".")[0])
+    return used <= bound
+
+
 def _undefined(tree: ast.Module) -> list[tuple[str, int]]:
+    if _is_plain(tree):
+        return []
     from pyflakes.checker import Checker
     from pyflakes.messages import UndefinedName
 
