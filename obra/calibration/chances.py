@@ -9,10 +9,10 @@ from obra.calibration.corpus import BARE, share_of
 from obra.calibration.isotonic import Steps, fit
 from obra.calibration.metrics import Forecasts
 from obra.calibration.trial import Judged, Label, Reviewer
-from obra.judging.chances import GOOD, WRONG, chance_of
+from obra.judging.chances import chance_of, kind_of
 
 Chances = Mapping[str, Steps]
-"""For each verdict (GOOD and WRONG of :mod:`obra.judging.chances`) its step function."""
+"""For each kind of verdict (:func:`obra.judging.chances.kind_of`) its step function."""
 FITTED, HELD_BACK = 0, 1
 """The two halves: what is fitted to the one is reported on the other."""
 
@@ -44,13 +44,18 @@ def weights(judged: Sequence[Judged]) -> list[float]:
     return [len(judged) / (kinds * shares[one.is_good]) for one in judged]
 
 
+def kind(one: Judged) -> str:
+    """Return the kind of its verdict."""
+    return kind_of(says_good=bool(one.says_good), is_measured=one.is_measured)
+
+
 def fit_chances(judged: Iterable[Judged]) -> Chances:
-    """Fit one step function for each verdict, over all reviewers in *judged* alike."""
+    """Fit one step function for each kind of verdict, over all reviewers in *judged* alike."""
     known = with_verdict(judged)
-    found: dict[str, list[tuple[float, bool, float]]] = {GOOD: [], WRONG: []}
+    found: dict[str, list[tuple[float, bool, float]]] = {}
     for one, weight in zip(known, weights(known), strict=True):
-        found[GOOD if one.says_good else WRONG].append((one.points or 0.0, one.is_right, weight))
-    return {verdict: fit(observed) for verdict, observed in found.items()}
+        found.setdefault(kind(one), []).append((one.points or 0.0, one.is_right, weight))
+    return {name: fit(found[name]) for name in sorted(found)}
 
 
 def proposed(judged: Sequence[Judged]) -> dict[str, Chances]:
@@ -76,7 +81,7 @@ def forecasts(judged: Iterable[Judged], chances: Mapping[str, Chances] | None = 
         (
             one.confidence or 0.0
             if chances is None
-            else chance_of(chances, one.model, one.points or 0.0, says_good=bool(one.says_good)),
+            else chance_of(chances, one.model, kind(one), one.points or 0.0),
             one.is_right,
             weight,
         )

@@ -13,8 +13,8 @@ from obra.calibration.trial import Judged, Label, Reviewer, judge_all
 from obra.config import Config
 from obra.errors import ScenarioError
 
-SCRIPTED = (Reviewer.NOBODY, Reviewer.YES, Reviewer.NO)
-"""The reviewers that need no LLM."""
+SCRIPTED = (Reviewer.NOBODY, Reviewer.YES, Reviewer.YES_MODEL, Reviewer.NO)
+"""The reviewers that need no real LLM."""
 
 Progress = Callable[[int, int, str], None]
 """Called after each attempt with how many are done, how many there are, and its name."""

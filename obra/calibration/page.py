@@ -56,7 +56,7 @@ def _verdicts(reviewers: Sequence[Data]) -> Iterator[str]:
         (
             "without_checks",
             "Tasks without written checks",
-            "Here a rule asks for a reviewer's yes: without an LLM nothing can complete, and a person must look.",
+            "Here a rule asks for a reviewer's yes; without one a person must look. The yes-man is blind belief.",
         ),
     ):
         yield from (f"## {title}", "", *([remark, ""] if remark else []))

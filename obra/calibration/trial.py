@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from obra.agents.mock_agent import MockAgent
 from obra.bootstrap import initialize
 from obra.calibration.corpus import Case, Origin
+from obra.calibration.hostile_models import YesModel
 from obra.config import Config
 from obra.domain import Attempt, CheckResult, Outcome, Record, TaskStatus
 from obra.judging.chances import verdict_of
@@ -41,7 +42,9 @@ class Reviewer(StrEnum):
     NOBODY = "no LLM"
     """A script that is unsure of everything."""
     YES = "yes-man"
-    """Hostile: yes, score 100, to everything."""
+    """Hostile: yes, score 100, to everything; gives whole reviews, so that no trap can find it out."""
+    YES_MODEL = "yes-model"
+    """Hostile: a model that says yes to each question of the checklist."""
     NO = "no-man"
     """Hostile: no, score 0, to everything."""
     MODEL = "model"
@@ -204,6 +207,7 @@ def _run(
         settings,
         script=case.variant.script,
         reviewer=answers,
+        llm=YesModel() if reviewer is Reviewer.YES_MODEL else None,
         agent=find_plugin(AGENTS, case.variant.agent)() if case.variant.agent else MockAgent(),
         state_manager=state,
     )

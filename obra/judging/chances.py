@@ -8,6 +8,8 @@ from obra.domain import Evidence, Review, Verdict
 
 GOOD, WRONG = "good", "wrong"
 """The two verdicts: nothing speaks against the work; something does."""
+CHECKED, UNCHECKED = "checked", "unchecked"
+"""Whether somebody wrote checks for the task. What a verdict is worth depends on that more than on all else."""
 ANY_MODEL = ""
 """Key of the chances for models that nobody has measured."""
 
@@ -29,17 +31,27 @@ def verdict_of(evidence: Evidence | None, review: Review | None) -> bool | None:
     return None if verdict is Verdict.UNREADABLE else verdict is not Verdict.NO
 
 
-def chance_of(chances: Mapping[str, Mapping[str, Steps]], model: str, points: float, *, says_good: bool) -> float:
+def kind_of(*, says_good: bool, is_measured: bool) -> str:
+    """Return the name of a kind of verdict, such as ``good, checked``; each kind has steps of its own."""
+    return f"{GOOD if says_good else WRONG}, {CHECKED if is_measured else UNCHECKED}"
+
+
+def has_written_checks(evidence: Evidence) -> bool:
+    """Tell whether a required check that somebody wrote has run."""
+    return any(check.required and not check.implied for check in evidence.checks)
+
+
+def chance_of(chances: Mapping[str, Mapping[str, Steps]], model: str, kind: str, points: float) -> float:
     """Return the chance, 0 to 100, that a verdict is right; the points themselves where nothing was measured.
 
     Args:
-        chances: steps by identity of the model and by verdict.
+        chances: steps by identity of the model and by kind of verdict.
         model: who reviewed; the chances of :data:`ANY_MODEL` count for those that were not measured.
+        kind: as :func:`kind_of` gives it.
         points: sum of the factors.
-        says_good: the verdict.
     """
     measured = chances.get(model) or chances.get(ANY_MODEL) or {}
-    steps = measured.get(GOOD if says_good else WRONG) or ()
+    steps = measured.get(kind) or ()
     if not steps:
         return min(max(points, 0.0), 100.0)
     chance = steps[0][1]

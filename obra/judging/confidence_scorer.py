@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from obra.domain import Confidence, Evidence, Factor, Review, Verdict
-from obra.judging.chances import Steps, chance_of, verdict_of
+from obra.judging.chances import Steps, chance_of, has_written_checks, kind_of, verdict_of
 from obra.judging.claims import false_claims
 from obra.judging.measured_chances import CHANCES
 from obra.judging.response_validator import ResponseValidator
@@ -20,6 +20,7 @@ EVIDENCE, REVIEW, AGREEMENT, REPLY = 50.0, 20.0, 20.0, 10.0
 IMPLIED_ONLY, CHANGES_ONLY = 25.0, 10.0
 UNSURE = 5.0
 FALSE_CLAIM = -30.0
+CONTRADICTION = -40.0
 DISAGREEMENT = -30.0
 READABLE = frozenset({Verdict.YES, Verdict.NO})
 
@@ -33,7 +34,7 @@ class ConfidenceScorer:
     evidence     50      a written check ran 50; only implied checks 25; only changes 10; nothing 0
     review       20      yes or no 20; unsure 5; unreadable or missing 0
     agreement    20      checks pass and review yes, or one fails and review no: 20; checks pass and review no:
-                         minus 20; else 0, also where one fails and the review says yes: checks weigh more
+                         minus 40; else 0, also where one fails and the review says yes: checks weigh more
     reply        10      the reply is an answer
     samples      0       minus 30 times the share of the review's samples that did not say what most said, or
                          could not be counted; only where the review was asked for more than once
@@ -88,15 +89,16 @@ class ConfidenceScorer:
             *_claim_factors(claims, verdict),
         )
         points = min(max(0.0, sum(factor.points for factor in factors)), 100.0)
-        if verdict is None or not self.chances:
+        if verdict is None or evidence is None or not self.chances:
             return Confidence(points, factors)
-        chance = chance_of(self.chances, review.model if review else "", points, says_good=verdict)
-        why = f"verdicts with {points:g} points were right in {chance:g} of 100 measured cases"
+        kind = kind_of(says_good=verdict, is_measured=has_written_checks(evidence))
+        chance = chance_of(self.chances, review.model if review else "", kind, points)
+        why = f"verdicts of this kind with {points:g} points were right in {chance:g} of 100 cases"
         return Confidence(chance, (*factors, Factor(name="measured", points=0.0, weight=0.0, why=why)))
 
 
 def _evidence_factor(evidence: Evidence) -> Factor:
-    if any(check.required and not check.implied for check in evidence.checks):
+    if has_written_checks(evidence):
         points, why = EVIDENCE, "checks ran that were written for this task"
     elif evidence.checks:
         points, why = IMPLIED_ONLY, "only implied or optional checks ran"
@@ -122,7 +124,7 @@ def _agreement_factor(evidence: Evidence, review: Review | None) -> Factor:
     if passed is yes:
         points, why = AGREEMENT, "checks and reviewer agree"
     elif passed:
-        points, why = -AGREEMENT, "the reviewer contradicts checks that pass"
+        points, why = CONTRADICTION, "the reviewer contradicts checks that pass"
     else:
         points, why = 0.0, "the reviewer contradicts a check that fails, which counts for nothing"
     return Factor(name="agreement", points=points, weight=AGREEMENT, why=why)

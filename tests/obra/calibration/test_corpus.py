@@ -12,11 +12,11 @@ def test_a_task_gives_its_script_its_written_attempts_and_saboteurs(corpus):
     """Each with its label; script and written attempts stand there a second time, without the checks."""
     found = list(cases(corpus))
     names = [case.name for case in found]
-    assert names[:4] == ["double/script", "double/squares", "double/times_two", "double/nothing"]
+    assert names[:4] == ["doubling/script", "doubling/squares", "doubling/times_two", "doubling/nothing"]
     assert [case.is_good for case in found[:4]] == [True, False, True, False]
     assert {case.origin for case in found} == set(Origin)
     assert names[-4:] == [
-        f"double without checks/{name}" for name in ("script", "squares", "times_two", "nothing")
+        f"doubling without checks/{name}" for name in ("script", "squares", "times_two", "nothing")
     ]
     assert not any(case.is_measured for case in found[-4:])
 
@@ -33,22 +33,22 @@ def test_quick_is_a_part_and_always_the_same(corpus):
     quick, all_of_it = [[case.name for case in cases(corpus, quick=short)] for short in (True, False)]
     assert quick == [case.name for case in cases(corpus, quick=True)]
     assert set(quick) < set(all_of_it)
-    assert "double/script" in quick
+    assert "doubling/script" in quick
     assert [share_of("parse_duration", 2), share_of("lru_cache", 2)] == [0, 1]
 
 
 @pytest.mark.parametrize(
     ("task", "attempt", "complaint"),
     [
-        ("task: triple", "name: a, label: bad", "there is no task 'triple'; known are double"),
-        ("task: double", "name: a, label: fine", "label"),
-        ("task: double", "label: bad", "name"),
+        ("task: triple", "name: a, label: bad", "there is no task 'triple'; known are doubling"),
+        ("task: doubling", "name: a, label: fine", "label"),
+        ("task: doubling", "label: bad", "name"),
         (
-            "task: double",
+            "task: doubling",
             "name: a, label: bad, edit: {double.py: [{find: z, replace: y}]}",
             "'z' does not stand in double.py",
         ),
-        ("task: double", "name: liar, label: bad", "two attempts are called 'liar'"),
+        ("task: doubling", "name: liar, label: bad", "two attempts are called 'liar'"),
     ],
 )
 def test_a_wrong_file_of_attempts_is_named(corpus, task, attempt, complaint):

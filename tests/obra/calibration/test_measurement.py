@@ -15,23 +15,18 @@ def written(corpus):
     return [case for case in cases(corpus) if case.origin is not Origin.DERIVED]
 
 
-@pytest.fixture
-def judged(corpus):
-    """All of them under all scripted reviewers."""
-    return measure(written(corpus), Config(), SCRIPTED)
-
-
 def test_verdicts_of_each_reviewer(judged):
-    """Checks decide; a yes-man cannot help the bad one, a no-man stops all, and nothing completes unmeasured."""
+    """Checks decide; no yes helps the bad one, a yes to the trap is found out, a no stops all."""
     ends = {(one.reviewer, one.name): one.status for one in judged}
     done, stopped = TaskStatus.COMPLETED, TaskStatus.ESCALATED
     for reviewer in (Reviewer.NOBODY, Reviewer.YES):
-        assert ends[reviewer, "double/script"] is done
-        assert ends[reviewer, "double/times_two"] is done
-        assert ends[reviewer, "double/nothing"] is stopped
-        assert ends[reviewer, "double/squares"] is done  # 2 squared is 2 doubled: the check has a hole
-    assert ends[Reviewer.NOBODY, "double without checks/script"] is stopped
-    assert {end for (reviewer, _), end in ends.items() if reviewer is Reviewer.NO} == {stopped}
+        assert ends[reviewer, "doubling/script"] is done
+        assert ends[reviewer, "doubling/times_two"] is done
+        assert ends[reviewer, "doubling/nothing"] is stopped
+        assert ends[reviewer, "doubling/squares"] is done  # 2 squared is 2 doubled: the check has a hole
+    assert ends[Reviewer.NOBODY, "doubling without checks/script"] is stopped
+    for reviewer in (Reviewer.YES_MODEL, Reviewer.NO):
+        assert {end for (who, _), end in ends.items() if who is reviewer} == {stopped}
 
 
 def test_labels_and_verdicts(judged):
@@ -58,15 +53,15 @@ def test_a_label_that_the_truth_contradicts_is_an_error(corpus):
     file.write_text(swapped.replace("label: GOOD", "label: good"))
     with pytest.raises(ScenarioError) as error:
         measure(written(corpus), Config(), (Reviewer.NOBODY,))
-    assert "double/squares is labelled good, but hidden checks fail" in str(error.value)
-    assert "double/times_two is labelled bad, but all hidden checks pass" in str(error.value)
+    assert "doubling/squares is labelled good, but hidden checks fail" in str(error.value)
+    assert "doubling/times_two is labelled bad, but all hidden checks pass" in str(error.value)
 
 
 def test_progress_names_what_is_done(corpus):
     """Up to the last."""
     told = []
     measure(written(corpus)[:2], Config(), (Reviewer.NOBODY,), progress=lambda *what: told.append(what))
-    assert told == [(1, 2, "double/script"), (2, 2, "double/squares")]
+    assert told == [(1, 2, "doubling/script"), (2, 2, "doubling/squares")]
 
 
 def test_a_configured_llm_is_one_more_reviewer():
@@ -80,13 +75,14 @@ def test_a_configured_llm_is_one_more_reviewer():
 def test_the_summary_and_its_page(judged):
     """One false accept of two bad ones, named on the page, and no number that depends on the run."""
     summary = summarise(judged)
-    nobody, yes, no = summary["reviewers"]
+    nobody, yes, found_out, no = summary["reviewers"]
     assert nobody["with_checks"]["false_accepts"]["count"] == yes["with_checks"]["false_accepts"]["count"] == 1
     assert nobody["with_checks"]["false_rejects"]["count"] == 0
     assert nobody["with_checks"]["quality_auc"] == 0.75
+    assert found_out["with_checks"]["completed"] == found_out["without_checks"]["completed"] == 0
     assert no["with_checks"]["completed"] == no["without_checks"]["completed"] == 0
     assert not any(one["lost"] for one in summary["reviewers"])
     text = page(summary, "obra calibrate --out x")
-    assert "`double/squares` (written)" in text
+    assert "`doubling/squares` (written)" in text
     assert "1 of 2, 50.0 %" in text
     assert text == page(summarise(judged), "obra calibrate --out x")

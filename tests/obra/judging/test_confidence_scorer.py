@@ -72,7 +72,7 @@ def test_review(review, expected):
     [
         (True, YES, 20),
         (False, NO, 20),
-        (True, NO, -20),
+        (True, NO, -40),
         (False, YES, 0),
         (True, Review(verdict=Verdict.UNSURE), 0),
         (True, None, 0),
@@ -111,7 +111,10 @@ def test_a_lie_speaks_for_a_verdict_against_the_work():
 
 def test_points_become_the_measured_chance():
     """By verdict and by model; a factor without points says so."""
-    chances = {"": {"good": ((0, 40.0), (50, 90.0)), "wrong": ((0, 99.0),)}, "tiny": {"good": ((0, 55.0),)}}
+    chances = {
+        "": {"good, checked": ((0, 40.0), (50, 90.0)), "wrong, checked": ((0, 99.0),)},
+        "tiny": {"good, checked": ((0, 55.0),)},
+    }
     scorer = ConfidenceScorer({"chances": chances})
     good, bad = Evidence(checks=(check(),)), Evidence(checks=(check(passed=False),))
     assert scorer.score_response("I did it.", TASK, {"evidence": good, "review": YES}) == 90
@@ -134,7 +137,7 @@ def test_points_become_the_measured_chance():
 )
 def test_without_a_verdict_there_is_no_chance(metadata):
     """Nothing to judge by, or a review that nobody can read: the points stay."""
-    chances = {"": {"good": ((0, 99.0),), "wrong": ((0, 99.0),)}}
+    chances = {"": dict.fromkeys(("good, checked", "wrong, checked", "wrong, unchecked"), ((0, 99.0),))}
     confidence = ConfidenceScorer({"chances": chances}).score_response("I did it.", TASK, metadata)
     assert confidence < 99
     assert "measured" not in points(confidence)
