@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from acp.client.connection import ClientSideConnection
     from acp.connection import StreamEvent
 
-_END_OF_INPUT_SECONDS = 2.0
+_END_OF_INPUT_SECONDS = 0.5
 _LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 2.0))
 _SHOWN_ERRORS = 1000
 

@@ -53,7 +53,7 @@ class CommandAgent(HeadlessAgent):
             words = shlex.split(settings.command)
         except ValueError as error:
             raise AgentUnavailable(
-                f"agent.options.command is no command line ({error}): {settings.command}"
+                f"agent.options.command is no command line ({error}): {settings.command}; mend its quotes"
             ) from error
         if not words:
             raise AgentUnavailable(

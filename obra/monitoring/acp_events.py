@@ -88,7 +88,7 @@ class ACPEvents(TurnReader):
             return
         tool = tool_of(update)
         path = next((str(mapping(one).get("path", "")) for one in sequence(update.get("locations"))), "")
-        kind = AgentEventKind.FILE_EDIT if update.get("kind") in _EDITS else AgentEventKind.TOOL_CALL
+        kind = AgentEventKind.FILE_EDIT if str(update.get("kind")) in _EDITS else AgentEventKind.TOOL_CALL
         yield event_of(kind, f"{tool}: {plain(update.get('title'))}", tool=tool, path=path)
 
     def known_call(self, call: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -104,15 +104,10 @@ class ACPEvents(TurnReader):
             yield event_of(AgentEventKind.ERROR, self.failure)
         elif reason := result.get("stopReason"):
             if usage := mapping(result.get("usage")):
-                yield self._count(
-                    tokens_in=sum(
-                        count_of(usage.get(key))
-                        for key in ("inputTokens", "cachedReadTokens", "cachedWriteTokens")
-                    ),
-                    tokens_out=count_of(usage.get("outputTokens")),
-                )
+                tokens_in = sum(count_of(usage.get(key)) for key in _TOKENS_IN)
+                yield self._count(tokens_in=tokens_in, tokens_out=count_of(usage.get("outputTokens")))
             self.is_complete = True
-            self.limit = str(reason) if reason in _LIMITS else self.limit
+            self.limit = str(reason) if str(reason) in _LIMITS else self.limit
             yield event_of(AgentEventKind.END, str(reason))
 
 

@@ -81,7 +81,7 @@ class GeminiEvents(TurnReader):
             tokens_in=count_of(stats.get("input_tokens")), tokens_out=count_of(stats.get("output_tokens"))
         )
         self.is_complete = message.get("status") == "success"
-        if error.get("type") in _LIMITS:
+        if str(error.get("type")) in _LIMITS:
             self.limit = "max_turns"
             yield event_of(AgentEventKind.LIMIT, plain(error.get("message")))
         elif not self.is_complete:
