@@ -86,3 +86,14 @@ def test_the_summary_and_its_page(judged):
     assert "`doubling/squares` (written)" in text
     assert "1 of 2, 50.0 %" in text
     assert text == page(summarise(judged), "obra calibrate --out x")
+
+
+def test_a_model_is_named_and_its_yes_is_held_against_the_checklist(corpus):
+    """Any LLM can be measured; its chances stand under its own identity."""
+    config = Config()
+    config.set("llm.type", "obra.calibration.hostile_models:YesModel")
+    nobody, model = measure(written(corpus)[:1], config, (Reviewer.NOBODY, Reviewer.MODEL))
+    assert (nobody.name, nobody.model) == ("doubling/script", "no LLM")
+    assert (model.reviewer, model.model) == (Reviewer.MODEL, "yes-model")
+    assert model.status is TaskStatus.ESCALATED
+    assert "cannot be read" in model.reason
