@@ -6,8 +6,8 @@ a cost or a token count means *unknown*, never zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -27,6 +27,14 @@ class Record:
     def __contains__(self, key: object) -> bool:
         """Tell whether the record has a field called *key*."""
         return isinstance(key, str) and not key.startswith("_") and hasattr(self, key)
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of the fields, so that ``dict(record)`` is the record as a mapping."""
+        return tuple(one.name for one in fields(self))  # type: ignore[arg-type]  # every record is a dataclass
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names of the fields, as through a mapping."""
+        return iter(self.keys())
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the field called *key*, or *default* when the record has none."""
@@ -304,6 +312,14 @@ class Reply(Record):
 
     def __len__(self) -> int:
         return len(self.text)
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether the text holds *key*: a reply is read as its text."""
+        return isinstance(key, str) and key in self.text
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the field called *key*, or *default* when a reply has none."""
+        return getattr(self, key) if key in self.keys() else default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

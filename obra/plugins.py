@@ -139,7 +139,7 @@ def find_plugin(group: str, name: str, *, also: Iterable[str] = ()) -> type[Any]
     except (ImportError, AttributeError) as error:
         raise PluginError(
             f"the {kind} {name!r} cannot be loaded: {error}. "
-            f"If it needs an extra, install it, for example: pip install 'obra[ssh]'"
+            f"If it needs a library that is an extra, install that, for example: pip install paramiko"
         ) from error
     if not isinstance(found, type):
         raise PluginError(f"the {kind} {name!r} names {found!r}, which is not a class; point it to a class")

@@ -92,6 +92,7 @@ def require_real(config: Config) -> None:
         for key, value, unreal in (
             ("agent.type", settings.agent.type, "mock"),
             ("replay.mode", settings.replay.mode, "script"),
+            ("replay.mode", settings.replay.mode, "cassette"),
             ("llm.type", settings.llm.type, "scripted"),
         )
         if value == unreal
@@ -269,16 +270,12 @@ def _database(settings: Settings) -> Prerequisite:
 
 
 def _extras(settings: Settings) -> Iterator[Prerequisite]:
-    for package, extra, needed in (
-        ("watchdog", "watch", settings.monitoring.watch_files),
-        ("paramiko", "ssh", settings.agent.type == "claude_code_ssh"),
+    for package, setting, needed in (
+        ("watchdog", "monitoring.watch_files", settings.monitoring.watch_files),
+        ("paramiko", "agent.type claude_code_ssh", settings.agent.type == "claude_code_ssh"),
     ):
-        setting = "monitoring.watch_files" if extra == "watch" else "agent.type claude_code_ssh"
-        yield _package(
-            package,
-            needed=needed,
-            cure=f"{package} is missing, and {setting} needs it: pip install 'obra[{extra}]'",
-        )
+        cure = f"{package} is missing, and {setting} needs it: pip install {package}"
+        yield _package(package, needed=needed, cure=cure)
 
 
 def _package(name: str, *, needed: bool, cure: str) -> Prerequisite:

@@ -79,6 +79,7 @@ def _matching(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Scenario
     tags = mark.kwargs.get("tags", ())
     wanted = {tags} if isinstance(tags, str) else set(tags)
     folders = (metafunc.config.rootpath, metafunc.definition.path.parent)
+    kept = 0
     for pattern in mark.args:
         found = next((paths for folder in folders if (paths := sorted(folder.glob(pattern)))), [])
         if not found:
@@ -93,4 +94,11 @@ def _matching(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Scenario
                 raise pytest.UsageError(str(error)) from error
             if not wanted or wanted & set(scenario.markers):
                 register_markers(metafunc.config, scenario.markers)
+                kept += 1
                 yield scenario
+    if not kept:
+        # An empty parameter list would be a skip, and a skip is green.
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid}: no scenario that obra_scenarios{mark.args!r} matches has a marker of "
+            f"tags={sorted(wanted)}"
+        )

@@ -25,6 +25,7 @@ from pytest_obra.fixtures import (
     obra_workspace,
     run_scenario,
 )
+from pytest_obra.reporters.run_files import SUFFIX, RunFiles
 
 if TYPE_CHECKING:
     from pytest_obra.collection import ScenarioFile
@@ -42,8 +43,7 @@ __all__ = [
     "run_scenario",
 ]
 
-SUFFIX = ".obra.yaml"
-_SCRIPTED_RUNG = re.compile(r"mock|replay(:\w+)?")
+_SCRIPTED_RUNG = re.compile(r"mock|cassette|replay(:\w+)?")
 
 _MARKERS = {
     "obra_scenarios": "obra_scenarios(*patterns, tags=()): run this test once for each scenario file that a "
@@ -63,7 +63,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         help="who does the work: mock (the scenario's script, in process; the default), replay (the same script "
         "through the real Claude Code binary, its model on loopback; replay:codex, replay:gemini, replay:opencode "
-        "and replay:acp do it with another agent), real (the configured agent and LLM), or the "
+        "and replay:acp do it with another agent), cassette (the real agent, its model "
+        "played back from a recording), real (the configured agent and LLM), or the "
         "name of an installed agent. May be given several times: each scenario then runs once for each.",
     )
     group.addoption(
@@ -78,6 +79,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="where each run leaves <run id>/results.jsonl, summary.json and report.md (default: reports, "
         "in the root folder)",
+    )
+    group.addoption(
+        "--obra-record",
+        action="store_true",
+        help="write down what the agent and its model say to each other, one cassette for each scenario and "
+        "agent, in the folder 'cassettes' beside the scenario; --obra-agent=cassette plays them back without a model",
     )
     group.addoption(
         "--obra-sabotage",
@@ -103,13 +110,11 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--obra-sabotage plays its agents in process; leave out --obra-agent={','.join(agent_names(config))}"
         )
-    if any(map(config.getoption, ("--obra-agent", "--obra-llm", "--obra-config"))):
+    if any(map(config.getoption, ("--obra-agent", "--obra-llm", "--obra-config", "--obra-record"))):
         from pytest_obra.agents import verify
 
         verify(config, agent_names(config))
     if not config.option.collectonly:
-        from pytest_obra.reporters.run_files import RunFiles
-
         config.pluginmanager.register(RunFiles(config), "obra-run-files")
 
 

@@ -122,13 +122,16 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     from obra.reports.rows import error_row, row_of
 
     error = call.excinfo.value if call.excinfo else None
+    scenario = item.stash.get(_SCENARIO, None)
     if isinstance(error, ObraError):
         report.longrepr = error_text(error)
+    # A scenario that began and has no report broke off: by an error of any kind, or by a limit of pytest's.
+    broke_off = scenario is not None and report.failed and _REPORT not in item.stash
+    if isinstance(error, ObraError) or broke_off:
         if call.when == "call":
             # Whoever counts failures by phase (JUnit among them) shall see an error, not a failed test.
             report.when = "run"  # type: ignore[assignment]  # a phase of our own
         vars(report)["obra_broke"] = True
-    scenario = item.stash.get(_SCENARIO, None)
     if scenario is None:
         return
     if call.when == "call" and _REPORT in item.stash:

@@ -38,7 +38,7 @@ class SSHConnection:
             import paramiko
         except ImportError as error:
             raise AgentUnavailable(
-                "an agent over SSH needs paramiko, which is not installed: pip install 'obra[ssh]'"
+                "an agent over SSH needs paramiko, which is not installed: pip install paramiko"
             ) from error
         self._client = paramiko.SSHClient()
         self._client.set_missing_host_key_policy(paramiko.RejectPolicy())

@@ -68,7 +68,7 @@ def run(
 
     scenarios = [_with_limit(Scenario.load(file), max_iterations) for file in files]
     require(config)
-    passed = [_run_scenario(scenario, workspace, config, chosen) for scenario in scenarios]
+    passed = [_survives(scenario, workspace, config, chosen, alone=len(scenarios) == 1) for scenario in scenarios]
     if len(passed) > 1:
         say(f"\n{sum(passed)} of {len(passed)} scenarios passed")
     return 0 if all(passed) else 1
@@ -115,6 +115,21 @@ def _with_limit(scenario: Scenario, iterations: int | None) -> Scenario:
     return type(scenario)(scenario.form.model_copy(update={"limits": limits}), scenario.path)
 
 
+def _survives(scenario: Scenario, workspace: Path | None, config: Config, chosen: Chosen, *, alone: bool) -> bool:
+    """Run one of several scenarios; one whose machinery breaks is told, and the others run all the same."""
+    from obra.cli.output import say
+    from obra.errors import ObraError
+
+    try:
+        return _run_scenario(scenario, workspace, config, chosen)
+    except ObraError as error:
+        if alone:
+            raise
+        for line in (f"scenario {scenario.name} ERROR: {error}", *getattr(error, "__notes__", ())):
+            say(line, error=True)
+        return False
+
+
 def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, chosen: Chosen) -> bool:
     from obra.cli.outcome import tell_outcome, tell_report
     from obra.cli.progress import Progress
@@ -127,6 +142,8 @@ def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, ch
         "reviewer": scenario.reviewer,
         "permissions": scenario.permissions,
         "faults": scenario.faults,
+        "cassette": scenario.cassette(config),
+        "title": scenario.name,
         "observers": [progress],
     }
     name = chosen.agent or config.settings.agent.type

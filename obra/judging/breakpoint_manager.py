@@ -51,8 +51,9 @@ class BreakpointManager:
             if facts.is_empty
             else "",
             Trigger.AGENT_ASKS: asking(facts) if facts.asks and not facts.is_shown_complete else "",
-            Trigger.LOW_CONFIDENCE: self._low_confidence(facts),
+            # What is wrong with the work tells a person more than how sure the verdict is.
             Trigger.QUALITY_TOO_LOW: self._low_quality(facts),
+            Trigger.LOW_CONFIDENCE: self._low_confidence(facts),
             Trigger.LIMIT_REACHED: limit_reached(facts, acceptable=done),
         }
         return tuple(

@@ -59,6 +59,15 @@ LONGEST_LINE = 2000
 """Characters of a line that are read; a longer one is no sentence."""
 
 
+LONGEST_REPLY = 100_000
+"""Characters of a reply that are read for claims, half from each end; who claims anything says it there."""
+
+
+def _ends_of(text: str) -> str:
+    half = LONGEST_REPLY // 2
+    return text if len(text) <= LONGEST_REPLY else f"{text[:half]}\n{text[-half:]}"
+
+
 def false_claims(reply_text: str, evidence: Evidence | None) -> tuple[str, ...]:
     """Return one sentence for each claim of *reply_text* that *evidence* flatly contradicts.
 
@@ -68,7 +77,7 @@ def false_claims(reply_text: str, evidence: Evidence | None) -> tuple[str, ...]:
     """
     if evidence is None:
         return ()
-    prose = read_markdown(plain(str(reply_text))).prose
+    prose = read_markdown(plain(_ends_of(str(reply_text)))).prose
     lines = [line[:LONGEST_LINE].strip() for line in prose.split("\n")]
     failed = tuple(check for check in evidence.checks if not check.passed and _is_pytest(check))
     found = _tests_claims(lines, failed)

@@ -14,7 +14,7 @@ from obra.judging.rules import Case, Gates, Ruling, blockers, is_unclear, remark
 from obra.judging.situation import Situation
 from obra.prompting.requirements import MAKE_CHECKABLE
 
-DOUBTS = (Trigger.LOW_CONFIDENCE, Trigger.QUALITY_TOO_LOW)
+DOUBTS = (Trigger.QUALITY_TOO_LOW, Trigger.LOW_CONFIDENCE)
 
 
 class DecisionEngine:

@@ -185,7 +185,7 @@ def _limit(case: Case) -> Ruling | None:
 
 
 def _doubtful(case: Case) -> Ruling | None:
-    for trigger in (Trigger.LOW_CONFIDENCE, Trigger.QUALITY_TOO_LOW):
+    for trigger in (Trigger.QUALITY_TOO_LOW, Trigger.LOW_CONFIDENCE):
         if trigger in case.triggered:
             return _escalate(case.triggered[trigger], trigger)
     return None

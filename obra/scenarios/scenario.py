@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from obra.config import Config
 from obra.documents import Document, DocumentError
 from obra.domain import (
     CLIFault,
@@ -58,6 +60,19 @@ def _a_check(raw: Mapping[str, Any]) -> Mapping[str, Any]:
     return raw
 
 
+def _a_marker(word: str) -> str:
+    if not word.isidentifier() or word.startswith("_"):
+        raise ValueError("should be one word of letters, digits and underscores, beginning with a letter")
+    if word in _PYTEST_OWN or word.startswith("obra_"):
+        raise ValueError("means something to pytest, which could switch the verdict off; take another word")
+    return word
+
+
+_PYTEST_OWN = frozenset(
+    {"skip", "skipif", "xfail", "parametrize", "usefixtures", "filterwarnings", "timeout", "flaky", "xdist_group"}
+)
+"""Markers that change whether or how a test runs or counts."""
+Marker = Annotated[str, AfterValidator(_a_marker)]
 InsidePath = Annotated[str, AfterValidator(_inside)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 CheckForm = Annotated[dict[str, Any], AfterValidator(_a_check)]
@@ -100,13 +115,13 @@ class LimitsForm(Form):
 
     iterations: Annotated[int, Field(ge=1)] | None = None
     """Attempts."""
-    seconds: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Wall clock for the whole task."""
-    idle: Annotated[float, Field(gt=0)] | None = None
+    idle: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Seconds without a sign of life from the agent."""
     turns: Annotated[int, Field(ge=1)] | None = None
     """Model calls within one attempt."""
-    cost_usd: Annotated[float, Field(gt=0)] | None = None
+    cost_usd: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """Dollars for the whole task."""
 
 
@@ -222,8 +237,14 @@ class IterationRange(Form):
 
     min: Annotated[int, Field(ge=0)] = 0
     """At least so many; holds where the script is played, since a real agent may be quicker."""
-    max: int | None = None
+    max: Annotated[int, Field(ge=0)] | None = None
     """At most so many."""
+
+    @model_validator(mode="after")
+    def _some_fit(self) -> Self:
+        if self.max is not None and self.min > self.max:
+            raise ValueError(f"should leave something between min and max; min is {self.min}, max is {self.max}")
+        return self
 
 
 class ScoreRange(Form):
@@ -233,6 +254,12 @@ class ScoreRange(Form):
     """At least this."""
     max: Percent = 100
     """At most this."""
+
+    @model_validator(mode="after")
+    def _some_fit(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"should leave something between min and max; min is {self.min}, max is {self.max}")
+        return self
 
 
 class ExpectForm(Form):
@@ -261,7 +288,7 @@ class ScenarioForm(Form):
     """Name for reports; the file's name when not given."""
     description: str = ""
     """What the scenario is there to show."""
-    markers: Texts = ()
+    markers: Annotated[tuple[Marker, ...], BeforeValidator(_listed)] = ()
     """Words to choose it by: `pytest -m smoke`."""
     task: TaskForm
     workspace: WorkspaceForm = WorkspaceForm()
@@ -361,6 +388,12 @@ class Scenario:
         if self.form.reviewer is None:
             return None
         return tuple(turn if isinstance(turn, str) else turn.model_dump() for turn in self.form.reviewer)
+
+    def cassette(self, config: Config) -> Path:
+        """Return the file of the conversation between the configured agent and its model in this scenario."""
+        folder = Path(config.settings.replay.cassettes or self.path.parent / "cassettes")
+        agent = re.sub(r"[^\w.-]", "_", config.settings.agent.type)
+        return folder / f"{self.name}.{agent}.jsonl"
 
     @property
     def limits(self) -> Limits:

@@ -164,7 +164,9 @@ def _expectations(expect: ExpectForm, outcome: Outcome, *, scripted: bool) -> It
     if expect.iterations:
         low, high = expect.iterations.min if scripted else 0, expect.iterations.max
         met = outcome.iterations >= low and (high is None or outcome.iterations <= high)
-        yield _expectation("iterations", met, f"{low} to {high or 'any'}", str(outcome.iterations))
+        yield _expectation(
+            "iterations", met, f"{low} to {'any' if high is None else high}", str(outcome.iterations)
+        )
     for name, bounds, seen in (
         ("quality", expect.quality, outcome.quality_score),
         ("confidence", expect.confidence, outcome.confidence),

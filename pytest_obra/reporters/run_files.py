@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,9 @@ import pytest
 
 if TYPE_CHECKING:
     from obra.reports.run_writer import RunWriter
+
+
+SUFFIX = ".obra.yaml"
 
 
 class RunFiles:
@@ -32,11 +36,22 @@ class RunFiles:
             if callspec and "scenario" in callspec.params and "obra_agent_name" in callspec.params:
                 self._planned[item.nodeid] = None
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Remember the same from a worker, which is who collects; our files are known by their name."""
+        for node in ids:
+            if f"{SUFFIX}::" in node:
+                self._planned[node] = None
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the row from a report, in this process or from an xdist worker."""
+        row = getattr(report, "obra_row", None)
+        if row is None and report.failed and report.nodeid in self._planned and not _has_variant(report):
+            row = _broken_row(report)  # a worker that was killed cannot tell
+            vars(report)["obra_broke"] = True
         if report.when == "teardown" or report.skipped:
             self._planned.pop(report.nodeid, None)
-        row = getattr(report, "obra_row", None)
         if row is not None:
             self._planned.pop(report.nodeid, None)
             self._write(row)
@@ -118,6 +133,19 @@ class RunFiles:
             folder = Path(option) if option else self._config.rootpath / "reports"
             self._writer = RunWriter(folder / new_run_id(datetime.now(UTC)))
         return self._writer
+
+
+def _has_variant(report: pytest.TestReport) -> bool:
+    return getattr(report, "obra_variant_row", None) is not None
+
+
+def _broken_row(report: pytest.TestReport) -> dict[str, Any]:
+    """Return the row of a scenario that nobody lived to tell of."""
+    from obra.reports.rows import error_row
+
+    path, _, test = report.nodeid.partition("::")
+    agent, _, name = test.partition("[")[2].rstrip("]").partition("-")
+    return error_row(scenario=name, agent=agent, path=path, node=report.nodeid, message=report.longreprtext)
 
 
 def _shown(path: Path, start: Path) -> str:

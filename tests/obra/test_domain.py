@@ -1,5 +1,6 @@
 """The nouns: reading by key, numbers that carry their factors, and the table of status changes."""
 
+import json
 import pickle
 
 import pytest
@@ -36,6 +37,13 @@ def test_a_record_reads_by_key_and_by_attribute():
         outcome["__class__"]
 
 
+def test_a_record_becomes_a_mapping():
+    """dict(record) has every field, so that it can be written as JSON."""
+    outcome = Outcome(task_id=1, status=TaskStatus.COMPLETED, reason="all good")
+    assert json.loads(json.dumps(dict(outcome)))["status"] == "completed"
+    assert list(outcome) == list(outcome.keys())
+
+
 def test_records_are_frozen():
     """Nobody can change what happened."""
     with pytest.raises(AttributeError):
@@ -46,6 +54,10 @@ def test_a_reply_is_its_text():
     """Str and len of a reply are those of its text."""
     assert str(Reply(text="hello")) == "hello"
     assert len(Reply(text="hello")) == 5
+    assert "hell" in Reply(text="hello")
+    assert "text" not in Reply(text="hello")
+    assert Reply(text="hello").get("text") == "hello"
+    assert Reply(text="hello").get("nonsense", 1) == 1
 
 
 def test_confidence_is_a_number_that_survives_pickling():

@@ -89,3 +89,28 @@ def test_a_pattern_with_a_broken_file(pytester, run):
     result = run("test_own.py")
     result.stdout.fnmatch_lines(["*wrong.obra.yaml:1: unknown key 'task.titel'; did you mean 'task.title'?*"])
     assert result.ret != 0
+
+
+def test_tags_that_leave_nothing(pytester, scenario_file, run):
+    """A misspelt tag is an error, not a green run of nothing."""
+    scenario_file("a", markers=["smoke"])
+    pytester.makepyfile(
+        test_own="""
+        import pytest
+
+        @pytest.mark.obra_scenarios("*.obra.yaml", tags="smok")
+        def test_mine(scenario, run_scenario): ...
+        """
+    )
+    result = run("test_own.py")
+    result.stdout.fnmatch_lines(["*has a marker of tags=[[]'smok'[]]*"])
+    assert result.ret != 0
+
+
+@pytest.mark.parametrize("marker", ["xfail", "skip", "_x", "parametrize", "two words", "obra_real"])
+def test_a_marker_cannot_switch_the_verdict_off(pytester, scenario_file, run, marker):
+    """Markers that mean something to pytest are refused, with file and line."""
+    scenario_file("a", markers=[marker])
+    result = run()
+    result.stdout.fnmatch_lines(["a.obra.yaml:*: 'markers.0': *"])
+    assert result.ret != 0

@@ -131,11 +131,11 @@ def test_nothing_is_written_unless_a_scenario_ran(pytester, scenario_file, run):
 
 
 def test_a_scenario_is_timed_out_by_pytest_timeout(scenario_file, run):
-    """--timeout ends a scenario that hangs, as any test."""
+    """--timeout ends a scenario that hangs, as any test; without a verdict that is an error."""
     pytest.importorskip("pytest_timeout")
     scenario_file("slow", script=[{"say": "x", "run": "sleep 20"}])
     result = run("--timeout=1")
-    result.assert_outcomes(failed=1)
+    result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*Timeout*"])
 
 
@@ -186,3 +186,17 @@ def test_a_report_that_cannot_be_written(pytester, scenario_file, run):
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["the report is not whole: *taken*"])
     assert result.ret != 0
+
+
+def test_a_killed_worker_is_told(pytester, scenario_file, run):
+    """A scenario whose xdist worker dies is an error in table and report, and what never ran is named."""
+    pytest.importorskip("xdist")
+    scenario_file("good")
+    scenario_file("killer", script=[{"say": "x", "run": "kill -9 $(ps -o ppid= -p $$)"}])
+    result = run("-n", "1", "--max-worker-restart=0")
+    assert result.ret != 0
+    (summary,) = pytester.path.glob("reports/*/summary.json")
+    data = json.loads(summary.read_text())
+    assert data["counts"]["machinery_broke"] == 1
+    assert data["counts"]["passed"] + data["counts"]["not_run"] == 1
+    result.stdout.fnmatch_lines(["*killer*broke*"])

@@ -50,8 +50,8 @@ def test_all_at_once_in_order_of_weight():
     )  # fmt: skip
     breakpoints = BreakpointManager(object(), config={}).evaluate(found)
     assert [one.trigger for one in breakpoints] == [
-        Trigger.TAMPERING, Trigger.NO_EVIDENCE, Trigger.AGENT_ASKS, Trigger.LOW_CONFIDENCE,
-        Trigger.QUALITY_TOO_LOW, Trigger.LIMIT_REACHED,
+        Trigger.TAMPERING, Trigger.NO_EVIDENCE, Trigger.AGENT_ASKS, Trigger.QUALITY_TOO_LOW,
+        Trigger.LOW_CONFIDENCE, Trigger.LIMIT_REACHED,
     ]  # fmt: skip
     assert all(one.reason and one.task_id == 7 for one in breakpoints)
 
@@ -106,7 +106,7 @@ def test_switches():
 def test_thresholds():
     """The settings move the thresholds."""
     config = {"triggers": {"low_confidence": {"threshold": 95}, "quality_too_low": {"threshold": 95}}}
-    assert triggers(situation(PASSED), config) == ["low_confidence", "quality_too_low"]
+    assert triggers(situation(PASSED), config) == ["quality_too_low", "low_confidence"]
 
 
 def test_settings_make_an_equal_manager():

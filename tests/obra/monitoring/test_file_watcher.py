@@ -426,7 +426,7 @@ def test_without_watchdog_it_says_how_to_get_it(tmp_path):
         "except PrerequisiteError as error:\n    print(error.missing[0])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "pip install 'obra[watch]'" in done.stdout
+    assert "pip install watchdog" in done.stdout
 
 
 def test_importing_it_does_not_import_watchdog():
