@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from obra.config import AgentSettings, Config
-from obra.domain import CLIFault, Fault, ScriptStep
-from obra.errors import AgentUnavailable, ConfigError
+from obra.domain import Fault, ScriptStep
+from obra.errors import AgentUnavailable
 from obra.judging.breakpoint_manager import BreakpointManager
 from obra.judging.confidence_scorer import ConfidenceScorer
 from obra.judging.decision_engine import DecisionEngine
@@ -22,6 +21,9 @@ from obra.orchestrator import Parts
 from obra.plugins import AGENTS, LLMS, AgentPlugin, AsksPermission, LLMPlugin, find_plugin
 from obra.prompting.prompt_generator import PromptGenerator
 from obra.reviewing import make_reviewer
+
+if TYPE_CHECKING:
+    from obra.replay.model_doors import Rehearsal
 
 
 def initialize(
@@ -35,6 +37,8 @@ def initialize(
     state_manager: Any | None = None,
     ask_about: Sequence[str] = (),
     faults: Sequence[Fault] = (),
+    cassette: Path | None = None,
+    title: str = "",
 ) -> Parts:
     """Make every part of the loop.
 
@@ -48,6 +52,8 @@ def initialize(
         state_manager: use this one; whoever made it closes it.
         ask_about: tools that the agent must ask about before each use, where it can.
         faults: what goes wrong on purpose, where the agent or its model is played.
+        cassette: the file that is recorded or played back, where ``replay`` asks for that.
+        title: what a cassette says that it is of.
 
     Raises:
         ObraError: a setting, a plugin or the database is not usable.
@@ -59,6 +65,11 @@ def initialize(
     configure_logging(config)
     agent = agent or find_plugin(AGENTS, settings.agent.type)()
     llm = llm or make_llm(config, reviewer)
+    from obra.replay.model_doors import Rehearsal
+
+    rehearsal = Rehearsal(
+        script=None if script is None else tuple(script), faults=tuple(faults), cassette=cassette, title=title
+    )
     state = state_manager or StateManager(settings.database.url, echo=settings.database.echo)
     return Parts(
         state_manager=state,
@@ -92,7 +103,7 @@ def initialize(
         open_workspace=_workspace_opener(config),
         agent_session=(lambda _: nullcontext())
         if agent_is_ready
-        else session_opener(config, agent, script, ask_about=ask_about, faults=faults),
+        else session_opener(config, agent, rehearsal, ask_about=ask_about),
         watch_files=_watcher(config),
     )
 
@@ -123,65 +134,26 @@ def _workspace_opener(config: Config) -> Callable[[Path], Any]:
 
 
 def session_opener(
-    config: Config,
-    agent: AgentPlugin,
-    script: Sequence[ScriptStep] | None,
-    *,
-    ask_about: Sequence[str] = (),
-    faults: Sequence[Fault] = (),
+    config: Config, agent: AgentPlugin, rehearsal: Rehearsal, *, ask_about: Sequence[str] = ()
 ) -> Callable[[Path], AbstractContextManager[None]]:
-    """Return what makes *agent* ready in a folder, with its model scripted when ``replay.mode`` asks for that."""
+    """Return what makes *agent* ready in a folder, with its model played or recorded as ``replay`` says."""
     settings = config.settings
 
     @contextmanager
     def agent_session(root: Path) -> Iterator[None]:
+        from obra.replay.model_doors import opened
+
         with ExitStack() as stack:
-            given = agent_config(settings.agent, root, script)
+            given = agent_config(settings.agent, root, rehearsal.script)
             if ask_about and isinstance(agent, AsksPermission):
                 given = {**given, "ask_about": tuple(ask_about)}
-            if settings.replay.mode == "script":
-                from obra.replay.dialects import server_for, settings_for
-
-                kind = settings.agent.type
-                server = stack.enter_context(server_for(kind, script or (), workspace=root, faults=faults))
-                given = {**given, **settings_for(kind, server)}
-                given = {**given, **stack.enter_context(_misbehaving(kind, script or (), faults))}
-            elif faults and settings.agent.type == "mock":
-                given = {**given, "faults": faults}
-            elif faults:
-                raise ConfigError(
-                    f"'faults:' are played to the mock agent and where the model is (replay.mode: script), and "
-                    f"the agent {settings.agent.type!r} has its own model; run it with --obra-agent=replay"
-                )
+            given = stack.enter_context(opened(settings, given, rehearsal, root))
             given = {**given, **_confinement(settings.agent, agent)}
             stack.callback(agent.cleanup)
             agent.initialize(given)
             yield
 
     return agent_session
-
-
-@contextmanager
-def _misbehaving(kind: str, script: Sequence[ScriptStep], faults: Sequence[Fault]) -> Iterator[Mapping[str, Any]]:
-    """Give the settings that put a program which misbehaves in the agent's place, when *faults* ask for that.
-
-    Raises:
-        ConfigError: the agent is none that this program can stand in for.
-    """
-    wanted = {fault.prompt: fault.kind.value for fault in faults if isinstance(fault.kind, CLIFault)}
-    if not wanted:
-        yield {}
-        return
-    if kind != "claude_code_local":
-        raise ConfigError(
-            f"'faults:' asks for a command line that misbehaves, which can stand in for claude_code_local only, "
-            f"and the agent is {kind!r}; use --obra-agent=replay, or faults of the model"
-        )
-    from obra.replay.misbehaving_cli import install
-
-    steps = [{"say": step.say, "write": dict(step.write), "run": list(step.run)} for step in script]
-    with tempfile.TemporaryDirectory(prefix="obra-misbehaving-") as folder:
-        yield {"command": str(install(Path(folder), steps, wanted))}
 
 
 def _confinement(settings: AgentSettings, agent: AgentPlugin) -> Mapping[str, Any]:

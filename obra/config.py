@@ -265,8 +265,12 @@ class WorkspaceSettings(Section):
 class ReplaySettings(Section):
     """The rung between mock and real: the real agent, its model scripted on loopback."""
 
-    mode: Literal["off", "script"] = "off"
-    """off: the agent talks to its own model; script: to our loopback server that plays the scenario's script."""
+    mode: Literal["off", "script", "cassette"] = "off"
+    """off: the agent has its own model; script: a server on loopback plays the script; cassette: a recording."""
+    record: bool = False
+    """Write a cassette of what the agent and its model say to each other (pytest --obra-record)."""
+    cassettes: str = ""
+    """Folder of the cassettes; empty means the folder 'cassettes' beside the scenario."""
 
 
 class MonitoringSettings(Section):
@@ -315,6 +319,12 @@ RUNGS: Mapping[str, Mapping[str, Any]] = {
         "llm.type": "scripted",
         "monitoring.watch_files": True,
     },
+    "cassette": {
+        "agent.type": "claude_code_local",
+        "replay.mode": "cassette",
+        "llm.type": "scripted",
+        "monitoring.watch_files": True,
+    },
     "real": {
         "agent.type": "claude_code_local",
         "replay.mode": "off",
@@ -326,7 +336,7 @@ RUNGS: Mapping[str, Mapping[str, Any]] = {
         for agent in _SCRIPTED_AGENTS
     },
 }
-"""What ``--obra-agent=mock|replay|real`` sets; ``replay:codex`` and the like replay with another agent."""
+"""What ``--obra-agent=mock|replay|cassette|real`` sets; ``replay:codex`` and so on take another agent."""
 
 _ENVIRONMENT_PREFIX = "OBRA__"
 _PASSWORD_IN_URL = re.compile(r"(://[^/:@\s]*):[^@\s]*@")

@@ -26,6 +26,9 @@ def settings_for(name: str, config: pytest.Config) -> Config:
         PluginError: nothing is called *name*.
     """
     found = Config.load(config.getoption("--obra-config"), rung=name)
+    if config.getoption("--obra-record"):
+        found.set("replay.record", value=True)
+        found.origins["replay.record"] = "option --obra-record"
     if llm := config.getoption("--obra-llm"):
         _use_llm(found, llm)
     if name == "real":

@@ -68,13 +68,19 @@ def obra_agent(
     """The agent, ready to take prompts in obra_workspace; ended and cleaned up after the test."""
     from obra.bootstrap import session_opener
     from obra.plugins import AGENTS, find_plugin
+    from obra.replay.model_doors import Rehearsal
     from pytest_obra.running import scenario_of
 
     scenario = scenario_of(request)
     agent: AgentPlugin = find_plugin(AGENTS, obra_config.settings.agent.type)()
-    script = scenario.script if scenario else None
+    rehearsal = Rehearsal(
+        script=scenario.script if scenario else None,
+        faults=tuple(obra_faults),
+        cassette=scenario.cassette(obra_config) if scenario else None,
+        title=scenario.name if scenario else "",
+    )
     ask_about = [rule.tool for rule in scenario.permissions] if scenario else ()
-    opened = session_opener(obra_config, agent, script, ask_about=ask_about, faults=obra_faults)
+    opened = session_opener(obra_config, agent, rehearsal, ask_about=ask_about)
     with opened(obra_workspace):
         yield agent
 

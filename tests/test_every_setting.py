@@ -25,6 +25,7 @@ from obra.domain import Outcome, ScriptStep
 from obra.errors import AgentUnavailable, LLMError, WorkspaceError
 from obra.events import FileTouched
 from obra.logbook import configure_logging
+from obra.scenarios.scenario import Scenario
 from obra.workspace.sandbox import bubblewrap
 
 GOOD = ScriptStep(say="Done.", write={"hello.py": "print('hello')\n"})
@@ -71,6 +72,7 @@ class Lab:
         self.request, self.changed, self.config = request, changed, Config()
         self.settled: set[str] = set()
         self.events: list[Any] = []
+        self.parts: dict[str, Any] = {}
         self.monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
         self.monkeypatch.chdir(folder)
         self.preset(changed)
@@ -88,7 +90,7 @@ class Lab:
     ) -> Outcome:  # fmt: skip
         """Run one task through the whole loop."""
         with Orchestrator(
-            self.config, script=script or None, reviewer=reviewer, observers=[self.events.append]
+            self.config, script=script or None, reviewer=reviewer, observers=[self.events.append], **self.parts
         ) as loop:
             state = loop.state_manager
             project = state.create_project("p", working_dir=str(Path(folder).absolute()) if folder else "")
@@ -490,6 +492,34 @@ effect("workspace.guarded", to=["hello.py"], before=None, after="tampering")(lam
 effect("replay.mode", to="script", before=False, after=True)(
     lambda lab: (lab.variable("ANTHROPIC_BASE_URL") or "").startswith("http://127.0.0.1:")
 )
+
+
+ASKS_ITS_MODEL = """
+import os, urllib.request
+urllib.request.urlopen(os.environ["ANTHROPIC_BASE_URL"] + "/v1/messages", b'{"messages": []}').read()
+"""
+
+
+@effect("replay.record", to=True, before=False, after=True)
+def _a_cassette(lab: Lab) -> bool:
+    return _recorded(lab, "tape.jsonl")
+
+
+@effect("replay.cassettes", to="tapes", before=True, after=False)
+def _a_cassette_where_it_usually_is(lab: Lab) -> bool:
+    lab.preset({"replay.record": True})
+    return _recorded(lab, "cassettes/s.claude_code_local.jsonl")
+
+
+def _recorded(lab: Lab, path: str) -> bool:
+    """Run an agent that asks its model once, which plays a script; tell whether the cassette is there."""
+    lab.preset({"replay.mode": "script", "agent.type": "claude_code_local"})
+    scenario = Scenario.from_data({"task": {"title": "t"}}, name="s.obra.yaml")
+    tape = Path(path) if path == "tape.jsonl" else scenario.cassette(lab.config)
+    lab.parts = {"cassette": tape, "title": "s"}
+    Path("asks.py").write_text(ASKS_ITS_MODEL)
+    lab.claude("asker", body="python ../asks.py")
+    return Path(path).exists()
 
 
 @effect("monitoring.watch_files", to=True, before=False, after=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from obra.domain import Fault, ScriptStep
 from obra.replay.chat_completions import ChatCompletions
+from obra.replay.cassette_server import CassetteServer
 from obra.replay.dialect import DEFAULT_MODEL, Dialect
 from obra.replay.generate_content import GenerateContent
 from obra.replay.messages import AnthropicMessages
@@ -47,7 +48,7 @@ def server_for(
     return ModelServer(script, workspace=workspace, dialect=door.dialect(), faults=faults)
 
 
-def settings_for(agent_type: str, server: ModelServer) -> dict[str, Any]:
+def settings_for(agent_type: str, server: ModelServer | CassetteServer) -> dict[str, Any]:
     """Return the settings that send an agent to *server*, which is open, and nothing of the person's to it."""
     door = _DOORS.get(agent_type, _CLAUDE_CODE)
     model = {"model": door.model} if door.model else {}

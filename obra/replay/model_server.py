@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import socket
-import sys
 import threading
 from collections.abc import Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,9 +15,8 @@ from obra.domain import Fault, ScriptStep
 from obra.replay.acting import ScriptMismatch
 from obra.replay.dialect import DEFAULT_MODEL, Dialect
 from obra.replay.faults import FaultPlan, misbehave
+from obra.replay.loopback import Loopback, LoopbackServer
 from obra.replay.messages import AnthropicMessages
-
-_POLL_SECONDS = 0.02  # how long close() may wait for the accepting thread
 
 
 class ModelServer:
@@ -57,16 +54,11 @@ class ModelServer:
         self._lock = threading.Lock()
         self._requests = 0
         self._error = ""
-        self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
+        self._loopback = Loopback(_Handler, self)
 
     def __enter__(self) -> Self:
         """Begin to listen."""
-        self._server = _Server(self)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="obra-model-server", daemon=True
-        )
-        self._thread.start()
+        self._loopback.open()
         return self
 
     def __exit__(
@@ -77,15 +69,7 @@ class ModelServer:
 
     def close(self) -> None:
         """End every connection and thread; safe to call twice."""
-        server, self._server = self._server, None
-        if server is None:
-            return
-        server.shutdown()
-        server.hang_up()
-        server.server_close()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._loopback.close()
 
     @property
     def base_url(self) -> str:
@@ -94,9 +78,7 @@ class ModelServer:
         Raises:
             RuntimeError: the server is not open.
         """
-        if self._server is None:
-            raise RuntimeError("the model server is not open; use it in a with statement")
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return self._loopback.base_url
 
     @property
     def requests(self) -> int:
@@ -127,46 +109,10 @@ class ModelServer:
             self._error = error
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = False  # joined by server_close, after hang_up made every handler return
-    request_queue_size = 64
-
-    def __init__(self, owner: ModelServer) -> None:
-        self.owner = owner
-        self._open: set[socket.socket] = set()
-        self._open_lock = threading.Lock()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._open_lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._open_lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def hang_up(self) -> None:
-        """Cut all connections, so that handlers waiting on one return."""
-        with self._open_lock:
-            for connection in self._open:
-                try:
-                    connection.shutdown(socket.SHUT_RDWR)
-                except OSError:  # the other side was faster
-                    continue
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # socketserver's signature
-        """Keep what went wrong, instead of printing it; a client that left is no error."""
-        error = sys.exc_info()[1]
-        if not isinstance(error, ConnectionError):
-            self.owner.report(f"the model server failed to answer: {type(error).__name__}: {error}")
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    server: _Server
+    server: LoopbackServer[ModelServer]
 
     def do_HEAD(self) -> None:
         self._send(200, b"", "text/plain")

@@ -209,7 +209,7 @@ def test_an_agents_own_options_are_free():
 
 @pytest.mark.parametrize("rung", sorted(rung for rung in RUNGS if ":" not in rung))
 def test_the_rungs_files_say_what_the_rungs_say(rung):
-    """config/mock.yaml, replay.yaml and real.yaml set what --obra-agent sets."""
+    """config/mock.yaml, replay.yaml, cassette.yaml and real.yaml set what --obra-agent sets."""
     config = load(ROOT / "config" / f"{rung}.yaml")
     assert {key: config.get(key) for key in RUNGS[rung]} == dict(RUNGS[rung])
 

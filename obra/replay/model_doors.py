@@ -1,0 +1,130 @@
+"""Which server stands between the agent and its model: none, the script's, the cassette's, the recorder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from obra.config import Settings
+from obra.domain import CLIFault, Fault, Record, ScriptStep
+from obra.errors import ConfigError
+
+DEFAULT_UPSTREAM: Mapping[str, str] = {"claude_code_local": "https://api.anthropic.com"}
+"""Where an agent finds its model when nobody says otherwise, by the name of its type."""
+_ADDRESS_VARIABLE = "ANTHROPIC_BASE_URL"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal(Record):
+    """What a scenario says about how the agent and its model are played."""
+
+    script: tuple[ScriptStep, ...] | None = None
+    faults: tuple[Fault, ...] = ()
+    cassette: Path | None = None
+    """File that is recorded or played back."""
+    title: str = ""
+    """What a cassette says that it is of."""
+
+
+@contextmanager
+def opened(
+    settings: Settings, given: Mapping[str, Any], rehearsal: Rehearsal, root: Path
+) -> Iterator[Mapping[str, Any]]:
+    """Open what ``replay`` asks for; give *given* with what the agent must be told of it.
+
+    Args:
+        settings: all settings.
+        given: what the agent would be initialized with.
+        rehearsal: what is to be played.
+        root: the workspace.
+
+    Raises:
+        ConfigError: what is asked for does not go together.
+        ObraError: the cassette is not there, or cannot be written.
+    """
+    kind, replay = settings.agent.type, settings.replay
+    if replay.record and (kind in ("mock", "claude_code_ssh") or replay.mode == "cassette"):
+        raise ConfigError(
+            f"replay.record (--obra-record) writes down what a local agent and its model say to each other; "
+            f"with the agent {kind!r} and replay.mode {settings.replay.mode!r} there is nothing to record. "
+            f"Use --obra-agent=real, or replay for a cassette of the script"
+        )
+    with ExitStack() as stack:
+        if replay.mode == "script":
+            from obra.replay.dialects import server_for, settings_for
+
+            server = server_for(kind, rehearsal.script or (), workspace=root, faults=rehearsal.faults)
+            given = {**given, **settings_for(kind, stack.enter_context(server))}
+            given = {**given, **stack.enter_context(_misbehaving(kind, rehearsal))}
+        elif rehearsal.faults and kind == "mock":
+            given = {**given, "faults": rehearsal.faults}
+        elif rehearsal.faults:
+            raise ConfigError(
+                f"'faults:' are played to the mock agent and where the model is (replay.mode: script), and "
+                f"the agent {kind!r} has its own model; run it with --obra-agent=replay"
+            )
+        elif replay.mode == "cassette":
+            from obra.replay.cassette_server import CassetteServer
+            from obra.replay.dialects import settings_for
+
+            player = stack.enter_context(CassetteServer(_file(rehearsal, "played back"), workspace=root))
+            given = {**given, **settings_for(kind, player)}
+        if replay.record:
+            given = _recorded(stack, settings, given, rehearsal, root)
+        yield given
+
+
+def _recorded(
+    stack: ExitStack, settings: Settings, given: Mapping[str, Any], rehearsal: Rehearsal, root: Path
+) -> Mapping[str, Any]:
+    import os
+
+    from obra.replay.recorder import Recorder
+
+    kind = settings.agent.type
+    passed = tuple(given.get("pass_environment") or ())
+    told = os.environ.get(_ADDRESS_VARIABLE) if _ADDRESS_VARIABLE in passed else None
+    upstream = told or given.get("base_url") or DEFAULT_UPSTREAM.get(kind)
+    if not upstream:
+        raise ConfigError(f"replay.record needs the address of the agent's model; set base_url for {kind!r}")
+    about = {"scenario": rehearsal.title, "agent": kind}
+    tape = _file(rehearsal, "recorded")
+    recorder = stack.enter_context(Recorder(upstream, workspace=root, cassette=tape, about=about))
+    kept = tuple(name for name in passed if name != _ADDRESS_VARIABLE)
+    return {**given, "base_url": recorder.base_url, "pass_environment": kept}
+
+
+def _file(rehearsal: Rehearsal, verb: str) -> Path:
+    if rehearsal.cassette is None:
+        raise ConfigError(
+            f"no cassette can be {verb} without a scenario; run one, or set replay.mode and record off"
+        )
+    return rehearsal.cassette
+
+
+@contextmanager
+def _misbehaving(kind: str, rehearsal: Rehearsal) -> Iterator[Mapping[str, Any]]:
+    """Give the settings that put a program which misbehaves in the agent's place, when faults ask for that.
+
+    Raises:
+        ConfigError: the agent is none that this program can stand in for.
+    """
+    wanted = {fault.prompt: fault.kind.value for fault in rehearsal.faults if isinstance(fault.kind, CLIFault)}
+    if not wanted:
+        yield {}
+        return
+    if kind != "claude_code_local":
+        raise ConfigError(
+            f"'faults:' asks for a command line that misbehaves, which can stand in for claude_code_local only, "
+            f"and the agent is {kind!r}; use --obra-agent=replay, or faults of the model"
+        )
+    from obra.replay.misbehaving_cli import install
+
+    script: Sequence[ScriptStep] = rehearsal.script or ()
+    steps = [{"say": step.say, "write": dict(step.write), "run": list(step.run)} for step in script]
+    with tempfile.TemporaryDirectory(prefix="obra-misbehaving-") as folder:
+        yield {"command": str(install(Path(folder), steps, wanted))}
