@@ -13,7 +13,7 @@ def test_ours_come_in_by_the_door_of_strangers():
     assert set(known_names(AGENTS)) >= {"mock", "claude_code_local", "claude_code_ssh"}
     assert set(known_names(LLMS)) >= {"scripted", "ollama"}
     assert find_plugin(AGENTS, "mock") is MockAgent
-    for name in ("mock", "claude_code_local", "claude_code_ssh"):
+    for name in known_names(AGENTS):
         assert isinstance(find_plugin(AGENTS, name)(), AgentPlugin)
     assert isinstance(ScriptedLLM(), LLMPlugin)
     assert isinstance(find_plugin(LLMS, "ollama")({"api_url": "http://localhost:1", "model": "m"}), LLMPlugin)
@@ -27,11 +27,15 @@ def test_a_dotted_path_needs_no_packaging():
 @pytest.mark.parametrize(
     ("group", "name", "words"),
     [
-        (AGENTS, "claude_code_locl", "did you mean 'claude_code_local'? Known: claude_code_local"),
-        (AGENTS, "claud", "unknown agent 'claud'; did you mean 'claude_code_local'? Known: claude_code_local"),
+        (AGENTS, "claude_code_locl", "did you mean 'claude_code_local'? Known: acp, claude_code_local"),
+        (
+            AGENTS,
+            "claud",
+            "unknown agent 'claud'; did you mean 'claude_code_local'? Known: acp, claude_code_local",
+        ),
         (AGENTS, "Mo", "unknown agent 'Mo'; did you mean 'mock'? Known:"),
-        (AGENTS, "zzz", "unknown agent 'zzz'. Known: claude_code_local"),
-        (AGENTS, "", "unknown agent ''. Known: claude_code_local"),
+        (AGENTS, "zzz", "unknown agent 'zzz'. Known: acp, claude_code_local"),
+        (AGENTS, "", "unknown agent ''. Known: acp, claude_code_local"),
         (LLMS, "olama", "unknown LLM 'olama'; did you mean 'ollama'?"),
         (AGENTS, "no.such.module:Agent", "cannot be loaded: No module named 'no'"),
         (AGENTS, "obra.agents.mock_agent:Nobody", "cannot be loaded"),
@@ -50,5 +54,5 @@ def test_what_else_would_have_done_is_listed_once():
     with pytest.raises(PluginError) as caught:
         find_plugin(AGENTS, "repl", also=("mock", "replay", "real"))
     text = str(caught.value)
-    assert "did you mean 'replay'? Known: mock, replay, real, claude_code_local, claude_code_ssh" in text
+    assert "did you mean 'replay'? Known: mock, replay, real, acp, claude_code_local, claude_code_ssh" in text
     assert text.count("mock") == text.count("Known") == 1

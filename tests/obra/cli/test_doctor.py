@@ -33,5 +33,5 @@ def test_an_unknown_agent_exits_2(obra):
     """The known names and the rungs are listed."""
     ended = obra("doctor", "--agent", "claud")
     assert ended.code == 2
-    assert "Known: claude_code_local, claude_code_ssh, mock." in ended.err
-    assert "--agent also takes mock, replay, real, replay:acp, replay:codex," in ended.err
+    assert "Known: acp, claude_code_local, claude_code_ssh, codex, command, gemini, mock, opencode." in ended.err
+    assert "--agent also takes mock, replay," in ended.err
