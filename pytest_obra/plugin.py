@@ -84,7 +84,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--obra-record",
         action="store_true",
         help="write down what the agent and its model say to each other, one cassette for each scenario and "
-        "agent, in the folder 'cassettes' beside the scenario; --obra-agent=cassette plays them back without a model",
+        "agent, in the folder 'cassettes' beside the scenario; --obra-agent=cassette plays them back without a "
+        "model",
     )
     group.addoption(
         "--obra-sabotage",
