@@ -45,6 +45,10 @@ Start = Callable[[Launch, str], Program]
 """Starts a program that obeys the launch and, where it can, resumes the session with that id."""
 
 
+class _Unheard(Exception):  # no failure: another program is started
+    """The program was ending when the prompt came."""
+
+
 class ClaudeCodeSession:
     """Sends prompts; starts a program when there is none, or none that obeys the limits of the turn.
 
@@ -74,6 +78,12 @@ class ClaudeCodeSession:
             AgentUnavailable: it cannot be started, or cannot use its model API.
             AgentCrashed: it ended, or failed, before the turn was complete.
         """
+        try:
+            return self._send(prompt, limits, on_event)
+        except _Unheard:  # it ended of itself just now: as if it had a moment earlier
+            return self._send(prompt, limits, on_event)
+
+    def _send(self, prompt: str, limits: TurnLimits, on_event: AgentEventSink | None) -> Reply:
         settings = self._settings
         started = time.monotonic()
         program = self._running(limits)
@@ -86,7 +96,9 @@ class ClaudeCodeSession:
         limit = None
         try:
             limit = Conversation(program.wire, self._monitor, self.on_permission).turn(prompt, clock, on_event)
-        except StreamEnded:
+        except StreamEnded as ended:
+            if ended.unheard:
+                raise _Unheard from None
             raise self._crashed(program) from None
         finally:
             self.id = self._monitor.session or self.id

@@ -40,7 +40,16 @@ _SHOWN = 300  # characters of an event's text, as the monitor's
 
 
 class StreamEnded(Exception):  # no failure by itself: the adapter knows why, and says it
-    """The program's output ended before the turn was complete."""
+    """The program's output ended before the turn was complete.
+
+    Attributes:
+        unheard: True when it had answered earlier prompts and said nothing at all to this one: it was about to end
+            when the prompt came.
+    """
+
+    def __init__(self, *, unheard: bool = False) -> None:
+        super().__init__()
+        self.unheard = unheard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +92,12 @@ class Conversation:
         """
         monitor = self._monitor
         fresh = monitor.lines == 0
-        self._drain(on_event)
+        try:
+            self._drain(on_event)
+        except StreamEnded:
+            raise StreamEnded(unheard=not fresh) from None
         monitor.begin()
+        before = monitor.lines
         if fresh:
             self._wire.send(initialize_line())
         self._wire.send(prompt_line(prompt))
@@ -92,7 +105,11 @@ class Conversation:
         while not monitor.is_settled:
             now = time.monotonic() - self._waited
             name, left = self._most_urgent(clock, begun, heard, now, fresh=fresh and monitor.lines == 0)
-            if left > 0 and self._read_one(left, on_event):
+            try:
+                has_read = left > 0 and self._read_one(left, on_event)
+            except StreamEnded:
+                raise StreamEnded(unheard=not fresh and monitor.lines == before) from None
+            if has_read:
                 heard = time.monotonic() - self._waited
             elif time.monotonic() - self._waited - now >= left:
                 return self._time_is_up(name, clock, time.monotonic() - begun, on_event)

@@ -248,6 +248,16 @@ def test_a_killed_process_is_a_crash_and_the_session_goes_on(play, workspace: Pa
     assert second.cost_usd == pytest.approx(third.cost_usd)
 
 
+def test_a_process_that_died_between_two_turns_is_no_crash(play):
+    """Nothing was lost with it: the next prompt goes to another process, even if it is dying this very moment."""
+    with play(ScriptStep(say="one"), ScriptStep(say="two")) as (agent, server):
+        first = agent.send_prompt("go")
+        os.kill(agent._session.program.tree.process.pid, signal.SIGKILL)
+        second = agent.send_prompt("go on")
+        assert server.error == ""
+    assert (second.text, second.session) == ("two", first.session)
+
+
 def test_a_process_killed_before_it_wrote_anything_down_is_followed_by_a_new_session(play):
     """When there is nothing to resume, the next prompt begins anew instead of failing."""
     with play(ScriptStep(say="one", run=("true",)), ScriptStep(say="two")) as (agent, _):
