@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from obra.domain import Fault, ScriptStep
-from obra.replay.chat_completions import ChatCompletions
 from obra.replay.cassette_server import CassetteServer
+from obra.replay.chat_completions import ChatCompletions
 from obra.replay.dialect import DEFAULT_MODEL, Dialect
 from obra.replay.generate_content import GenerateContent
 from obra.replay.messages import AnthropicMessages

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from obra.replay.normalising import Place, difference, joined_deltas, normalised, place_of
 
-PATHS = {"/srv/eve/work": "{WORKSPACE}", "/srv/eve": "{HOME}"}
+PATHS = {"/srv/eve/job": "{WORKSPACE}", "/srv/eve": "{HOME}"}
 
 
 def messages(*said: tuple[str, object]) -> dict:
@@ -23,7 +23,7 @@ def test_only_what_is_new_since_the_model_spoke_counts():
             "text": "<system-reminder>Today is Monday</system-reminder>\nGo on.",
             "cache_control": {},
         },
-        {"type": "tool_result", "tool_use_id": "x", "content": [{"type": "text", "text": "in /srv/eve/work/a"}]},
+        {"type": "tool_result", "tool_use_id": "x", "content": [{"type": "text", "text": "in /srv/eve/job/a"}]},
     ]
     request = messages(("user", "first"), ("assistant", "answer"), ("system", "date"), ("user", asked))
     place = place_of(request, lane=3, paths=PATHS)
