@@ -34,6 +34,7 @@ CRASHES = ScriptStep(edit={"hello.py": ("no such text", "")}, write={"hello.py":
 HELLO = ({"file": "hello.py"},)
 YES, NO = {"score": 90}, {"score": 20, "issues": ["not good enough"]}
 UNSURE = {"score": 50, "verdict": "unsure"}
+BARE_NO = {"score": 50, "verdict": "no"}
 FAINT_YES = {"score": 20, "verdict": "yes"}
 
 INIT = json.dumps({"type": "system", "subtype": "init", "session_id": "s", "model": "m"})
@@ -427,7 +428,7 @@ def _quality_76_where_90_is_asked(lab: Lab) -> str:
 effect("validation.quality.threshold", to=80, before="proceed", after="retry")(
     lambda lab: lab.action(GOOD, GOOD, reviewer=[FAINT_YES, YES])
 )
-effect("confidence.threshold", to=70, before="proceed", after="retry")(
+effect("confidence.threshold", to=98, before="proceed", after="retry")(
     lambda lab: lab.action(GOOD, GOOD, reviewer=[UNSURE, YES])
 )
 
@@ -443,9 +444,9 @@ effect(f"{TRIGGER}.no_evidence.enabled", to=False, before="no_evidence", after="
     lambda lab: lab.trigger(IDLE, checks=(), reviewer=[UNSURE])
 )
 effect(f"{TRIGGER}.low_confidence.enabled", to=False, before="low_confidence", after="quality_too_low")(
-    lambda lab: lab.trigger(EMPTY_HANDED, checks=(), reviewer=[UNSURE])
+    lambda lab: lab.trigger(GOOD, reviewer=[BARE_NO])
 )
-effect(f"{TRIGGER}.low_confidence.threshold", to=70, before=None, after="low_confidence")(
+effect(f"{TRIGGER}.low_confidence.threshold", to=98, before=None, after="low_confidence")(
     lambda lab: lab.trigger(GOOD, reviewer=[UNSURE])
 )
 effect(f"{TRIGGER}.quality_too_low.enabled", to=False, before="quality_too_low", after="limit_reached")(

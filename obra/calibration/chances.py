@@ -74,14 +74,12 @@ def proposed(judged: Sequence[Judged]) -> dict[str, Chances]:
 def forecasts(judged: Iterable[Judged], chances: Mapping[str, Chances] | None = None) -> Forecasts:
     """Return the chance that each verdict was given, whether it was right, and its weight.
 
-    With *chances* they are applied to the points; without, the confidence is taken as the loop gave it.
+    With *chances* they are applied to the points; without, the points themselves are taken for a chance.
     """
     known = with_verdict(judged)
     return [
         (
-            one.confidence or 0.0
-            if chances is None
-            else chance_of(chances, one.model, kind(one), one.points or 0.0),
+            one.points or 0.0 if chances is None else chance_of(chances, one.model, kind(one), one.points or 0.0),
             one.is_right,
             weight,
         )

@@ -127,18 +127,19 @@ def _confidence(reviewers: Sequence[Data]) -> Iterator[str]:
         "The confidence is the chance that the verdict is right. It is fitted to the attempts at one half of the",
         "tasks and held against those at the other half, with and without written checks. Good and bad attempts",
         "weigh the same. Brier score and calibration error: 0 is best; always to say 50 % has a Brier score",
-        "of 0.25.",
+        "of 0.25. The points are what the factors add up to; taken for a chance they are the number before it was",
+        "calibrated.",
         "",
-        "| Reviewer | Verdicts | Right | Brier | Calibration error | Brier, as shipped | Error, as shipped |",
+        "| Reviewer | Verdicts | Right | Brier | Calibration error | Brier of points | Error of points |",
         "|---|---:|---:|---:|---:|---:|---:|",
     )
     for one in reviewers:
         found = one["confidence"]
-        fitted, shipped = found["fitted"], found["as_shipped"]
+        fitted, points = found["fitted"], found["points"]
         yield (
             f"| {one['model']} | {found['verdicts']} | {found['right']} | {number(fitted['brier'])} "
-            f"| {number(fitted['calibration_error'])} | {number(shipped['brier'])} "
-            f"| {number(shipped['calibration_error'])} |"
+            f"| {number(fitted['calibration_error'])} | {number(points['brier'])} "
+            f"| {number(points['calibration_error'])} |"
         )
     yield ""
     yield "Reliability: what was said (`|`) and how often it was right (`#`)."

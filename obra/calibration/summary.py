@@ -116,14 +116,14 @@ def _told(one: Judged, why: str) -> dict[str, str]:
 
 
 def _confidence(judged: Sequence[Judged], chances: Mapping[str, Chances]) -> dict[str, Any]:
-    """Return how good the chances are on the half that they were not fitted to, and the present number beside."""
+    """Return how good the chances are on the half that they were not fitted to, and the points beside."""
     held_back = [one for one in judged if half_of(one.task) == HELD_BACK]
     fitted = forecasts(held_back, chances)
     return {
         "verdicts": len(with_verdict(held_back)),
         "right": sum(one.is_right for one in with_verdict(held_back)),
         "fitted": _forecast_numbers(fitted),
-        "as_shipped": _forecast_numbers(forecasts(held_back)),
+        "points": _forecast_numbers(forecasts(held_back)),
         "reliability": [
             {name: _rounded(one[name]) for name in ("low", "high", "count", "said", "came_true")}
             for one in reliability(fitted)

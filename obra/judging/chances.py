@@ -44,6 +44,9 @@ def has_written_checks(evidence: Evidence) -> bool:
 def chance_of(chances: Mapping[str, Mapping[str, Steps]], model: str, kind: str, points: float) -> float:
     """Return the chance, 0 to 100, that a verdict is right; the points themselves where nothing was measured.
 
+    Below the lowest points that were measured it falls in a straight line to 0: nothing is known there, and what
+    is not known does not count in favour.
+
     Args:
         chances: steps by identity of the model and by kind of verdict.
         model: who reviewed; the chances of :data:`ANY_MODEL` count for those that were not measured.
@@ -54,7 +57,9 @@ def chance_of(chances: Mapping[str, Mapping[str, Steps]], model: str, kind: str,
     steps = measured.get(kind) or ()
     if not steps:
         return min(max(points, 0.0), 100.0)
-    chance = steps[0][1]
+    lowest, chance = steps[0]
+    if points < lowest:
+        return round(chance * max(points, 0.0) / lowest, 2)
     for least, value in steps:
         if points < least:
             break

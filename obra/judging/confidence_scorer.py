@@ -33,8 +33,8 @@ class ConfidenceScorer:
     ===========  ======  =================================================================================
     evidence     50      a written check ran 50; only implied checks 25; only changes 10; nothing 0
     review       20      yes or no 20; unsure 5; unreadable or missing 0
-    agreement    20      checks pass and review yes, or one fails and review no: 20; written checks pass and
-                         review no: minus 40; else 0, also where one fails and the review says yes
+    agreement    20      checks pass and review yes, or one fails and review no: 20; checks pass and review no:
+                         minus 40; else 0, also where one fails and the review says yes: checks weigh more
     reply        10      the reply is an answer
     samples      0       minus 30 times the share of the review's samples that did not say what most said, or
                          could not be counted; only where the review was asked for more than once
@@ -123,12 +123,10 @@ def _agreement_factor(evidence: Evidence, review: Review | None) -> Factor:
     passed, yes = not evidence.failed_checks, review.verdict is Verdict.YES
     if passed is yes:
         points, why = AGREEMENT, "checks and reviewer agree"
-    elif not passed:
-        points, why = 0.0, "the reviewer contradicts a check that fails, which counts for nothing"
-    elif has_written_checks(evidence):
+    elif passed:
         points, why = CONTRADICTION, "the reviewer contradicts checks that pass"
     else:
-        points, why = 0.0, "the reviewer says no to work that merely runs, which is no contradiction"
+        points, why = 0.0, "the reviewer contradicts a check that fails, which counts for nothing"
     return Factor(name="agreement", points=points, weight=AGREEMENT, why=why)
 
 

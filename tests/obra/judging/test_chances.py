@@ -14,9 +14,11 @@ OPTIONAL = CheckResult(name="c", passed=False, message="m", required=False)
 CHANGE = FileChange(path="a", kind=ChangeKind.CREATED)
 
 
-@pytest.mark.parametrize(("points", "expected"), [(0, 20), (10, 20), (49.9, 20), (50, 80), (100, 80)])
+@pytest.mark.parametrize(
+    ("points", "expected"), [(-1, 0), (0, 0), (5, 10), (10, 20), (49.9, 20), (50, 80), (100, 80)]
+)
 def test_steps(points, expected):
-    """From so many points up; below the lowest step it is that step's."""
+    """From so many points up; below the lowest step it falls to 0."""
     assert chance_of({"": {KIND: STEPS}}, "", KIND, points) == expected
 
 

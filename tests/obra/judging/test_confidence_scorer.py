@@ -83,11 +83,6 @@ def test_agreement(passed, review, expected):
     assert points(score(evidence=Evidence(checks=(check(passed=passed),)), review=review))["agreement"] == expected
 
 
-def test_a_no_to_work_that_merely_runs_contradicts_nothing():
-    """Syntax that is valid says nothing of what is missing."""
-    assert points(score(evidence=Evidence(checks=(check(implied=True),)), review=NO))["agreement"] == 0
-
-
 def test_agreement_needs_something_measured():
     """Without a required check there is nothing that the reviewer could agree with."""
     assert points(score(review=YES))["agreement"] == 0
