@@ -440,7 +440,7 @@ GUARDED = ScriptStep(write={**GOOD.write, ".claude/settings.json": "{}"})
 effect("breakpoints.enabled", to=False, before="no_evidence", after=None)(
     lambda lab: lab.trigger(IDLE, checks=(), reviewer=[UNSURE])
 )
-effect(f"{TRIGGER}.no_evidence.enabled", to=False, before="no_evidence", after="low_confidence")(
+effect(f"{TRIGGER}.no_evidence.enabled", to=False, before="no_evidence", after="quality_too_low")(
     lambda lab: lab.trigger(IDLE, checks=(), reviewer=[UNSURE])
 )
 effect(f"{TRIGGER}.low_confidence.enabled", to=False, before="low_confidence", after="quality_too_low")(

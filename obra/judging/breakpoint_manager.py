@@ -73,16 +73,16 @@ class BreakpointManager:
 
     def _low_confidence(self, facts: Facts) -> str:
         confidence = facts.confidence or 0.0
-        if confidence >= self.confidence_threshold or facts.work_left:
+        if confidence >= self.confidence_threshold or facts.failed:
             return ""
         below = f"the confidence {confidence:g} is below {self.confidence_threshold:g}"
         return f"{below}, and no failed check says what to work on"
 
     def _low_quality(self, facts: Facts) -> str:
         quality = facts.quality or 0.0
-        if quality >= self.quality_threshold or (facts.work_left and facts.attempts_left > 0):
+        if quality >= self.quality_threshold or (facts.failed and facts.attempts_left > 0):
             return ""
-        why = "no attempt is left" if facts.work_left else "no failed check says what to work on"
+        why = "no attempt is left" if facts.failed else "no failed check says what to work on"
         return f"the quality {quality:g} is below {self.quality_threshold:g}, and {why}"
 
 

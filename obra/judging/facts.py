@@ -90,16 +90,6 @@ class Facts(Record):
         return any(check.required and not check.implied for check in self.checks)
 
     @property
-    def broken(self) -> tuple[CheckFact, ...]:
-        """Optional implied checks that failed. They count where nothing else measures."""
-        return tuple(check for check in self.checks if check.implied and not check.required and not check.passed)
-
-    @property
-    def work_left(self) -> tuple[CheckFact, ...]:
-        """Failures that another attempt can be measured by."""
-        return self.failed or (() if self.is_measured else self.broken)
-
-    @property
     def is_shown_complete(self) -> bool:
         """True when written checks ran, all required ones pass, and the reviewer does not say no."""
         return self.is_measured and not self.failed and self.verdict is not Verdict.NO

@@ -27,7 +27,7 @@ def write_feedback(action: Action, reason: str, facts: Facts, situation: Situati
     if action not in {Action.RETRY, Action.CLARIFY}:
         return ""
     evidence = situation.evidence or Evidence()
-    failed = evidence.failed_checks or (() if facts.is_measured else _broken(evidence))
+    failed = evidence.failed_checks
     parts = [_names(failed)] if failed else []
     if facts.asks and not facts.is_shown_complete:
         parts.append(KEEP_TO_THE_TASK)
@@ -38,11 +38,13 @@ def write_feedback(action: Action, reason: str, facts: Facts, situation: Situati
     if situation.claims:
         parts.append(_listed("These statements of your reply are not true:", situation.claims))
     parts += [_details(check) for check in failed]
+    if remarks := [f"{check.name}: {check.message}" for check in evidence.checks if _is_remark(check)]:
+        parts.append(_listed("Remarks, which decide nothing:", [_head(one, LONGEST_MESSAGE) for one in remarks]))
     return _joined(parts or [f"The work is not accepted yet: {reason}."])
 
 
-def _broken(evidence: Evidence) -> tuple[CheckResult, ...]:
-    return tuple(check for check in evidence.checks if check.implied and not check.passed)
+def _is_remark(check: CheckResult) -> bool:
+    return not check.required and not check.passed
 
 
 def _names(checks: Sequence[CheckResult]) -> str:

@@ -84,7 +84,7 @@ def blockers(facts: Facts, gates: Gates) -> tuple[str, ...]:
         found.append(NOTHING)
     if facts.asks and not facts.is_shown_complete:
         found.append(asking(facts))
-    found += [_failure(check) for check in facts.work_left]
+    found += [_failure(check) for check in facts.failed]
     if facts.verdict in {Verdict.NO, Verdict.UNREADABLE} or (
         facts.verdict is not Verdict.YES and not facts.is_measured
     ):
@@ -164,8 +164,6 @@ def _unmeasured(case: Case) -> Ruling | None:
     facts = case.facts
     if facts.is_measured:
         return None
-    if facts.broken:
-        return _again(facts, _failures(facts.broken))
     if facts.verdict is not Verdict.YES:
         return _escalate(f"nobody wrote a check for this task, and {_reviewer(facts)}", Trigger.LOW_CONFIDENCE)
     return _escalate(MAKE_CHECKABLE, Trigger.QUALITY_TOO_LOW) if is_unclear(facts) else None

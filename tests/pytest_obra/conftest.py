@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import filelock
+import httpx
+import jsonschema
 import pytest
+import watchdog.observers
 import yaml
 
 import obra
@@ -21,6 +25,10 @@ LOADED_BEFORE_ANY_RUN = (
     obra.reports.run_writer,
     obra.scenarios.scenario_run,
     obra.workspace.workspace,
+    filelock,
+    httpx,
+    jsonschema,
+    watchdog.observers,
 )
 
 GOOD: dict[str, Any] = {

@@ -71,7 +71,6 @@ def test_low_confidence_without_work_left(number):
     """Low confidence opens a breakpoint unless a failed check says what to do next."""
     assert triggers(situation(PASSED, confidence=number)) == ["low_confidence"]
     assert triggers(situation(FAILED, confidence=number)) == []
-    assert triggers(situation(BROKEN, confidence=number)) == []
     assert triggers(situation(PASSED, BROKEN, confidence=number)) == ["low_confidence"]
     assert triggers(situation(PASSED, confidence=30.0)) == []
 

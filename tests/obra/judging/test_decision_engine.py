@@ -172,10 +172,13 @@ def test_a_no_with_only_a_question_is_clarified():
 
 
 def test_a_bare_no_goes_to_a_person():
-    """A no that names nothing to mend cannot be worked on; the breakpoint is the rule's own."""
-    decision = decide(seen(PASSED), review=Review(verdict=Verdict.NO, score=50.0))
-    assert (decision.action, trigger(decision)) == (Action.ESCALATE, "quality_too_low")
-    assert decision.breakpoint.reason == decision.reason
+    """A no that names nothing to mend cannot be worked on; against checks that pass it is hardly ever right."""
+    bare = Review(verdict=Verdict.NO, score=50.0)
+    decision = decide(seen(PASSED), review=bare)
+    assert (decision.action, trigger(decision)) == (Action.ESCALATE, "low_confidence")
+    sure = decide(seen(PASSED), review=bare, confidence=90.0)
+    assert (sure.action, trigger(sure)) == (Action.ESCALATE, "quality_too_low")
+    assert sure.breakpoint.reason == sure.reason
     assert decide(seen(PASSED), review=NO, attempts_left=0).action is Action.ESCALATE
 
 
@@ -199,12 +202,10 @@ def test_without_written_checks_a_yes_is_needed():
     assert (unchanged.action, trigger(unchanged)) == (Action.ESCALATE, "no_evidence")
 
 
-def test_broken_files_are_worked_on_where_nothing_else_measures():
-    """An optional implied failure means another attempt when nobody wrote a check."""
-    decision = decide(seen(BROKEN), confidence=10.0)
-    assert decision.action is Action.RETRY
-    assert "syntax" in decision.feedback
-    assert decide(seen(PASSED, BROKEN)).action is Action.PROCEED
+def test_remarks_decide_nothing():
+    """An optional failure changes no action, whether somebody wrote a check or not."""
+    for checks in ((PASSED,), (IMPLIED,)):
+        assert decide(seen(*checks, BROKEN)).action is decide(seen(*checks)).action
 
 
 def test_a_used_up_limit_accepts_what_is_complete():
@@ -272,15 +273,15 @@ def test_a_false_claim_is_a_reason_and_costs_confidence():
     """A lie beside good work is told, and enough lies stop it."""
     one = decide(seen(PASSED), claims=("a lie",))
     assert (one.action, one.reasons) == (Action.PROCEED, ("a lie",))
-    metadata = {"evidence": seen(PASSED), "review": YES, "claims": ("one", "two")}
+    metadata = {"evidence": seen(PASSED), "review": YES, "claims": ("one", "two", "three")}
     low = ConfidenceScorer().score_response("I did it.", TASK, metadata)
-    assert decide(seen(PASSED), claims=("one", "two"), confidence=low).action is Action.RETRY
+    assert decide(seen(PASSED), claims=("one", "two", "three"), confidence=low).action is Action.ESCALATE
 
 
 def test_the_switched_off_trigger_of_a_rule_opens_nothing():
     """A rule escalates all the same when its own trigger is off."""
     off = BreakpointManager(config={"triggers": {"quality_too_low": {"enabled": False}}})
-    decision = decide(seen(PASSED), review=Review(verdict=Verdict.NO, score=50.0), manager=off)
+    decision = decide(seen(PASSED), review=Review(verdict=Verdict.NO, score=50.0), manager=off, confidence=90.0)
     assert (decision.action, decision.breakpoint) == (Action.ESCALATE, None)
 
 

@@ -19,12 +19,11 @@ def test_only_required_checks_that_somebody_wrote_measure():
     assert not facts(check("a", required=False), check("b", implied=True)).is_measured
 
 
-def test_work_left_is_what_another_attempt_is_measured_by():
-    """Failed required checks; else broken implied ones, but only where nothing else measures."""
-    broken = check("syntax", implied=True, required=False)
-    assert [one.name for one in facts(check("a"), broken).work_left] == ["a"]
-    assert [one.name for one in facts(broken).work_left] == ["syntax"]
-    assert facts(check("a", passed=True), broken).work_left == ()
+def test_only_required_checks_fail():
+    """What another attempt is measured by; a remark is none."""
+    remark = check("scope", implied=True, required=False)
+    assert [one.name for one in facts(check("a"), remark).failed] == ["a"]
+    assert facts(check("a", passed=True), remark).failed == ()
 
 
 def test_shown_complete():

@@ -49,12 +49,12 @@ def test_an_agent_that_asks_is_told_to_go_on():
     assert KEEP_TO_THE_TASK in feedback(Situation(validation=Validation(problems=(Problem.QUESTION,))))
 
 
-def test_broken_implied_checks_are_told_where_nothing_else_measures():
-    """An optional implied failure is feedback only while nobody wrote a check."""
-    broken = failed("syntax of a.py", implied=True, required=False)
-    written = CheckResult(name="c", passed=True, message="m")
-    assert "syntax of a.py" in feedback(Situation(evidence=Evidence(checks=(broken,))))
-    assert "syntax of a.py" not in feedback(Situation(evidence=Evidence(checks=(broken, written))))
+def test_remarks_are_told_as_remarks():
+    """An optional failure is told, and told apart from what has to be mended."""
+    remark = failed("code out of scope", implied=True, required=False)
+    text = feedback(Situation(evidence=Evidence(checks=(failed("tests"), remark))))
+    assert "code out of scope" in text.partition("Remarks, which decide nothing:")[2]
+    assert "code out of scope" not in text.partition("Remarks")[0]
 
 
 def test_the_end_of_a_long_output_is_kept():
