@@ -14,7 +14,7 @@ from obra.cli.commands import Command
 from obra.cli.options import Chosen, settings_options
 from obra.cli.output import counted, say, table
 
-HELP = """Judge a corpus of attempts of which it is known whether they are good, and count.
+HELP = """Measure on known work how often the verdict is right.
 
 Each attempt goes through the whole loop, played by the mock agent: without an LLM, with a hostile reviewer that
 says yes to everything, with one that says no to everything, and with the LLM that is configured, if there is one.
