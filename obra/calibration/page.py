@@ -35,7 +35,7 @@ def _head(corpus: Data, command: str) -> Iterator[str]:
         "",
         f"The corpus has {corpus['attempts']} attempts at {corpus['tasks']} tasks:",
         f"{labels['good']} good and {labels['bad']} bad ones.",
-        f"{labels['harmless']} more were made to be bad but pass every hidden check; they count nowhere.",
+        f"Besides, {labels['harmless']} made to be bad but passing every hidden check, which count nowhere.",
         "A label is known from how the attempt was made, and confirmed by hidden checks that the loop never sees.",
         "",
         "| Attempts | Number |",

@@ -80,7 +80,7 @@ def calibrate(
     )
     summary = summarise(judged)
     _print(summary)
-    command = _command(corpus, llm, quick=quick, chosen=chosen, out=out)
+    command = _command(corpus, llm, quick=quick, chosen=chosen, out=out, chances=chances)
     _write(out / "calibration.json", json.dumps({"command": command, **summary}, indent=1) + "\n")
     _write(out / "calibration.md", page(summary, command))
     if chances:
@@ -101,12 +101,15 @@ class _Progress:
             say(f"{done} of {counted(total, 'attempt')} judged, the last is {name}", error=True)
 
 
-def _command(corpus: Path, llm: str | None, *, quick: bool, chosen: Chosen, out: Path) -> str:
+def _command(
+    corpus: Path, llm: str | None, *, quick: bool, chosen: Chosen, out: Path, chances: Path | None
+) -> str:
     words = ["obra calibrate", f"--out {shlex.quote(str(out))}"]
     if corpus != Path("scenarios/corpus"):
         words.append(f"--corpus {shlex.quote(str(corpus))}")
     words += [f"--llm {shlex.quote(llm)}"] if llm else []
     words += ["--quick"] if quick else []
+    words += [f"--chances {shlex.quote(str(chances))}"] if chances else []
     return chosen.again(" ".join(words))
 
 

@@ -14,8 +14,8 @@ from obra.judging.chances import Steps
 CHANCES: Mapping[str, Mapping[str, Steps]] = {
     "": {
         "good, checked": ((65.0, 96.32),),
-        "good, unchecked": ((0.0, 28.91), (25.0, 62.21)),
-        "wrong, checked": ((40.0, 7.43), (50.0, 92.69), (60.0, 99.29), (65.0, 99.77)),
-        "wrong, unchecked": ((15.0, 40.24), (20.0, 46.66), (55.0, 87.24)),
+        "good, unchecked": ((0.0, 28.91), (25.0, 62.26)),
+        "wrong, checked": ((40.0, 6.74), (50.0, 92.68), (60.0, 99.82)),
+        "wrong, unchecked": ((15.0, 40.19), (20.0, 46.61), (55.0, 87.24)),
     },
 }

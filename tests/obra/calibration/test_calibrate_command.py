@@ -25,7 +25,7 @@ def test_it_prints_and_writes_its_numbers(corpus, tmp_path):
     assert "words alone: AUC" in done.stdout
     assert "judged, the last is" in done.stderr
     data = json.loads((tmp_path / "out" / "calibration.json").read_text())
-    assert data["command"] == "obra calibrate --out out --corpus corpus --quick"
+    assert data["command"] == "obra calibrate --out out --corpus corpus --quick --chances chances.py"
     assert [one["reviewer"] for one in data["reviewers"]] == ["no LLM", "yes-man", "yes-model", "no-man"]
     assert (tmp_path / "out" / "calibration.md").read_text().startswith("# Calibration\n")
     chances = runpy.run_path(str(tmp_path / "chances.py"))["CHANCES"]
