@@ -127,9 +127,7 @@ class FileWatcher:
             from watchdog.observers import Observer
             from watchdog.observers.polling import PollingObserver
         except ImportError as error:
-            raise PrerequisiteError(
-                [f"watching files needs watchdog ({error}): pip install watchdog"]
-            ) from error
+            raise PrerequisiteError([f"watching files needs watchdog ({error}): pip install watchdog"]) from error
         if not os.path.isdir(self._root):  # noqa: PTH112  # watchdog speaks str
             raise WorkspaceError(f"{self._root} cannot be watched: it is not a folder; create it first")
         try:

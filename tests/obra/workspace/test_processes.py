@@ -218,7 +218,6 @@ def test_no_flight_succeeds(tmp_path, environment, flight):
 def test_no_zombies_are_left(tmp_path, environment):
     """Orphans that end by themselves, in a session of their own too, are reaped."""
 
-
     def zombies() -> set[int]:
         mine = psutil.Process().children()
         return {child.pid for child in mine if child.status() == psutil.STATUS_ZOMBIE}
