@@ -7,6 +7,8 @@ import pytest
 
 from obra.domain import (
     LEGAL_STATUS_CHANGES,
+    PERMISSION_ASKED,
+    Breakpoint,
     CheckResult,
     Confidence,
     Decision,
@@ -17,6 +19,7 @@ from obra.domain import (
     Reply,
     Task,
     TaskStatus,
+    Trigger,
     Validation,
 )
 from obra.events import AgentEvent, AgentEventKind
@@ -92,3 +95,10 @@ def test_every_status_has_its_legal_changes():
     assert set(LEGAL_STATUS_CHANGES) == set(TaskStatus)
     assert [status for status, after in LEGAL_STATUS_CHANGES.items() if not after] == [TaskStatus.COMPLETED]
     assert all(TaskStatus.PENDING not in after for after in LEGAL_STATUS_CHANGES.values())
+
+
+def test_a_breakpoint_about_a_tool_call_is_known():
+    """A permission was answered in the middle of a turn; its answer is not one to the task."""
+    asked = Breakpoint(trigger=Trigger.AGENT_ASKS, reason=f"{PERMISSION_ASKED}Bash: rm -rf /?")
+    assert asked.is_permission
+    assert not Breakpoint(trigger=Trigger.AGENT_ASKS, reason="the agent asks: may it use tabs?").is_permission
