@@ -44,8 +44,9 @@ def test_the_names_that_are_known_are_listed(scenario_file, run):
         assert name in text
 
 
-def test_real_without_its_prerequisites_stops_at_once(pytester, scenario_file, run):
+def test_real_without_its_prerequisites_stops_at_once(pytester, scenario_file, run, monkeypatch):
     """One list of all that is missing, each with its cure, and nothing is run."""
+    monkeypatch.delenv("OBRA__AGENT__LOCAL__COMMAND", raising=False)  # it would win over the file
     scenario_file("good")
     (pytester.path / "real.yaml").write_text(
         "agent: {local: {command: no-such-claude}}\nllm: {api_url: 'http://127.0.0.1:9'}\n"
