@@ -6,30 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import filelock
-import httpx
-import jsonschema
 import pytest
-import watchdog.observers
 import yaml
-
-import obra
-import obra.reports.run_writer
-import obra.scenarios.scenario_run
-import obra.workspace.workspace
-
-# pytester forgets every module that was first imported in a run inside this process. Neither SQLAlchemy nor a test
-# that compares classes survives that, so all that a run imports late is imported here, before the first.
-LOADED_BEFORE_ANY_RUN = (
-    *(getattr(obra, name) for name in obra.__all__),
-    obra.reports.run_writer,
-    obra.scenarios.scenario_run,
-    obra.workspace.workspace,
-    filelock,
-    httpx,
-    jsonschema,
-    watchdog.observers,
-)
 
 GOOD: dict[str, Any] = {
     "task": {"title": "Make hello.txt"},
