@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from obra.config import AgentSettings, Config
+from obra.config import Config
 from obra.domain import Fault, ScriptStep
 from obra.errors import AgentUnavailable
 from obra.judging.breakpoint_manager import BreakpointManager
@@ -21,6 +21,7 @@ from obra.orchestrator import Parts
 from obra.plugins import AGENTS, LLMS, AgentPlugin, AsksPermission, LLMPlugin, find_plugin
 from obra.prompting.prompt_generator import PromptGenerator
 from obra.reviewing import make_reviewer
+from obra.settings import AgentSettings
 
 if TYPE_CHECKING:
     from obra.replay.model_doors import Rehearsal

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from obra.config import Config, Settings
+from obra.config import Config
 from obra.domain import Record
 from obra.errors import AgentUnavailable, ConfigError, PrerequisiteError, WorkspaceError
 from obra.plugins import AGENTS, LLMS, close_llm, find_plugin
+from obra.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
 """As ``requires-python`` in pyproject.toml."""

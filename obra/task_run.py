@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from obra.config import Settings
 from obra.domain import Attempt, Outcome, Task, TaskStatus, TurnLimits
+from obra.settings import Settings
 
 if TYPE_CHECKING:
     from obra.workspace.workspace import Workspace

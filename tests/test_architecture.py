@@ -19,7 +19,14 @@ PURE = ("obra/prompting/", "obra/judging/", "obra/scheduler.py", "obra/domain.py
 EFFECTS = tuple(
     f"obra/{room}/" for room in ["agents", "llm", "evidence", "monitoring", "workspace", "replay", "state"]
 )
-LEAVES = ("obra/domain.py", "obra/errors.py", "obra/events.py", "obra/plugins.py", "obra/config.py")
+LEAVES = (
+    "obra/domain.py",
+    "obra/errors.py",
+    "obra/events.py",
+    "obra/plugins.py",
+    "obra/config.py",
+    "obra/settings.py",
+)
 IMPURE_MODULES = {"os", "subprocess", "socket", "time", "random", "shutil", "tempfile", "logging", "secrets"}
 HOMES = {
     "sqlalchemy": ("obra/state/",),

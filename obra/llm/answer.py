@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from obra.config import LLMSettings
 from obra.errors import LLMProtocolError
+from obra.settings import LLMSettings
 
 BYTES_PER_TOKEN = 3
 """Pessimistic: English prose has about 4.5 bytes a token, code about 3.3, Chinese about 3."""

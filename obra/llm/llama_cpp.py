@@ -52,7 +52,7 @@ class LlamaCppLLM:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Take the settings of :class:`obra.config.LLMSettings`; ``api_url`` and ``api_key`` are not looked at.
+        """Take the settings of :class:`obra.settings.LLMSettings`; ``api_url`` and ``api_key`` are not looked at.
 
         ``model`` is the path of a GGUF file, the name of an installed one, or empty for the one that is installed.
         Nothing is started yet.

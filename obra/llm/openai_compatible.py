@@ -32,7 +32,7 @@ class OpenAICompatibleLLM:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Take the settings of :class:`obra.config.LLMSettings`; ``api_url`` and ``model`` must be given.
+        """Take the settings of :class:`obra.settings.LLMSettings`; ``api_url`` and ``model`` must be given.
 
         ``api_url`` is the root of the server, with or without ``/v1``. Nothing is sent yet.
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from obra.config import Settings
 from obra.domain import CLIFault, Fault, Record, ScriptStep
 from obra.errors import ConfigError
+from obra.settings import Settings
 
 DEFAULT_UPSTREAM: Mapping[str, str] = {"claude_code_local": "https://api.anthropic.com"}
 """Where an agent finds its model when nobody says otherwise, by the name of its type."""

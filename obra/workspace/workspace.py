@@ -12,9 +12,9 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from obra.config import WorkspaceSettings
 from obra.domain import FileChange
 from obra.errors import WorkspaceError
+from obra.settings import WorkspaceSettings
 from obra.workspace.difference import WorkspaceDiff, compare, tampering
 from obra.workspace.path_names import to_bytes, to_text
 from obra.workspace.repository_state import repository_state

@@ -16,7 +16,17 @@ from obra.cli.program import VERBS, obra
 from obra.cli.task import STATUSES
 from obra.domain import TaskStatus
 
-HEAVY = {"pydantic", "sqlalchemy", "yaml", "httpx", "pygit2", "psutil", "obra.config", "obra.domain"}
+HEAVY = {
+    "pydantic",
+    "sqlalchemy",
+    "yaml",
+    "httpx",
+    "pygit2",
+    "psutil",
+    "obra.config",
+    "obra.settings",
+    "obra.domain",
+}
 
 
 def commands(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
