@@ -108,7 +108,13 @@ def test_imports_run_one_way(path):
     if name == "obra/domain.py":
         assert not imports_any("obra")
     if name in LEAVES:
-        assert imports_any("obra") <= {"obra.errors", "obra.domain", "obra.events", "obra.documents"}
+        assert imports_any("obra") <= {
+            "obra.errors",
+            "obra.domain",
+            "obra.events",
+            "obra.documents",
+            "obra.settings",
+        }
     if within(name, EFFECTS):
         assert not imports_any("obra.prompting", "obra.judging", "obra.orchestrator", "obra.bootstrap", "obra.cli")
     if within(name, ("obra/prompting/", "obra/judging/", "obra/scheduler.py")):
