@@ -36,6 +36,9 @@ def row_of(report: ScenarioReport, *, node: str = "") -> dict[str, Any]:
     outcome = report.outcome
     return {
         "scenario": text_of(report.scenario),
+        "case": text_of(report.case or report.scenario),
+        "parameters": {text_of(name): text_of(str(value)) for name, value in report.parameters.items()},
+        "repeat": report.repeat,
         "agent": text_of(report.agent),
         "agent_identity": text_of(report.agent_identity),
         "llm_identity": text_of(report.llm_identity),
@@ -60,13 +63,18 @@ def row_of(report: ScenarioReport, *, node: str = "") -> dict[str, Any]:
     }
 
 
-def error_row(*, scenario: str, agent: str, path: str, node: str, message: str) -> dict[str, Any]:
+def error_row(
+    *, scenario: str, agent: str, path: str, node: str, message: str, case: str = "", repeat: int = 1
+) -> dict[str, Any]:
     """Return the row of a scenario that came to no verdict because the machinery broke.
 
     It has the same keys as any other row; what is not known is ``None`` or empty.
     """
     return {
         "scenario": text_of(scenario),
+        "case": text_of(case or scenario),
+        "parameters": {},
+        "repeat": repeat,
         "agent": text_of(agent),
         "agent_identity": "",
         "llm_identity": "",

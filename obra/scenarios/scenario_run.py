@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from obra.config import Config
 from obra.domain import CheckResult, Outcome, Record, TaskStatus
@@ -45,6 +46,12 @@ class ScenarioReport(Record):
     seconds: float
     sandbox: str = "none"
     """What confined the agent: ``none``, or name and version."""
+    case: str = ""
+    """The scenario with its parameters, the same in every repeat; the scenario's name when it has none."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """The values of this case, by the names in the scenario's ``parameters:``."""
+    repeat: int = 1
+    """Which run of the case this is, from 1."""
 
     @property
     def passed(self) -> bool:
@@ -73,7 +80,7 @@ def prepare_workspace(scenario: Scenario, root: Path) -> None:
 
 
 def run_scenario(
-    scenario: Scenario, orchestrator: Orchestrator, *, root: Path, agent: str = "mock"
+    scenario: Scenario, orchestrator: Orchestrator, *, root: Path, agent: str = "mock", repeat: int = 1
 ) -> ScenarioReport:
     """Run *scenario* once in *root*, which must be new or empty, and compare its ending with the truth.
 
@@ -82,6 +89,7 @@ def run_scenario(
         orchestrator: made with the scenario's ``script`` and ``reviewer`` when those are to be played.
         root: folder of the workspace.
         agent: the name that reports show for the agent.
+        repeat: which run of the same case this is, from 1.
 
     Raises:
         ObraError: the machinery broke.
@@ -108,6 +116,8 @@ def run_scenario(
         workspace=str(root),
         seconds=time.monotonic() - started,
         sandbox=str(getattr(orchestrator.agent, "sandbox", "none")),
+        case=scenario.name,
+        repeat=repeat,
     )
 
 
