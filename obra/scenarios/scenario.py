@@ -290,6 +290,8 @@ class ScenarioForm(Form):
     """What the scenario is there to show."""
     markers: Annotated[tuple[Marker, ...], BeforeValidator(_listed)] = ()
     """Words to choose it by: `pytest -m smoke`."""
+    repeat: Annotated[int, Field(ge=1, strict=True)] = 1
+    """How often it runs, each time in a workspace of its own; --obra-repeat goes before it."""
     task: TaskForm
     workspace: WorkspaceForm = WorkspaceForm()
     limits: LimitsForm = LimitsForm()
@@ -317,6 +319,7 @@ class Scenario:
         self.path = path
         self.name = form.name or path.name.removesuffix(SUFFIX)
         self.markers = form.markers
+        self.repeat = form.repeat
         self.task = form.task
         self.checks = form.checks
         self.expect = form.expect

@@ -63,9 +63,18 @@ def test_nothing_given_is_not_an_empty_script():
     assert Scenario.from_data({**SMALL, "script": []}).script == ()
 
 
+def test_how_often_it_runs():
+    """A scenario runs once unless it says otherwise."""
+    assert Scenario.from_data(SMALL).repeat == 1
+    assert Scenario.from_data({**SMALL, "repeat": 5}).repeat == 5
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("task: {title: t}\nrepeat: 0\n", ":2: 'repeat': "),
+        ("task: {title: t}\nrepeat: '3'\n", ":2: 'repeat': "),
+        ("task: {title: t}\nrepaet: 2\n", "did you mean 'repeat'?"),
         ("task: {title: t}\nchekcs: []\n", ":2: unknown key 'chekcs'; did you mean 'checks'?"),
         ("task:\n  titel: t\n", ":2: unknown key 'task.titel'; did you mean 'task.title'?"),
         ("checks: []\n", "the key 'task' is missing"),
