@@ -184,6 +184,8 @@ class Task(Record):
     working_dir: str = ""
     base_snapshot: str = ""
     owner: str = ""
+    fence: int = 0
+    """Raised by every start: whoever writes with an older number has lost the task to somebody else."""
     iterations: int = 0
     quality_score: float | None = None
     confidence: float | None = None

@@ -29,6 +29,7 @@ LEAVES = (
 )
 IMPURE_MODULES = {"os", "subprocess", "socket", "time", "random", "shutil", "tempfile", "logging", "secrets"}
 HOMES = {
+    "alembic": ("obra/state/",),
     "sqlalchemy": ("obra/state/",),
     "httpx": ("obra/llm/", "obra/replay/"),
     "pexpect": ("obra/agents/",),

@@ -17,6 +17,7 @@ VERBS = {
     "project": Verb("obra.cli.project:project", "Create and list projects."),
     "task": Verb("obra.cli.task:task", "Create, list and show tasks."),
     "breakpoint": Verb("obra.cli.breakpoint:breakpoint_", "List the places where a person must look, and answer."),
+    "database": Verb("obra.cli.database:database", "Take the database back to what an older Obra can read."),
     "config": Verb("obra.cli.config:config", "Show the settings in force and where each comes from."),
     "doctor": Verb("obra.cli.doctor:doctor", "Look for everything that a run needs, and say how to get it."),
     "calibrate": Verb("obra.cli.calibrate:calibrate", "Measure on known work how often the verdict is right."),

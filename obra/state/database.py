@@ -15,18 +15,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool, StaticPool
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 from obra.errors import StateError
+from obra.state import schema
 from obra.state.failures import masked, state_error
-from obra.state.tables import SCHEMA_VERSION, metadata, obra_schema
 
 _statement_log = logging.getLogger("obra.sql")
 
@@ -42,7 +40,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, echo: bool = False, busy_timeout: float = 5.0) -> None:
-        """Open *url*, and create the tables if there are none.
+        """Open *url*; create the tables if there are none, and migrate those of an older Obra (with a backup).
 
         Raises:
             StateError: it cannot be opened, is not Obra's, or was written by a newer Obra.
@@ -130,27 +128,20 @@ class Database:
         return engine
 
     def _prepare(self) -> None:
-        version = self._version()
-        if version is None:
-            self._write_ahead()
-            self._create()
-            version = self._version()
-        if version != SCHEMA_VERSION:
-            raise StateError(
-                f"the database {masked(self.url)} has schema version {version}, this Obra knows {SCHEMA_VERSION}; "
-                f"use the Obra that wrote it (pip install --upgrade obra), or name another database.url"
-            )
-
-    def _version(self) -> int | None:
         with self.reading() as connection:
-            return _version_in(connection)
+            if schema.is_current(connection):
+                return
+        with self.reading() as connection:
+            version = schema.version_of(connection)
+        if version:
+            schema.refuse_unknown(version, self.url)
+            from obra.state.migrating import PATIENCE, migrate
 
-    def _create(self) -> None:
-        with self.writing() as connection:
-            if _version_in(connection) is None:  # another process may have been faster
-                for statement in _statements(connection.dialect.name):
-                    connection.exec_driver_sql(statement)
-                connection.execute(sa.insert(obra_schema), {"version": SCHEMA_VERSION})
+            migrate(self.url, patience=max(self._patience, PATIENCE))
+        else:
+            self._write_ahead()
+            with self.writing() as connection:
+                schema.create(connection)
 
     def _write_ahead(self) -> None:
         """Switch the file to WAL, once for all time; SQLite does not wait for others here, so we do."""
@@ -221,21 +212,3 @@ def _log_statement(_connection: sa.Connection, _cursor: Any, statement: str, val
 def _on_begin(connection: sa.Connection) -> None:
     immediate = connection.get_execution_options().get(_IMMEDIATE)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def _version_in(connection: sa.Connection) -> int | None:
-    if not connection.dialect.has_table(connection, obra_schema.name):
-        return None
-    return connection.execute(sa.select(sa.func.max(obra_schema.c.version))).scalar()
-
-
-@cache
-def _statements(dialect: str) -> tuple[str, ...]:
-    """Return the statements that create all tables; compiling them is the slow part, so it is done once."""
-    speaks = sa.create_mock_engine(f"{dialect}://", lambda *_: None).dialect
-    found: list[str] = []
-    for table in metadata.sorted_tables:
-        found.append(str(CreateTable(table).compile(dialect=speaks)))
-        indexes = sorted(table.indexes, key=lambda index: str(index.name))
-        found.extend(str(CreateIndex(index).compile(dialect=speaks)) for index in indexes)
-    return tuple(found)

@@ -38,7 +38,9 @@ class StateManager:
     def __init__(
         self, url: str = "sqlite:///.obra/obra.db", *, echo: bool = False, busy_timeout: float = 5.0
     ) -> None:
-        """Open the database and create its tables if there are none.
+        """Open the database, create its tables if there are none, and migrate those of an older Obra.
+
+        An SQLite file is copied before it is migrated, to a file beside it.
 
         Args:
             url: an SQLAlchemy URL; a relative SQLite path counts from the current folder, which is made when

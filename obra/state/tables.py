@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from obra.domain import Action, BreakpointStatus, TaskStatus, Trigger
 from obra.state.encoding import utc
 
-SCHEMA_VERSION = 1
-"""Raised with every change to the tables; a database with a higher number is refused."""
+SCHEMA_VERSION = "0002"
+"""Raised with every change to the tables, by one; the newest step in ``migrations/versions`` has this number."""
 
 
 Columns = sa.RowMapping | Mapping[str, Any]
@@ -78,7 +78,16 @@ metadata = sa.MetaData(
     }
 )
 
-obra_schema = sa.Table("obra_schema", metadata, sa.Column("version", sa.Integer, nullable=False))
+schema_version = sa.Table(
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""One row with the version of the tables; named and shaped as Alembic wants it."""
+
+first_schema = sa.Table("obra_schema", sa.MetaData(), sa.Column("version", sa.Integer, nullable=False))
+"""What stood there before Alembic, with the version 1."""
 
 project_state = sa.Table(
     "project_state",
@@ -111,6 +120,7 @@ task = sa.Table(
     _text("data"),  # after, acceptance, checks, limits, working_dir
     _time("created_at"),
     _time("updated_at"),
+    sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
     _one_of("status", TaskStatus),
     _score("quality_score"),
     _score("confidence"),
@@ -198,3 +208,15 @@ event = sa.Table(
     _time("at"),
     sa.Index(None, "task_id", "id"),
 )
+
+attempt_step = sa.Table(
+    "attempt_step",
+    metadata,
+    _link("task_id", "task.id", primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    _text("name"),
+    _text("data"),
+    _time("at"),
+)
+"""What is done of the attempt under way, so that another process can go on; gone as soon as it is recorded."""

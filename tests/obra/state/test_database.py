@@ -175,12 +175,13 @@ def test_somebody_elses_tables_are_left_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize("version", [2, 99, 0])
-def test_another_schema_version_is_refused(manager, file, version):
-    """A database of a newer Obra is not touched; the message says both versions and what to do."""
-    with closing(sqlite3.connect(file)) as raw, raw:
-        raw.execute("UPDATE obra_schema SET version = ?", (version,))
-    with pytest.raises(StateError, match=f"schema version {version}, this Obra knows 1; use the Obra"):
-        StateManager(f"sqlite:///{file}")
+def test_an_unknown_version_in_the_first_table_of_versions_is_refused(tmp_path, version):
+    """Before Alembic there was a number in a table; only 1 was ever written there."""
+    with closing(sqlite3.connect(tmp_path / "old.db")) as raw, raw:
+        raw.execute("CREATE TABLE obra_schema (version INTEGER NOT NULL)")
+        raw.execute("INSERT INTO obra_schema VALUES (?)", (version * 1000,))
+    with pytest.raises(StateError, match=f"schema version {version * 1000:04}, this Obra .* knows 0001 to"):
+        StateManager(f"sqlite:///{tmp_path}/old.db")
 
 
 def test_a_failed_transaction_leaves_the_manager_usable(manager):
