@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-TESTS = Path(__file__).parent
 TEST_SECONDS = 120
 COMMAND = "OBRA__AGENT__LOCAL__COMMAND"
 """The variable that names the real Claude Code binary, for Obra and for these tests."""
-
-
-def load_module(path: Path) -> ModuleType:
-    """Load a module that stands among the tests; with importlib mode none is on the path."""
-    name = f"obra_test_{path.stem}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec
-        assert spec.loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,7 +32,9 @@ def _nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def ollama() -> Iterator[Any]:
     """A running loopback Ollama with the models ``llama3.2:latest`` and ``tiny:1b``."""
-    with load_module(TESTS / "obra" / "llm" / "ollama_server.py").OllamaServer() as server:
+    from ollama_server import OllamaServer
+
+    with OllamaServer() as server:
         yield server
 
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shlex
-import shutil
-import tempfile
-import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from obra.agents.acp_connection import ACPConnection
 from obra.agents.acp_turn import ACPSettings, ACPTurn, open_session
-from obra.agents.headless import remove_folder
-from obra.agents.settings import read_settings
+from obra.agents.cli_agent import CLIAgent
+from obra.agents.settings import words_of
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentUnavailable
 from obra.events import AgentEventSink
@@ -29,7 +23,7 @@ _QUIET = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"
 """For the agent that is Claude Code; nobody else looks at them."""
 
 
-class ACPAgent:
+class ACPAgent(CLIAgent[ACPSettings, ACPEvents]):
     """Any agent that speaks ACP; seen to work with ``@zed-industries/claude-code-acp`` 0.16.2.
 
     It needs the extra ``obra[acp]``. ``agent.options`` may hold what :class:`ACPSettings` lists. Files and
@@ -37,146 +31,65 @@ class ACPAgent:
     one, and loads the session where the agent can do that.
     """
 
+    NAME = "acp"
+    PROGRAM = "acp"
+    INSTALL = INSTALL
+    SETTINGS = ACPSettings
+
     on_permission: PermissionDecider | None
 
     def __init__(self) -> None:
+        super().__init__()
         self.on_permission = None
-        self._settings: ACPSettings | None = None
         self._words: list[str] = []
         self._connection: ACPConnection | None = None
-        self._home: Path | None = None
-        self._identity = "acp"
-        self._reader = ACPEvents()
-        self._cancelled = threading.Event()
-        self._turn = threading.Lock()
 
-    @property
-    def identity(self) -> str:
-        """Name and version, as the agent tells them; after :meth:`initialize`."""
-        return self._identity
+    def _new_reader(self) -> ACPEvents:
+        return ACPEvents()
 
-    def initialize(self, config: Mapping[str, Any]) -> None:
-        """Take the settings, start the agent and open a session.
-
-        Raises:
-            AgentUnavailable: the library or the program is missing, or it does not speak the protocol.
-            ObraError: a setting is unknown.
-        """
-        settings = read_settings(ACPSettings, config, name="acp")
-        self.cleanup()
+    def _find(self, settings: ACPSettings) -> str:
         if importlib.util.find_spec("acp") is None:
             raise AgentUnavailable("the ACP agent needs a library that is not here: pip install 'obra[acp]'")
-        self._words = _words_of(settings)
-        try:
-            Path(settings.workspace_dir).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise AgentUnavailable(
-                f"the workspace {settings.workspace_dir} cannot be made: {error.strerror}; name another folder"
-            ) from error
-        self._home = Path(tempfile.mkdtemp(prefix="obra-acp-"))
-        self._reader = ACPEvents()
-        self._cancelled.clear()
-        try:
-            self._start(settings)
-        except BaseException:
-            self.cleanup()
-            raise
-        self._settings = settings
+        words = words_of(settings.command)
+        executable = self._program(words[0] if words else "")
+        self._words = [executable, *words[1:]]
+        return executable
 
-    def is_healthy(self) -> bool:
-        """Tell whether the next prompt can be sent: the program and the workspace are there."""
-        settings = self._settings
-        return (
-            settings is not None and os.access(self._words[0], os.X_OK) and Path(settings.workspace_dir).is_dir()
-        )
+    def _open(self, settings: ACPSettings, home: Path) -> str:
+        self._start(settings, home)
+        return self._identity
 
-    def send_prompt(
-        self, prompt: str, *, limits: TurnLimits | None = None, on_event: AgentEventSink | None = None
+    def _run(
+        self, settings: ACPSettings, home: Path, prompt: str, limits: TurnLimits, on_event: AgentEventSink | None
     ) -> Reply:
-        """Run one turn in the session of the turns before.
+        started = time.monotonic()
+        connection = self._connection
+        if connection is None or not connection.is_alive():
+            connection = self._start(settings, home)
+        turn = ACPTurn(connection, settings, self._reader, decide=self.on_permission, cancelled=self._cancelled)
+        limit = None
+        try:
+            limit = turn.run(prompt, limits, on_event)
+        finally:
+            if limit is None:
+                self._close(hopeless=True)
+        return self._reply(time.monotonic() - started, limit)
 
-        Raises:
-            AgentUnavailable: it cannot be started, or cannot use its model API.
-            AgentTimeout: the start, a silence or the turn took too long; the process is gone.
-            AgentCrashed: it ended, or failed, before the turn was complete, or :meth:`cleanup` ended it.
-        """
-        with self._turn:
-            settings = self._settings
-            if settings is None:
-                raise AgentUnavailable("the agent is not initialized; call initialize() first")
-            started = time.monotonic()
-            connection = self._connection
-            if connection is None or not connection.is_alive():
-                connection = self._start(settings)
-            turn = ACPTurn(
-                connection, settings, self._reader, decide=self.on_permission, cancelled=self._cancelled
-            )
-            limit = None
-            try:
-                limit = turn.run(prompt, limits or TurnLimits(), on_event)
-            finally:
-                if limit is None:
-                    self._end(hopeless=True)
-            reader = self._reader
-            return Reply(
-                text=reader.text,
-                session=reader.session,
-                seconds=time.monotonic() - started,
-                turns=reader.turns,
-                cost_usd=reader.cost_usd,
-                tokens_in=reader.tokens_in,
-                tokens_out=reader.tokens_out,
-                limit=limit,
-                denials=reader.denials,
-            )
-
-    def cleanup(self) -> None:
-        """End the process with all it started and remove its private folders; safe to call twice."""
-        self._cancelled.set()
-        with self._turn:
-            self._settings = None
-            self._end()
-            home, self._home = self._home, None
-            if home is not None:
-                remove_folder(home)
-
-    def _start(self, settings: ACPSettings) -> ACPConnection:
-        assert self._home is not None  # noqa: S101  # made in initialize
+    def _start(self, settings: ACPSettings, home: Path) -> ACPConnection:
         connection = self._connection = ACPConnection(
             self._words,
             cwd=Path(settings.workspace_dir),
-            environment=clean_environment(self._home, _variables(settings)),
-            errors=self._home / "stderr.txt",
+            environment=clean_environment(home, _variables(settings)),
+            errors=home / "stderr.txt",
             name="the ACP agent",
         )
         self._identity, self._reader.session = open_session(connection, settings, self._reader.session)
         return connection
 
-    def _end(self, *, hopeless: bool = False) -> None:
+    def _close(self, *, hopeless: bool = False) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close(hopeless=hopeless)
-
-
-def _words_of(settings: ACPSettings) -> list[str]:
-    """Return the command with the path of its program.
-
-    Raises:
-        AgentUnavailable: there is no such program.
-    """
-    try:
-        words = shlex.split(settings.command)
-    except ValueError as error:
-        raise AgentUnavailable(
-            f"agent.options.command is no command line ({error}): {settings.command}; mend its quotes"
-        ) from error
-    found = shutil.which(Path(words[0]).expanduser()) if words else None
-    if found is None:
-        raise AgentUnavailable(
-            f"the ACP agent is not on this machine: no program {settings.command!r} on PATH. "
-            f"Install one ({INSTALL}) or set agent.options.command to where it is"
-        )
-    return [str(Path(found).absolute()), *words[1:]]
 
 
 def _variables(settings: ACPSettings) -> dict[str, str]:

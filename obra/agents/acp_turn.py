@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from obra.agents.acp_connection import ACPConnection, Asked
+from obra.agents.cli_agent import passed_limit
 from obra.agents.conversation import TurnClock
-from obra.agents.headless import COST_LIMIT, TURNS_LIMIT, is_unreachable
+from obra.agents.headless import is_unreachable
 from obra.agents.settings import CLISettings
 from obra.domain import PermissionAnswer, PermissionRequest, TurnLimits
 from obra.errors import AgentCrashed, AgentError, AgentTimeout, AgentUnavailable
@@ -130,7 +131,7 @@ class ACPTurn:
                 heard = time.monotonic()
             begun += self._waited - before  # a person may take as long as a person does
             self._check(clock, begun, heard)
-            limit = self._limit(limits)
+            limit = passed_limit(reader, settings, limits)
             if limit:
                 self._stop(answer, on_event)
                 break
@@ -141,16 +142,6 @@ class ACPTurn:
         if failure is not None:
             raise failure
         return reader.limit
-
-    def _limit(self, limits: TurnLimits) -> str:
-        reader = self._reader
-        if reader.is_complete:
-            return ""
-        if (reader.turns or 0) > (limits.turns or self._settings.max_turns):
-            return TURNS_LIMIT
-        if limits.cost_usd is not None and (reader.cost_usd or 0.0) > limits.cost_usd:
-            return COST_LIMIT
-        return ""
 
     def _stop(self, answer: Future[Any], on_event: AgentEventSink | None) -> None:
         """Cancel the turn as the protocol says; the session lives on."""

@@ -6,8 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,15 @@ from obra.agents.claude_code import (
     identity_of,
 )
 from obra.agents.claude_code_session import ClaudeCodeSession
+from obra.agents.program_version import version_text
 from obra.agents.wire import PipeWire
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentUnavailable, WorkspaceError
 from obra.events import AgentEventSink
 from obra.plugins import PermissionDecider
 from obra.workspace.model_door import ModelDoor
-from obra.workspace.processes import ProcessTree, clean_environment, run_command
+from obra.workspace.private_folder import make_private_folder, remove_private_folder
+from obra.workspace.processes import ProcessTree, clean_environment
 from obra.workspace.sandbox import Sandbox, bubblewrap
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
@@ -37,10 +38,6 @@ _HANGING_SECONDS = 0.2
 """The same, when there is no hope that it does."""
 _LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 2.0))
 """It obeys both within 0.3 seconds, even while its model API stalls; SIGINT lets it end its tools."""
-_VERSION_OUTPUT = 4_000
-
-_identities: dict[tuple[str, int, int], str] = {}
-"""What ``--version`` of a file with that path, size and time said; asking takes some 50 ms each time."""
 
 
 class LocalProgram:
@@ -124,7 +121,9 @@ class ClaudeCodeLocalAgent:
             )
         self._executable = str(Path(executable).absolute())
         self._sandbox = _sandbox(settings)
-        self._identity = identity_of(_version_text(self._executable, settings.timeout_ready), settings.command)
+        cure = f"set agent.local.command to the real one, or install it: {INSTALL_HINT}"
+        told = version_text(self._executable, seconds=settings.timeout_ready, name="Claude Code", cure=cure)
+        self._identity = identity_of(told, settings.command)
         try:
             Path(settings.workspace_dir).mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -168,13 +167,13 @@ class ClaudeCodeLocalAgent:
         if door is not None:
             door.close()
         if home is not None:
-            shutil.rmtree(home, onerror=_make_removable)
+            remove_private_folder(home)
 
     def _start(self, launch: Launch, session: str) -> LocalProgram:
         settings = self._settings
         assert settings is not None  # noqa: S101  # the session only lives between initialize and cleanup
         if self._home is None:
-            self._home = Path(tempfile.mkdtemp(prefix="obra-claude-"))
+            self._home = make_private_folder("claude")
         passed = {name: os.environ[name] for name in settings.pass_environment if name in os.environ}
         environment = clean_environment(self._home, environment_of(settings, str(self._home), passed))
         if session and not _is_stored(session, environment):
@@ -219,36 +218,6 @@ class ClaudeCodeLocalAgent:
         return sandbox.command(command, environment)
 
 
-def _version_text(executable: str, seconds: float) -> str:
-    """Return what ``--version`` prints, asked once for each state of the file.
-
-    Raises:
-        AgentUnavailable: it cannot be run, or does not answer in time.
-    """
-    file = Path(executable).resolve()
-    status = file.stat()
-    key = (str(file), status.st_size, status.st_mtime_ns)
-    if key not in _identities:
-        with tempfile.TemporaryDirectory(prefix="obra-claude-version-") as home:
-            try:
-                result = run_command(
-                    [executable, "--version"],
-                    cwd=Path(home),
-                    environment=clean_environment(Path(home)),
-                    timeout=seconds,
-                    max_output=_VERSION_OUTPUT,
-                )
-            except WorkspaceError as error:
-                raise AgentUnavailable(f"Claude Code cannot be started: {error}") from error
-        if result.timed_out:
-            raise AgentUnavailable(
-                f"{executable!r} did not answer --version within {seconds:g} s; is it Claude Code? "
-                f"Set agent.local.command to the real one, or raise timeout_ready"
-            )
-        _identities[key] = result.output
-    return _identities[key]
-
-
 def _sandbox(settings: ClaudeCodeSettings) -> str:
     """Return what will confine the agent.
 
@@ -268,11 +237,3 @@ def _is_stored(session: str, environment: Mapping[str, str]) -> bool:
     """Tell whether Claude Code has written *session* down, so that it can be resumed."""
     folder = environment.get("CLAUDE_CONFIG_DIR") or f"{environment['HOME']}/.claude"
     return any(Path(folder, "projects").glob(f"*/{session}.jsonl"))
-
-
-def _make_removable(function: Callable[..., Any], path: str, _: object) -> None:
-    """Remove what the agent's tools left without write permission, such as module caches."""
-    Path(path).parent.chmod(0o700)
-    if not Path(path).is_symlink():
-        Path(path).chmod(0o700)
-    function(path)

@@ -25,7 +25,7 @@ class CodexSettings(CLISettings):
     """read-only, workspace-write, or danger-full-access where another sandbox is around it."""
 
 
-class CodexAgent(HeadlessAgent):
+class CodexAgent(HeadlessAgent[CodexSettings, CodexEvents]):
     """Codex, seen to work with 0.169.0.
 
     ``agent.options`` may hold ``command``, ``timeout_ready``, ``timeout_response``, ``base_url`` (of a Responses
@@ -44,9 +44,8 @@ class CodexAgent(HeadlessAgent):
     def _new_reader(self) -> CodexEvents:
         return CodexEvents()
 
-    def _command(self, settings: CLISettings, prompt: str, home: Path) -> list[str]:  # noqa: ARG002  # see below
+    def _command(self, settings: CodexSettings, prompt: str, home: Path) -> list[str]:  # noqa: ARG002  # see below
         """The prompt goes to standard input; values of ``-c`` are TOML, whose strings JSON's are."""
-        assert isinstance(settings, CodexSettings)  # noqa: S101  # SETTINGS says so; tells mypy
         values = {
             "approval_policy": "never",
             "sandbox_mode": settings.sandbox,
@@ -70,7 +69,7 @@ class CodexAgent(HeadlessAgent):
         given = [part for key, value in values.items() for part in ("-c", f"{key}={json.dumps(value)}")]
         return [self._executable, "exec", *resumed, "--json", "--skip-git-repo-check", *given, "-"]
 
-    def _variables(self, settings: CLISettings, home: Path) -> Mapping[str, str]:  # noqa: ARG002  # see below
+    def _variables(self, settings: CodexSettings, home: Path) -> Mapping[str, str]:  # noqa: ARG002  # see below
         """Codex finds its private configuration folder under its HOME."""
         variables = {}
         if settings.base_url:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from obra.agents.headless import HeadlessAgent
-from obra.agents.settings import CLISettings
+from obra.agents.settings import CLISettings, words_of
 from obra.errors import AgentCrashed, AgentError, AgentUnavailable
 from obra.monitoring.event_lines import PlainText
 
@@ -27,7 +26,7 @@ class CommandSettings(CLISettings):
     """Variables for the program, such as the address of its model."""
 
 
-class CommandAgent(HeadlessAgent):
+class CommandAgent(HeadlessAgent[CommandSettings, PlainText]):
     """Any program, such as aider: ``agent.options: {command: "aider --yes --message-file {prompt_file}"}``.
 
     ``command`` is a line as a shell splits it, but no shell runs it. In it ``{prompt_file}`` stands for a file
@@ -48,13 +47,8 @@ class CommandAgent(HeadlessAgent):
     def _new_reader(self) -> PlainText:
         return PlainText()
 
-    def _find(self, settings: CLISettings) -> str:
-        try:
-            words = shlex.split(settings.command)
-        except ValueError as error:
-            raise AgentUnavailable(
-                f"agent.options.command is no command line ({error}): {settings.command}; mend its quotes"
-            ) from error
+    def _find(self, settings: CommandSettings) -> str:
+        words = words_of(settings.command)
         if not words:
             raise AgentUnavailable(
                 "the command agent was given no program: set agent.options.command, such as "
@@ -62,28 +56,26 @@ class CommandAgent(HeadlessAgent):
             )
         return self._program(words[0])
 
-    def _ask_version(self, settings: CLISettings) -> str:  # noqa: ARG002  # not every program has a version
+    def _ask_version(self, settings: CommandSettings) -> str:  # noqa: ARG002  # not every program has a version
         return f"command {Path(self._executable).name}"
 
-    def _command(self, settings: CLISettings, prompt: str, home: Path) -> list[str]:
+    def _command(self, settings: CommandSettings, prompt: str, home: Path) -> list[str]:
         file = home / "prompt.txt"
         file.write_text(prompt, encoding="utf-8", newline="")
         values = {_PROMPT_FILE: str(file), _WORKSPACE: settings.workspace_dir, _MODEL: settings.model or ""}
-        words = shlex.split(settings.command)[1:]
+        words = words_of(settings.command)[1:]
         for name, value in values.items():
             words = [word.replace(name, value) for word in words]
         return [self._executable, *words]
 
-    def _input(self, settings: CLISettings, prompt: str) -> bytes:
+    def _input(self, settings: CommandSettings, prompt: str) -> bytes:
         return b"" if _PROMPT_FILE in settings.command else prompt.encode()
 
-    def _variables(self, settings: CLISettings, home: Path) -> Mapping[str, str]:  # noqa: ARG002  # nothing is written
-        assert isinstance(settings, CommandSettings)  # noqa: S101  # SETTINGS says so; tells mypy
+    def _variables(self, settings: CommandSettings, home: Path) -> Mapping[str, str]:  # noqa: ARG002  # nothing is written
         return {name: str(value) for name, value in settings.environment.items()}
 
     def _failure(self, exit_code: int | None, errors: str) -> AgentError | None:
         reader = self._reader
-        assert isinstance(reader, PlainText)  # noqa: S101  # see _new_reader; tells mypy
         reader.finish()
         if exit_code == 0:
             return None

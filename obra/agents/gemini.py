@@ -39,7 +39,7 @@ class GeminiSettings(CLISettings):
     """Let the ``.gemini`` folder of a workspace count."""
 
 
-class GeminiAgent(HeadlessAgent):
+class GeminiAgent(HeadlessAgent[GeminiSettings, GeminiEvents]):
     """Gemini CLI, seen to work with 0.61.0.
 
     ``agent.options`` may hold ``command``, ``timeout_ready``, ``timeout_response``, ``base_url``, ``api_key``,
@@ -60,9 +60,8 @@ class GeminiAgent(HeadlessAgent):
     def _new_reader(self) -> GeminiEvents:
         return GeminiEvents()
 
-    def _command(self, settings: CLISettings, prompt: str, home: Path) -> list[str]:  # noqa: ARG002  # see below
+    def _command(self, settings: GeminiSettings, prompt: str, home: Path) -> list[str]:  # noqa: ARG002  # see below
         """The prompt goes to standard input."""
-        assert isinstance(settings, GeminiSettings)  # noqa: S101  # SETTINGS says so; tells mypy
         chosen = [f"--model={settings.model}"] if settings.model else []
         resumed = [f"--resume={self._reader.session}"] if self._reader.session else []
         if Path(settings.workspace_dir, ".gemini").exists() and not settings.trust_workspace:
@@ -73,12 +72,11 @@ class GeminiAgent(HeadlessAgent):
         mode = f"--approval-mode={settings.approval_mode}"
         return [self._executable, "--output-format=stream-json", "--skip-trust", mode, *chosen, *resumed]
 
-    def _input(self, settings: CLISettings, prompt: str) -> bytes:  # noqa: ARG002  # not needed here
+    def _input(self, settings: GeminiSettings, prompt: str) -> bytes:  # noqa: ARG002  # not needed here
         """Send words: a leading ``/`` would make a command of them."""
         return (f" {prompt}" if prompt.startswith("/") else prompt).encode()
 
-    def _variables(self, settings: CLISettings, home: Path) -> Mapping[str, str]:
-        assert isinstance(settings, GeminiSettings)  # noqa: S101  # SETTINGS says so; tells mypy
+    def _variables(self, settings: GeminiSettings, home: Path) -> Mapping[str, str]:
         folder = home / ".gemini"
         policy_file = folder / "policies" / "obra.toml"
         policy_file.parent.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ class OpenCodeSettings(CLISettings):
     """Its rules of permission; what they would ask about is denied, since nobody is there."""
 
 
-class OpenCodeAgent(HeadlessAgent):
+class OpenCodeAgent(HeadlessAgent[OpenCodeSettings, OpenCodeEvents]):
     """opencode, seen to work with 1.18.33.
 
     ``agent.options`` may hold ``command``, ``timeout_ready``, ``timeout_response``, ``base_url`` (of chat
@@ -48,7 +48,7 @@ class OpenCodeAgent(HeadlessAgent):
     def _new_reader(self) -> OpenCodeEvents:
         return OpenCodeEvents()
 
-    def _command(self, settings: CLISettings, prompt: str, home: Path) -> list[str]:  # noqa: ARG002  # see below
+    def _command(self, settings: OpenCodeSettings, prompt: str, home: Path) -> list[str]:  # noqa: ARG002  # see below
         """The prompt goes to standard input: on the command line it would be quoted."""
         chosen = [f"--model={_model_of(settings)}"] if settings.model else []
         session = self._reader.session
@@ -57,8 +57,7 @@ class OpenCodeAgent(HeadlessAgent):
             f"--session={session}" if session else f"--title={_TITLE}",
         ]
 
-    def _variables(self, settings: CLISettings, home: Path) -> Mapping[str, str]:  # noqa: ARG002  # nothing is written
-        assert isinstance(settings, OpenCodeSettings)  # noqa: S101  # SETTINGS says so; tells mypy
+    def _variables(self, settings: OpenCodeSettings, home: Path) -> Mapping[str, str]:  # noqa: ARG002  # nothing is written
         config: dict[str, Any] = {
             "autoupdate": False,
             "share": "disabled",
@@ -85,5 +84,5 @@ class OpenCodeAgent(HeadlessAgent):
         }
 
 
-def _model_of(settings: CLISettings) -> str:
+def _model_of(settings: OpenCodeSettings) -> str:
     return f"{_PROVIDER}/{settings.model}" if settings.base_url else str(settings.model)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from obra.errors import ObraError
+from obra.errors import AgentUnavailable, ObraError
 
 Settings = TypeVar("Settings")
 
@@ -69,3 +70,17 @@ def read_settings(kind: type[Settings], config: Mapping[str, Any], *, name: str)
         raise ObraError(f"{name} was given no workspace_dir; name the folder it is to work in")
     given["workspace_dir"] = str(given["workspace_dir"])
     return kind(**given)
+
+
+def words_of(command: str) -> list[str]:
+    """Return the words of a command line, as a shell splits it.
+
+    Raises:
+        AgentUnavailable: its quotes do not match.
+    """
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise AgentUnavailable(
+            f"agent.options.command is no command line ({error}): {command}; mend its quotes"
+        ) from error

@@ -27,9 +27,18 @@ class TurnProcess:
     """A program that gets a prompt, prints lines and ends."""
 
     def __init__(
-        self, command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], name: str, prompt: bytes = b""
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path,
+        environment: Mapping[str, str],
+        name: str,
+        cancelled: threading.Event,
+        prompt: bytes = b"",
     ) -> None:
         """Start it, and send *prompt* to its standard input, which then ends.
+
+        *cancelled* ends the turn from another thread.
 
         Raises:
             AgentUnavailable: it cannot be started.
@@ -45,7 +54,7 @@ class TurnProcess:
         assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  # asked for; tells mypy so
         self._wire = PipeWire(process.stdin, process.stdout, process.stderr)
         self._name = name
-        self._cancelled = threading.Event()
+        self._cancelled = cancelled
         if prompt:
             self._wire.send(prompt)
         self._wire.close_input()
@@ -71,7 +80,7 @@ class TurnProcess:
 
         Raises:
             AgentTimeout: a limit passed.
-            AgentCrashed: :meth:`cancel` was called.
+            AgentCrashed: the turn was cancelled.
         """
         begun = heard = time.monotonic()
         lines = 0
@@ -94,10 +103,6 @@ class TurnProcess:
         finally:
             self._end()
         raise AgentCrashed(f"{self._name} was cancelled in the middle of its turn")
-
-    def cancel(self) -> None:
-        """End the turn from another thread; :meth:`read` raises AgentCrashed."""
-        self._cancelled.set()
 
     def errors(self) -> str:
         """Return the end of what it printed to standard error."""

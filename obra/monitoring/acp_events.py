@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from obra.events import AgentEvent, AgentEventKind
-from obra.monitoring.event_lines import TurnReader, count_of, event_of, mapping, plain, sequence
+from obra.monitoring.event_lines import MessageReader, count_of, event_of, mapping, plain, sequence
 
 _EDITS = frozenset({"edit", "delete", "move"})
 _TOKENS_IN = ("inputTokens", "cachedReadTokens", "cachedWriteTokens")
@@ -17,7 +17,7 @@ _LIMITS = frozenset({"max_tokens", "max_turn_requests", "refusal"})
 """Reasons to stop that are no failure, and no normal end either."""
 
 
-class ACPEvents(TurnReader):
+class ACPEvents(MessageReader):
     """What an agent has told its client in this turn: JSON-RPC messages, one in a line.
 
     The protocol does not tell model calls; ``turns`` is one more than the tool calls, which is what there are at

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from obra.events import AgentEvent, AgentEventKind
-from obra.monitoring.event_lines import TurnReader, count_of, event_of, mapping, plain, sequence
+from obra.monitoring.event_lines import MessageReader, count_of, event_of, mapping, plain, sequence
 
 _TOOLS = {
     "command_execution": "command",
@@ -17,7 +17,7 @@ _TOOLS = {
 """Items that are tool calls, and the key that says about what."""
 
 
-class CodexEvents(TurnReader):
+class CodexEvents(MessageReader):
     """What Codex has said in this turn.
 
     It does not tell its model calls; ``turns`` is one more than the tool calls, which is what there are at the

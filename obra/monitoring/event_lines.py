@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -43,7 +44,7 @@ def count_of(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
-class TurnReader:
+class TurnReader(ABC):
     """What a program has said in this turn; the dialect is in the subclass. It only reads: no file, no clock.
 
     Attributes:
@@ -93,6 +94,23 @@ class TurnReader:
         """Say what came last, for error messages."""
         return f"last seen: {self.last.kind} {self.last.text!r}" if self.last else "it printed nothing"
 
+    @abstractmethod
+    def _read_line(self, text: str) -> Iterator[AgentEvent]:
+        """Yield what a line that is not empty tells; never raise."""
+
+    def _count(self, *, tokens_in: int = 0, tokens_out: int = 0, cost_usd: float | None = None) -> AgentEvent:
+        """Add what a part of the turn used up."""
+        self.tokens_in = (self.tokens_in or 0) + tokens_in
+        self.tokens_out = (self.tokens_out or 0) + tokens_out
+        if cost_usd is not None:
+            self.cost_usd = (self.cost_usd or 0.0) + cost_usd
+        cost = "" if self.cost_usd is None else f", ${self.cost_usd:g} so far"
+        return event_of(AgentEventKind.USAGE, f"{tokens_in} tokens in, {tokens_out} out{cost}")
+
+
+class MessageReader(TurnReader):
+    """A program that prints one JSON object in each line; other lines are passed over, but told."""
+
     def _read_line(self, text: str) -> Iterator[AgentEvent]:
         try:
             message = json.loads(text)
@@ -103,17 +121,9 @@ class TurnReader:
         else:
             yield event_of(AgentEventKind.OTHER, f"not a message: {text}")
 
+    @abstractmethod
     def _read(self, message: Mapping[str, Any]) -> Iterator[AgentEvent]:
-        raise NotImplementedError
-
-    def _count(self, *, tokens_in: int = 0, tokens_out: int = 0, cost_usd: float | None = None) -> AgentEvent:
-        """Add what a part of the turn used up."""
-        self.tokens_in = (self.tokens_in or 0) + tokens_in
-        self.tokens_out = (self.tokens_out or 0) + tokens_out
-        if cost_usd is not None:
-            self.cost_usd = (self.cost_usd or 0.0) + cost_usd
-        cost = "" if self.cost_usd is None else f", ${self.cost_usd:g} so far"
-        return event_of(AgentEventKind.USAGE, f"{tokens_in} tokens in, {tokens_out} out{cost}")
+        """Yield what a message tells; never raise."""
 
 
 class PlainText(TurnReader):

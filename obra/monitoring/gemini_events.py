@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from obra.events import AgentEvent, AgentEventKind
-from obra.monitoring.event_lines import TurnReader, count_of, event_of, mapping, plain
+from obra.monitoring.event_lines import MessageReader, count_of, event_of, mapping, plain
 
 _EDITS = frozenset({"write_file", "replace"})
 _SUBJECT_KEYS = ("file_path", "command", "pattern", "url", "query", "dir_path")
 _LIMITS = frozenset({"FatalTurnLimitedError"})
 
 
-class GeminiEvents(TurnReader):
+class GeminiEvents(MessageReader):
     """What Gemini CLI has said in this turn.
 
     It does not tell its model calls; ``turns`` is one more than the tool calls, which is what there are at the

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from obra.events import AgentEvent, AgentEventKind
-from obra.monitoring.event_lines import TurnReader, count_of, event_of, mapping, plain
+from obra.monitoring.event_lines import MessageReader, count_of, event_of, mapping, plain
 
 _EDITS = frozenset({"write", "edit", "patch", "apply_patch"})
 _SUBJECT_KEYS = ("filePath", "command", "pattern", "url", "path", "description")
 
 
-class OpenCodeEvents(TurnReader):
+class OpenCodeEvents(MessageReader):
     """What opencode has said in this turn; each step of it is one model call."""
 
     def _read(self, message: Mapping[str, Any]) -> Iterator[AgentEvent]:

@@ -21,7 +21,7 @@ from obra.replay.acting import (
     next_move,
     when_there,
 )
-from obra.replay.dialect import DEFAULT_MODEL, Body
+from obra.replay.dialect import MODELS, Body
 
 
 class ChatCompletions:
@@ -38,7 +38,7 @@ class ChatCompletions:
     def side_answer(self, method: str, path: str, size: int) -> Body | None:  # noqa: ARG002  # part of the contract
         """Answer with the list of models."""
         if method == "GET" and path.endswith("/models"):
-            return {"object": "list", "data": [{"id": DEFAULT_MODEL, "object": "model"}]}
+            return MODELS
         return None
 
     def answer(self, script: Sequence[ScriptStep], request: Body, workspace: str, read: ReadText) -> Body:

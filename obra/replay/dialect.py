@@ -12,6 +12,9 @@ DEFAULT_MODEL = "scripted"
 
 Body = Mapping[str, Any]
 
+MODELS: Body = {"object": "list", "data": [{"id": DEFAULT_MODEL, "object": "model"}]}
+"""The list of models in OpenAI's APIs."""
+
 
 class Dialect(Protocol):
     """The requests and answers of one model API; no HTTP and no state."""

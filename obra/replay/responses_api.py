@@ -24,7 +24,7 @@ from obra.replay.acting import (
     changing,
     next_move,
 )
-from obra.replay.dialect import DEFAULT_MODEL, Body
+from obra.replay.dialect import MODELS, Body
 
 SHELL = "exec_command"
 """Codex's tool that runs a command line."""
@@ -59,7 +59,7 @@ class OpenAIResponses:
     def side_answer(self, method: str, path: str, size: int) -> Body | None:  # noqa: ARG002  # part of the contract
         """Answer what Codex asks beside its conversation."""
         if method == "GET" and path.endswith("/models"):
-            return {"object": "list", "data": [{"id": DEFAULT_MODEL, "object": "model"}]}
+            return MODELS
         return None
 
     def answer(self, script: Sequence[ScriptStep], request: Body, workspace: str, read: ReadText) -> Body:

@@ -8,14 +8,14 @@ headers only with the first piece, and knows only the models it was given. What 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
+
+from loopback_server import Handler, LoopbackServer
 
 BYTES_PER_TOKEN = 4
 TEMPLATE_TOKENS = 12
@@ -53,10 +53,13 @@ class Request:
     authorization: str | None = None
 
 
-class OllamaServer:
-    """A server on a free port; a context manager. ``models`` maps full names to digests."""
+class OllamaServer(LoopbackServer):
+    """See :class:`LoopbackServer`. ``models`` maps full names to digests."""
+
+    ANSWER = Answer
 
     def __init__(self, models: dict[str, str] | None = None) -> None:
+        super().__init__()
         self.models = {"llama3.2:latest": "a" * 64, "tiny:1b": "b" * 64} if models is None else models
         self.loaded: dict[str, int] = {}
         """Full name to window, as ``/api/ps`` tells; a chat adds to it."""
@@ -64,69 +67,37 @@ class OllamaServer:
         """The largest window any model has."""
         self.keeps_truncate = True
         """False: an old server that does not know ``truncate`` and cuts without a word."""
-        self.replaced: dict[str, tuple[int, bytes]] = {}
-        """Path to (status, body), for what is no Ollama."""
         self.requests: list[Request] = []
-        self.answers: deque[Answer] = deque()
         self.pulls: deque[Sequence[dict[str, Any]]] = deque()
         """The lines that the next downloads get instead of a good one."""
         self.limit = 1000
         """Chats at once; one more is refused and counted in ``overrun``."""
         self.overrun = self.working = self.most = 0
         self.counting = threading.Lock()
-        self.closing = threading.Event()
-        handler = type("Handler", (_Handler,), {"ollama": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
-
-    @property
-    def url(self) -> str:
-        """What goes into ``api_url``."""
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
 
     @property
     def chats(self) -> list[dict[str, Any]]:
         """The bodies of the chat requests, in order."""
         return [request.body for request in self.requests if request.path == "/api/chat"]
 
-    def will(self, **answer: Any) -> None:
-        """Queue an :class:`Answer`; when none is queued a chat gets ``Hello!``."""
-        self.answers.append(Answer(**answer))
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+class OllamaHandler(Handler):
+    """Ollama's paths."""
 
-    def __exit__(self, *_: object) -> None:
-        self.closing.set()
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
+    owner: OllamaServer
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    ollama: OllamaServer
-
-    def handle(self) -> None:
-        """Serve one connection; a client that hangs up is every server's daily bread."""
-        with contextlib.suppress(ConnectionError):
-            super().handle()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is http.server's
-        """Keep the test's output clean."""
-
-    def do_GET(self) -> None:
-        server = self.ollama
+    def get(self) -> None:
+        """Answer as Ollama does."""
+        server = self.owner
         server.requests.append(Request(self.path, authorization=self.headers["Authorization"]))
         if self.path in server.replaced:
-            self._send(*server.replaced[self.path])
+            self.send(*server.replaced[self.path])
         elif self.path == "/api/version":
-            self._json(200, {"version": "0.31.0"})
+            self.json(200, {"version": "0.31.0"})
         elif self.path == "/api/tags":
-            self._json(200, {"models": [_listed(name, digest) for name, digest in server.models.items()]})
+            self.json(200, {"models": [_listed(name, digest) for name, digest in server.models.items()]})
         elif self.path == "/api/ps":
-            self._json(
+            self.json(
                 200,
                 {
                     "models": [
@@ -136,27 +107,28 @@ class _Handler(BaseHTTPRequestHandler):
                 },
             )
         else:
-            self._send(404, b"404 page not found")
+            self.send(404, b"404 page not found")
 
-    def do_POST(self) -> None:  # noqa: PLR0911  # one return for each path
-        server = self.ollama
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+    def post(self) -> None:  # noqa: PLR0911  # one return for each path
+        """Answer as Ollama does."""
+        server = self.owner
+        body = self.asked()
         server.requests.append(Request(self.path, body, self.headers["Authorization"]))
         if self.path in server.replaced:
-            return self._send(*server.replaced[self.path])
+            return self.send(*server.replaced[self.path])
         name = body["model"] if ":" in body["model"] else f"{body['model']}:latest"
         if self.path == "/api/pull":
             return self._pull(name)
         if self.path not in {"/api/chat", "/api/generate", "/api/show"}:
-            return self._send(404, b"404 page not found")
+            return self.send(404, b"404 page not found")
         if name not in server.models:
-            return self._json(404, {"error": f"model '{body['model']}' not found"})
+            return self.json(404, {"error": f"model '{body['model']}' not found"})
         if self.path == "/api/show":
-            return self._json(200, {"model_info": {"llama.context_length": server.window_limit, "llama.x": 1}})
+            return self.json(200, {"model_info": {"llama.context_length": server.window_limit, "llama.x": 1}})
         if self.path == "/api/generate":
             server.loaded[name] = min(body["options"]["num_ctx"], server.window_limit)
             last = {"model": name, "created_at": STAMP, "response": "", "done": True, "done_reason": "load"}
-            return self._json(200, last)
+            return self.json(200, last)
         with server.counting:
             server.working += 1
             server.most = max(server.most, server.working)
@@ -164,10 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
             server.overrun += is_too_much
         try:
             if is_too_much:
-                return self._json(
+                return self.json(
                     503, {"error": "server busy, please try again.  maximum pending requests exceeded"}
                 )
-            return self._chat(name, body, server.answers.popleft() if server.answers else Answer())
+            return self._chat(name, body, server.next_answer())
         finally:
             with server.counting:
                 server.working -= 1
@@ -175,53 +147,46 @@ class _Handler(BaseHTTPRequestHandler):
     def _pull(self, name: str) -> None:
         layer = {"status": "pulling aaaa", "digest": "sha256:aaaa", "total": 100}
         good = ({"status": "pulling manifest"}, layer, {**layer, "completed": 40}, {**layer, "completed": 100})
-        lines = self.ollama.pulls.popleft() if self.ollama.pulls else (*good, {"status": "success"})
-        self.send_response(200)
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
+        lines = self.owner.pulls.popleft() if self.owner.pulls else (*good, {"status": "success"})
+        self.begin("application/x-ndjson")
         for line in lines:
             self._line(line)
             if line.get("status") == "success":
-                self.ollama.models[name] = "c" * 64
-        self._chunk(b"")
+                self.owner.models[name] = "c" * 64
+        self.chunk(b"")
 
     def _chat(self, name: str, body: dict[str, Any], answer: Answer) -> None:
         if answer.status != 200:
-            return self._json(answer.status, {"error": answer.error})
+            return self.json(answer.status, {"error": answer.error})
         options = body["options"]
-        window = min(options["num_ctx"], self.ollama.window_limit)
+        window = min(options["num_ctx"], self.owner.window_limit)
         prompt = "".join(message["content"] for message in body["messages"])
         tokens = len(prompt.encode()) // BYTES_PER_TOKEN + TEMPLATE_TOKENS
         if tokens > window:
-            if self.ollama.keeps_truncate and body.get("truncate") is False:
-                return self._json(400, {"error": "the input length exceeds the context length"})
+            if self.owner.keeps_truncate and body.get("truncate") is False:
+                return self.json(400, {"error": "the input length exceeds the context length"})
             tokens = window // 2 + 2
         if answer.prompt_tokens != -1:
             tokens = answer.prompt_tokens
-        if self.ollama.closing.wait(answer.first_delay):
+        if self.owner.closing.wait(answer.first_delay):
             return None
-        self.ollama.loaded[name] = window
+        self.owner.loaded[name] = window
         return self._stream(name, answer, tokens, options["num_predict"])
 
     def _stream(self, name: str, answer: Answer, tokens: int | None, limit: int) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "application/x-ndjson")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
+        self.begin("application/x-ndjson")
         if answer.raw is not None:
-            self._chunk(answer.raw)
-            return self._chunk(b"")
+            self.chunk(answer.raw)
+            return self.chunk(b"")
         for thought in answer.thoughts:
             said = {**_said(""), "thinking": thought}
             self._line({"model": name, "created_at": STAMP, "message": said, "done": False})
         for piece in answer.pieces[:limit]:
             self._line({"model": name, "created_at": STAMP, "message": _said(piece), "done": False})
-            if self.ollama.closing.wait(answer.delay):
+            if self.owner.closing.wait(answer.delay):
                 return None
         if answer.resets:
-            self.wfile.write(b"ff\r\n{")
-            self.close_connection = True
-            return None
+            return self.cut()
         if answer.error:
             self._line({"error": answer.error})
         elif answer.is_done:
@@ -230,24 +195,10 @@ class _Handler(BaseHTTPRequestHandler):
             last |= {"done_reason": "length" if is_cut else answer.done_reason, "eval_count": len(answer.pieces)}
             last |= {"total_duration": 1, "load_duration": 1, "prompt_eval_duration": 1, "eval_duration": 1}
             self._line(last | ({} if tokens is None else {"prompt_eval_count": tokens}))
-        return self._chunk(b"")
+        return self.chunk(b"")
 
     def _line(self, data: dict[str, Any]) -> None:
-        self._chunk(json.dumps(data, ensure_ascii=False).encode() + b"\n")
-
-    def _chunk(self, data: bytes) -> None:
-        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
-        self.wfile.flush()
-
-    def _json(self, status: int, data: dict[str, Any]) -> None:
-        self._send(status, json.dumps(data).encode())
-
-    def _send(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.chunk(json.dumps(data, ensure_ascii=False).encode() + b"\n")
 
 
 def _listed(name: str, digest: str) -> dict[str, Any]:
@@ -256,3 +207,6 @@ def _listed(name: str, digest: str) -> dict[str, Any]:
 
 def _said(text: str) -> dict[str, str]:
     return {"role": "assistant", "content": text}
+
+
+OllamaServer.HANDLER = OllamaHandler

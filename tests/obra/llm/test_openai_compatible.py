@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from openai_server import OpenAIServer
 from pydantic import SecretStr
 
 from obra.errors import ConfigError, LLMProtocolError, LLMTimeout, LLMUnavailable, ModelMissing
@@ -17,19 +15,10 @@ GOOD = '{"score": 7}'
 SCHEMA = {"type": "object", "required": ["score"]}
 
 
-def _server_module():
-    path = Path(__file__).with_name("openai_server.py")
-    spec = importlib.util.spec_from_file_location("obra_test_openai_server", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def server():
     """A running loopback server with the model ``tiny``."""
-    with _server_module().OpenAIServer() as running:
+    with OpenAIServer() as running:
         yield running
 
 
