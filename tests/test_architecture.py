@@ -15,7 +15,14 @@ import obra.errors
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*ROOT.glob("obra/**/*.py"), *ROOT.glob("pytest_obra/**/*.py")])
 IDS = [str(path.relative_to(ROOT)) for path in SOURCES]
-PURE = ("obra/prompting/", "obra/judging/", "obra/scheduler.py", "obra/domain.py", "obra/events.py")
+PURE = (
+    "obra/prompting/",
+    "obra/judging/",
+    "obra/statistics/",
+    "obra/scheduler.py",
+    "obra/domain.py",
+    "obra/events.py",
+)
 EFFECTS = tuple(
     f"obra/{room}/" for room in ["agents", "llm", "evidence", "monitoring", "workspace", "replay", "state"]
 )
@@ -127,6 +134,13 @@ def test_imports_run_one_way(path):
         assert not imports_any("obra.cli")
     if name.startswith("obra/"):
         assert not imports_any("pytest_obra", "allure")
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("obra/statistics/*.py")), ids=name_of)
+def test_statistics_know_only_the_nouns(path):
+    """The arithmetic imports nothing of ours but itself and the domain, so that every room may use it."""
+    names = {name for name in imports_of(path) if name.startswith("obra")}
+    assert not {name for name in names if not name.startswith(("obra.statistics", "obra.domain"))}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=IDS)

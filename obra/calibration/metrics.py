@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from obra.domain import Record
-from obra.sabotage.matrix import wilson
+from obra.statistics.proportions import Share
 
 BINS = 10
 """Bins of equal width for the reliability table, as is usual."""
@@ -18,27 +18,6 @@ Scored = Sequence[tuple[float, bool]]
 """A score, and whether the thing is so."""
 Forecasts = Sequence[tuple[float, bool, float]]
 """A chance from 0 to 100, whether it came true, and how many observations this one counts for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share(Record):
-    """So many of so many, with the interval that holds the true share with a chance of 95 %."""
-
-    count: int
-    of: int
-    low: float
-    high: float
-
-    @classmethod
-    def counted(cls, count: int, of: int) -> Share:
-        """Return the share with its score interval (see :func:`obra.sabotage.matrix.wilson`)."""
-        low, high = wilson(count, of)
-        return cls(count=count, of=of, low=low, high=high)
-
-    @property
-    def rate(self) -> float | None:
-        """The observed share, 0 to 1; ``None`` of nothing."""
-        return self.count / self.of if self.of else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

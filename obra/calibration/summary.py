@@ -18,7 +18,6 @@ from obra.calibration.chances import (
 )
 from obra.calibration.corpus import BARE, Origin
 from obra.calibration.metrics import (
-    Share,
     accepting,
     best_threshold,
     brier,
@@ -29,6 +28,7 @@ from obra.calibration.metrics import (
 from obra.calibration.trial import Judged, Label
 from obra.calibration.words_alone import WordsAlone
 from obra.domain import TaskStatus
+from obra.statistics.proportions import Share
 
 DIGITS = 4
 """Decimals of what is written down."""

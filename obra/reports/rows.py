@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from obra.statistics.trials import trace_of
+
 if TYPE_CHECKING:
     from obra.domain import Attempt, CheckResult, Factor, FileChange, Outcome
     from obra.scenarios.scenario_run import ScenarioReport
@@ -34,6 +36,7 @@ def row_of(report: ScenarioReport, *, node: str = "") -> dict[str, Any]:
         The row; seconds, US dollars, scores from 0 to 100. ``None`` for cost or tokens means unknown.
     """
     outcome = report.outcome
+    attempts, truth = [_attempt(attempt) for attempt in outcome.attempts], _checks(report.truth)
     return {
         "scenario": text_of(report.scenario),
         "case": text_of(report.case or report.scenario),
@@ -58,8 +61,9 @@ def row_of(report: ScenarioReport, *, node: str = "") -> dict[str, Any]:
         "tokens": outcome.tokens,
         "breakpoint": _breakpoint(outcome),
         "expectations": _checks(report.expectations),
-        "truth": _checks(report.truth),
-        "attempts": [_attempt(attempt) for attempt in outcome.attempts],
+        "truth": truth,
+        "trace": trace_of(attempts, truth),
+        "attempts": attempts,
     }
 
 
@@ -95,6 +99,7 @@ def error_row(
         "breakpoint": None,
         "expectations": [],
         "truth": [],
+        "trace": [],
         "attempts": [],
     }
 

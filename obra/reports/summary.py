@@ -7,13 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from obra.reports.rows import MACHINERY_BROKE
+from obra.statistics.runs import run_statistics
 
 JUDGED = ("passed", "agent_failed", "verdict_wrong")
 """Results that are a verdict. Broken machinery is none and never counts into the pass rate."""
 
 _LINE_KEYS = (
     "scenario",
+    "case",
+    "repeat",
     "agent",
+    "llm_identity",
     "node",
     "result",
     "status",
@@ -24,6 +28,7 @@ _LINE_KEYS = (
     "seconds",
     "cost_usd",
     "tokens",
+    "trace",
 )
 
 
@@ -41,6 +46,7 @@ def summarize(
     Returns:
         ``counts``; ``pass_rate`` from 0 to 1, or ``None`` when nothing was judged; ``totals``, in which a total is
         ``None`` as soon as one part is unknown, beside the sum of the known parts and the number of unknown ones;
+        ``statistics``, as :meth:`obra.statistics.runs.RunStatistics.as_data` returns it;
         ``scenarios``, one line for each row; ``not_run``; ``exit_status``; ``seconds``.
     """
     lines = [line_of(row) for row in rows]
@@ -55,6 +61,7 @@ def summarize(
             **_total("cost_usd", lines),
             **_total("tokens", lines),
         },
+        "statistics": run_statistics(lines).as_data(),
         "seconds": seconds,
         "exit_status": exit_status,
         "scenarios": lines,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
+
+from obra.statistics.proportions import wilson
 
 if TYPE_CHECKING:
     from obra.sabotage.trial import VariantResult
 
 Row = Mapping[str, Any]
 
-CONFIDENCE = 0.95
-"""Chance that an interval holds the true share."""
 BROKE = "broke"
 """The ending of a variant that came to no verdict because the machinery broke."""
 _LONGEST_NAME = 200
@@ -83,30 +81,6 @@ def rate(count: int, of: int) -> dict[str, Any]:
     """Return ``count``, ``of``, ``rate`` (``None`` of nothing), and the bounds ``low`` and ``high``, 0 to 1."""
     low, high = wilson(count, of)
     return {"count": count, "of": of, "rate": count / of if of else None, "low": low, "high": high}
-
-
-def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the score interval of a share, from 0 to 1; nothing is known of no trials.
-
-    Formula: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the
-    American Statistical Association 22 (1927), 209-212: the shares ``p`` for which the observed one lies within
-    ``z`` standard errors, the standard error being that of ``p`` itself.
-
-    Raises:
-        ValueError: there cannot be so many successes in so many trials, or the confidence is not between 0 and 1.
-    """
-    if not 0 <= successes <= trials or not 0 < confidence < 1:
-        raise ValueError(f"{successes} of {trials} at {confidence:g} is no share; give 0 <= successes <= trials")
-    if not trials:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share, weight = successes / trials, z * z / trials
-    middle = (share + weight / 2) / (1 + weight)
-    half = z * math.sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
-    # The bound at the edge is exact in the formula and not in binary fractions.
-    low = 0.0 if successes == 0 else max(0.0, middle - half)
-    high = 1.0 if successes == trials else min(1.0, middle + half)
-    return low, high
 
 
 def _part(name: str, rows: Sequence[Row]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obra.calibration.metrics import (
-    Share,
     accepting,
     best_threshold,
     brier,
@@ -14,6 +13,7 @@ from obra.calibration.metrics import (
     reliability,
     roc_auc,
 )
+from obra.statistics.proportions import Share
 
 SCORED = st.lists(st.tuples(st.integers(0, 6).map(float), st.booleans()), max_size=40)
 

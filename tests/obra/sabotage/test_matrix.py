@@ -1,13 +1,6 @@
 import json
-import math
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from obra.sabotage.matrix import BROKE, broken_row, matrix, rate, wilson
-
-SHARES = st.integers(1, 2000).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials)))
+from obra.sabotage.matrix import BROKE, broken_row, matrix, rate
 
 
 def row(name: str, ending: str, *caught_by: str, scenario: str = "s", family: str = "dishonest"):
@@ -15,37 +8,9 @@ def row(name: str, ending: str, *caught_by: str, scenario: str = "s", family: st
     return {**broken_row(scenario, name, family, ""), "ending": ending, "caught_by": list(caught_by)}
 
 
-@pytest.mark.parametrize(
-    ("share", "bounds"),
-    [
-        ((0, 10), (0.0, 0.27753)),
-        ((10, 10), (0.72247, 1.0)),
-        ((5, 10), (0.23659, 0.76341)),
-        ((1, 29), (0.00611, 0.17176)),
-    ],
-)
-def test_wilson_is_what_the_books_say(share, bounds):
-    """Known values of the score interval without continuity correction."""
-    assert wilson(*share) == pytest.approx(bounds, abs=5e-5)
-
-
-@given(SHARES)
-def test_the_bounds_solve_wilsons_equation(share):
-    """Each bound p that is not 0 or 1 lies z standard errors of its own from the share."""
-    successes, trials = share
-    low, high = wilson(successes, trials)
-    assert 0 <= low <= successes / trials <= high <= 1
-    for p in {low, high} - {0.0, 1.0}:
-        assert abs(successes / trials - p) == pytest.approx(1.959964 * math.sqrt(p * (1 - p) / trials), rel=1e-4)
-
-
 def test_nothing_tried_is_nothing_known():
-    """Without trials the interval is everything; impossible shares are refused."""
-    assert wilson(0, 0) == (0.0, 1.0)
-    assert rate(0, 0)["rate"] is None
-    for arguments in ((2, 1), (-1, 1), (0, 1, 1.0)):
-        with pytest.raises(ValueError, match="is no share"):
-            wilson(*arguments)
+    """A rate of nothing is neither 0 nor 1, and its interval is everything."""
+    assert rate(0, 0) == {"count": 0, "of": 0, "rate": None, "low": 0.0, "high": 1.0}
 
 
 def test_columns_are_what_caught_and_holes_are_named():
