@@ -9,7 +9,7 @@ from obra.domain import Record
 
 
 class RunExit(IntEnum):
-    """How a run ended. 2 to 10 are left to pytest: interrupted, internal error, wrong usage, no tests and so on."""
+    """How a run ended. 2 to 10 are pytest's: interrupted, internal error, wrong usage, no tests and others."""
 
     OK = 0
     FAILED = 1
