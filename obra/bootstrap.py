@@ -148,7 +148,7 @@ def session_opener(
             given = agent_config(settings.agent, root, rehearsal.script)
             if ask_about and isinstance(agent, AsksPermission):
                 given = {**given, "ask_about": tuple(ask_about)}
-            given = stack.enter_context(opened(settings, given, rehearsal, root))
+            given = stack.enter_context(opened(settings, given, rehearsal, root, agent=agent))
             given = {**given, **_confinement(settings.agent, agent)}
             stack.callback(agent.cleanup)
             agent.initialize(given)

@@ -74,6 +74,27 @@ class AsksPermission(Protocol):
 
 
 @runtime_checkable
+class WorksElsewhere(Protocol):
+    """What an agent may offer beside :class:`AgentPlugin`: its workspace is on another machine during a turn.
+
+    Whoever plays its model must name files as they are called there, and see them as they are there.
+    """
+
+    @property
+    def remote_workspace(self) -> str:
+        """Absolute path of the workspace there; after :meth:`AgentPlugin.initialize`."""
+        ...
+
+    def read_text(self, path: str) -> str | None:
+        """Return the text of the file at an absolute *path* there; ``None`` when there is none.
+
+        Raises:
+            AgentError: the machine cannot be reached.
+        """
+        ...
+
+
+@runtime_checkable
 class LLMPlugin(Protocol):
     """Someone who reviews. The class is constructed with one mapping of settings."""
 

@@ -151,15 +151,10 @@ def _agent(settings: Settings) -> Iterator[Prerequisite]:
     if kind in _PROGRAMS:
         yield _program(settings)
         return
-    yield Prerequisite(name=f"agent {kind}", found=f"{loaded.__module__}:{loaded.__qualname__}", ok=True)
     if kind == "claude_code_ssh":
-        host = settings.agent.ssh.host
-        yield Prerequisite(
-            name="SSH host",
-            found=host or "none",
-            ok=bool(host),
-            cure="no machine is named for the agent over SSH: set agent.ssh.host",
-        )
+        yield _over_ssh(settings)
+        return
+    yield Prerequisite(name=f"agent {kind}", found=f"{loaded.__module__}:{loaded.__qualname__}", ok=True)
 
 
 def _claude_code(settings: Settings) -> Prerequisite:
@@ -178,6 +173,22 @@ def _claude_code(settings: Settings) -> Prerequisite:
     finally:
         agent.cleanup()
     return Prerequisite(name="Claude Code", found=agent.identity, ok=True)
+
+
+def _over_ssh(settings: Settings) -> Prerequisite:
+    """Log in as the agent will, and let it look for Python and Claude Code there; nothing is left behind."""
+    from obra.bootstrap import agent_config
+
+    agent = find_plugin(AGENTS, settings.agent.type)()
+    found = settings.agent.ssh.host or "no machine"
+    try:
+        with tempfile.TemporaryDirectory(prefix="obra-prerequisites-") as folder:
+            agent.initialize(agent_config(settings.agent, Path(folder)))
+    except AgentUnavailable as error:
+        return Prerequisite(name="Claude Code over SSH", found=f"not usable on {found}", ok=False, cure=str(error))
+    finally:
+        agent.cleanup()
+    return Prerequisite(name="Claude Code over SSH", found=agent.identity, ok=True)
 
 
 def _sandbox() -> Prerequisite:

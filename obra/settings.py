@@ -53,12 +53,20 @@ class SSHAgentSettings(Section):
     """Private key; none means the SSH agent and the usual key files."""
     known_hosts: str | None = None
     """File of pinned host keys; none means ~/.ssh/known_hosts. An unknown host is refused."""
+    fingerprint: str | None = None
+    """Pins the host key instead of a file, as 'ssh-keygen -lf' prints it: SHA256:..."""
     command: str = "claude"
     """The executable on that machine."""
+    python: str = "python3"
+    """Python 3.8 or newer on that machine; it keeps the agent while the link is down."""
     workspace_dir: str = ""
     """Folder on that machine under which a private folder is made for each task; empty means its /tmp."""
     timeout_connect: Seconds = 15
     """Seconds to connect and log in."""
+    timeout_response: Seconds = 600
+    """Seconds without any output during a turn before it is ended as hung."""
+    lease: Seconds = 60
+    """Seconds that a lost link is tried again; not heard for so long, the other side ends the agent."""
 
 
 class AgentSettings(Section):

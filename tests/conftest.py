@@ -47,3 +47,13 @@ def claude() -> str:
             f"no Claude Code binary: npm install @anthropic-ai/claude-code@2.1.330 and name its path in {COMMAND}"
         )
     return found
+
+
+@pytest.fixture(scope="session")
+def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real OpenSSH server on loopback; skipped where there is none."""
+    from ssh_server import SSHServer
+
+    server = SSHServer(tmp_path_factory.mktemp("sshd"))
+    yield server
+    server.stop()

@@ -288,6 +288,12 @@ effect("agent.ssh.command", to="/opt/claude", before="claude", after="/opt/claud
     lambda lab: lab.remote("command")
 )
 effect("agent.ssh.workspace_dir", to="/srv", before="", after="/srv")(lambda lab: lab.remote("remote_dir"))
+effect("agent.ssh.fingerprint", to="SHA256:a", before=None, after="SHA256:a")(
+    lambda lab: lab.remote("fingerprint")
+)
+effect("agent.ssh.python", to="python3.12", before="python3", after="python3.12")(lambda lab: lab.remote("python"))
+effect("agent.ssh.lease", to=5, before=60, after=5)(lambda lab: lab.remote("lease"))
+effect("agent.ssh.timeout_response", to=5, before=600, after=5)(lambda lab: lab.remote("timeout_response"))
 effect("agent.ssh.timeout_connect", to=3, before=15, after=3)(lambda lab: lab.remote("timeout_connect"))
 
 

@@ -117,12 +117,6 @@ class ClaudeCodeSession:
         # Hopeless: not even the interrupt helped, or it would wait for its background tasks.
         program.end(hopeless=bool(self._monitor.tasks) or (in_turn and not self._monitor.has_answered))
 
-    def forget_program(self) -> None:
-        """Drop a program that cannot be reached any more; the next prompt starts another one."""
-        program, self.program = self.program, None
-        if program is not None:
-            program.wire.close()
-
     def _running(self, limits: TurnLimits) -> Program:
         serves = self._launch is not None and self._launch.serves(self._settings, limits, self._spent_usd)
         if self.program is not None and serves and self.program.is_alive():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-import secrets
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from obra.agents.claude_code import (
     INSTALL_HINT,
@@ -19,24 +19,21 @@ from obra.agents.claude_code import (
     identity_of,
 )
 from obra.agents.claude_code_session import ClaudeCodeSession
+from obra.agents.conversation import NOBODY_TO_ASK, TurnClock
 from obra.agents.ssh_connection import SSHConnection, quoted
-from obra.agents.ssh_files import pack, unpack
-from obra.agents.ssh_program import RemoteProgram, sweep
-from obra.domain import Reply, TurnLimits
+from obra.agents.ssh_far_side import FarSide, make_folder
+from obra.agents.ssh_link import SSHLink
+from obra.agents.ssh_program import RemoteProgram
+from obra.agents.ssh_tunnel import ReverseTunnel
+from obra.agents.ssh_workspace import fetch_workspace, send_workspace
+from obra.domain import PermissionAnswer, PermissionRequest, Reply, TurnLimits
 from obra.errors import AgentCrashed, AgentError, AgentTimeout, AgentUnavailable
 from obra.events import AgentEventSink
 from obra.plugins import PermissionDecider
 
-if TYPE_CHECKING:
-    import paramiko
-
 _COMMAND_SECONDS = 30.0
-_COPY_SECONDS = 300.0  # of silence while the workspace travels
-_TEMPORARY = "/tmp"  # noqa: S108  # mktemp makes a private folder in it
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-_BEGIN = 'while IFS= read -r line && [ -n "$line" ]; do export "$line"; done; '
-"""The variables come over the wire, one a line and an empty one at the end, so that no process list shows them."""
+_BASE_URL = "ANTHROPIC_BASE_URL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,28 +45,40 @@ class ClaudeCodeSSHSettings(ClaudeCodeSettings):
     user: str = ""
     key_file: str | None = None
     known_hosts: str | None = None
+    fingerprint: str | None = None
     remote_dir: str = ""
+    python: str = "python3"
     timeout_connect: float = 15
+    lease: float = 60
+    """Seconds that a lost link is tried again, and after which the other side gives us up."""
+    tunnel: bool = False
+    """``base_url`` is an address on this machine; the other one reaches it through the connection."""
 
 
 class ClaudeCodeSSHAgent:
-    """Claude Code over one SSH connection, in a private folder there that is removed afterwards.
+    """Claude Code on another machine, in a private folder there that is removed afterwards.
+
+    A runner, uploaded and started there apart from any connection, starts the program, writes down what it prints
+    and hands it what we send. So a connection that breaks, freezes or is restarted in the middle of a turn is only
+    logged in again, for at most ``lease`` seconds, and the turn goes on where it was; no prompt is sent twice.
+    When nothing is heard of us for ``lease`` seconds, the runner ends the program and everything it started.
 
     Before each turn the workspace is sent whole and after it fetched whole, also after one that failed; what is
-    there after the turn replaces the local content, symlinks and modes included. After a lost connection the next
-    prompt, or the cleanup, logs in again and first ends what the lost turn left running.
+    there after the turn replaces the local content, symlinks and modes included.
 
     Without ``base_url`` and ``api_key`` it uses the login of the remote user in their HOME. With them its HOME is
-    private. ``pass_environment`` names variables of the *remote* login; a ``base_url`` must be reachable there.
-    The other machine needs a POSIX shell, tar, and /proc.
+    private. ``pass_environment`` names variables of the *remote* login; a ``base_url`` must be reachable there,
+    unless ``tunnel`` leads to it. The other machine needs a POSIX shell, tar, Python 3.8 or newer, and /proc.
     """
 
     def __init__(self) -> None:
         self._settings: ClaudeCodeSSHSettings | None = None
-        self._connection: SSHConnection | None = None
+        self._link: SSHLink | None = None
         self._session: ClaudeCodeSession | None = None
-        self._folder = ""
-        self._marker = ""
+        self._program: RemoteProgram | None = None
+        self._tunnel: ReverseTunnel | None = None
+        self._clock: TurnClock | None = None
+        self._far = FarSide(python="", folder="", marker="")
         self._executable = ""
         self._identity = "claude-code"
         self.on_permission: PermissionDecider | None = None
@@ -82,7 +91,12 @@ class ClaudeCodeSSHAgent:
     @property
     def remote_workspace(self) -> str:
         """Absolute path of the workspace on the other machine; after :meth:`initialize`."""
-        return f"{self._folder}/workspace"
+        return f"{self._far.folder}/workspace"
+
+    @property
+    def reconnects(self) -> int:
+        """How often the link came back under the program that runs now, or ran last."""
+        return self._program.wire.reconnects if self._program else 0
 
     def initialize(self, config: Mapping[str, Any]) -> None:
         """Take the settings of :class:`ClaudeCodeSSHSettings`, log in, make the folder, ask for the version.
@@ -96,11 +110,13 @@ class ClaudeCodeSSHAgent:
         self.cleanup()
         if not settings.host:
             raise AgentUnavailable("no machine to log in to; set agent.ssh.host")
-        self._connection = _log_in(settings)
-        self._marker = f"obra-{secrets.token_hex(8)}"
+        self._link = SSHLink(lambda: _log_in(settings), settings.lease)
         self._settings = settings
         try:
-            self._prepare(settings, self._connection)
+            self._prepare(settings, self._link.connection)
+            if settings.tunnel:
+                self._tunnel = ReverseTunnel(settings.base_url or "")
+                self._tunnel.port_on(self._link.connection)
         except AgentError:
             self.cleanup()
             raise
@@ -112,8 +128,8 @@ class ClaudeCodeSSHAgent:
             self._session is not None
             and self._settings is not None
             and Path(self._settings.workspace_dir).is_dir()
-            and self._connection is not None
-            and self._connection.is_alive()
+            and self._link is not None
+            and self._link.connection.is_alive()
         )
 
     def send_prompt(
@@ -122,71 +138,81 @@ class ClaudeCodeSSHAgent:
         """Send the workspace, run one turn, and fetch the workspace.
 
         Raises:
-            AgentError: as the local agent; AgentCrashed also when the connection is lost.
+            AgentError: as the local agent; AgentCrashed also when the connection was lost and did not come back,
+                and when another thread has called :meth:`cleanup`.
         """
-        if self._session is None or self._settings is None or self._connection is None:
+        if self._session is None or self._settings is None or self._link is None:
             raise AgentUnavailable("the agent is not initialized; call initialize() first")
-        local = Path(self._settings.workspace_dir)
-        self._session.on_permission = self.on_permission
-        connection = self._connected(self._settings, self._connection, self._session)
-        self._send_workspace(connection, local)
+        session, link, local = self._session, self._link, Path(self._settings.workspace_dir)
+        session.on_permission = self._decide
+        link.do(lambda connection: send_workspace(connection, self.remote_workspace, local))
         try:
-            reply = self._session.send(prompt, limits or TurnLimits(), on_event)
-        except (AgentCrashed, AgentTimeout):
-            if connection.is_alive():  # what a broken turn has done counts too
-                self._fetch_workspace(connection, local)
+            with self._turn(self._settings, limits or TurnLimits()):
+                reply = session.send(prompt, limits or TurnLimits(), on_event)
+        except (AgentCrashed, AgentTimeout) as error:
+            if self._session is not session:
+                raise AgentCrashed(f"the agent was cleaned up in the middle of its turn ({error})") from error
+            if link.connection.is_alive():  # what a broken turn has done counts too
+                fetch_workspace(link.connection, self.remote_workspace, local)
             raise
-        self._fetch_workspace(connection, local)
+        link.do(lambda connection: fetch_workspace(connection, self.remote_workspace, local))
         return reply
 
+    def read_text(self, path: str) -> str | None:
+        """Return the text of the file at an absolute *path* on the other machine; ``None`` when there is none.
+
+        Raises:
+            AgentCrashed: the connection is lost.
+        """
+        if self._link is None:
+            return None
+        file = shlex.quote(path)
+        command = f"[ -f {file} ] && exec cat -- {file}"
+        code, text = self._link.do(lambda connection: connection.run(command, seconds=_COMMAND_SECONDS))
+        return text if code == 0 else None
+
     def cleanup(self) -> None:
-        """End what runs there, remove the folder there and log out; safe to call twice.
+        """End what runs there, remove the folder there and log out; safe to call twice, and from another thread.
 
         Raises:
             AgentError: the machine cannot be reached any more; the message says what may be left there.
         """
         settings, self._settings = self._settings, None
         session, self._session = self._session, None
-        connection, self._connection = self._connection, None
-        folder, self._folder = self._folder, ""
-        if connection is None or settings is None:
+        link, self._link = self._link, None
+        tunnel, self._tunnel = self._tunnel, None
+        self._program = None
+        if link is None or settings is None:
             return
         try:
-            connection = self._connected(settings, connection, session)
             if session is not None:
                 session.end()
-            if folder:
-                connection.run(f"rm -rf -- {shlex.quote(folder)}", seconds=_COMMAND_SECONDS)
+            link.do(self._remove_folder, patience=0)
         except AgentError as error:
             left = (
-                f"the folder {folder} and processes with OBRA_RUN_ID={self._marker} may be left on {settings.host}"
+                f"the folder {self._far.folder} may be left on {settings.host}, and for {settings.lease:g} s "
+                f"processes with OBRA_RUN_ID={self._far.marker}"
             )
             raise type(error)(f"{error}; {left}") from error
         finally:
-            connection.close()
-            self._connection = None
+            if tunnel is not None:
+                tunnel.close()
+            link.close()
 
-    def _connected(
-        self, settings: ClaudeCodeSSHSettings, connection: SSHConnection, session: ClaudeCodeSession | None
-    ) -> SSHConnection:
-        """Return *connection*, or, when it is lost, a new one, with nothing of ours running at its other end."""
-        if connection.is_alive():
-            return connection
-        connection.close()
-        if session is not None:
-            session.forget_program()
-        self._connection = _log_in(settings)
-        sweep(self._connection, self._marker)
-        return self._connection
+    def _remove_folder(self, connection: SSHConnection) -> None:
+        if self._far.folder:
+            folder = shlex.quote(self._far.folder)
+            connection.run(f"chmod -R u+rwX {folder}; rm -rf -- {folder}", seconds=_COMMAND_SECONDS)
 
     def _prepare(self, settings: ClaudeCodeSSHSettings, connection: SSHConnection) -> None:
-        base = settings.remote_dir or _TEMPORARY
-        made = f"d=$(mktemp -d {shlex.quote(base)}/obra-XXXXXXXX)"
-        make = f'{made} && mkdir "$d/home" "$d/home/tmp" "$d/workspace" && echo "$d"'
-        code, output = connection.run(make, seconds=_COMMAND_SECONDS)
-        if code != 0:
-            raise AgentUnavailable(f"no folder can be made in {base} on {settings.host}: {output.strip()}")
-        self._folder = output.strip()
+        self._far = make_folder(
+            connection,
+            base=settings.remote_dir,
+            python=settings.python,
+            host=settings.host,
+            seconds=settings.timeout_ready,
+        )
+        self._far.upload(connection)
         find = f"command -v -- {shlex.quote(settings.command)}"
         code, output = connection.run(find, seconds=_COMMAND_SECONDS)
         if code != 0:
@@ -200,63 +226,71 @@ class ClaudeCodeSSHAgent:
         self._identity = f"{identity_of(output, settings.command)} on {settings.host}"
 
     def _start(self, launch: Launch, session: str) -> RemoteProgram:
-        settings, connection = self._settings, self._connection
-        assert settings is not None  # noqa: S101  # the session only lives between initialize and cleanup
-        assert connection is not None  # noqa: S101  # the same
-        home = f"{self._folder}/home"
-        is_private = bool(settings.base_url or settings.api_key)
+        settings, link = self._settings, self._link
+        if settings is None or link is None:
+            raise AgentCrashed("the agent was cleaned up before its turn began")
+        home = f"{self._far.folder}/home"
         variables = {
             "LANG": "C.UTF-8",
             "TERM": "dumb",
             "TMPDIR": f"{home}/tmp",  # noqa: S108  # in the private folder
             **environment_of(settings, home, {}),
         }
-        taken = [name for name in settings.pass_environment if _NAME.fullmatch(name)]
-        if is_private:
+        keep = ["PATH", *(name for name in settings.pass_environment if _NAME.fullmatch(name))]
+        if settings.base_url or settings.api_key:
             variables["HOME"] = home
         else:
             del variables["CLAUDE_CONFIG_DIR"]
-            taken.append("HOME")
-        if session and not self._is_stored(connection, session):
+            keep.append("HOME")
+        if session and not link.do(lambda connection: self._is_stored(connection, session)):
             session = ""
-        command = command_line(settings, launch, executable=self._executable, session=session)
-        kept = " ".join(f'${{{name}+"{name}=${name}"}}' for name in ("PATH", *taken))
-        inner = f"{_BEGIN}cd {shlex.quote(self.remote_workspace)} && exec {quoted(command)}"
-        line = f"exec env -i {kept} sh -c {shlex.quote(inner)}"
-        return RemoteProgram(connection, line, variables=variables, marker=self._marker)
+        self._program = RemoteProgram(
+            link,
+            self._far,
+            command_line(settings, launch, executable=self._executable, session=session),
+            cwd=self.remote_workspace,
+            environment=variables,
+            keep=keep,
+            lease=settings.lease,
+            tunnel=(_BASE_URL, self._tunnel) if self._tunnel else None,
+        )
+        if self._clock is not None:
+            self._program.begin_turn(self._clock)
+        return self._program
+
+    @contextlib.contextmanager
+    def _turn(self, settings: ClaudeCodeSSHSettings, limits: TurnLimits) -> Iterator[None]:
+        """Let the runner know the limits of the turn while it lasts."""
+        self._clock = TurnClock.of(
+            ready=settings.timeout_ready, idle=settings.timeout_response, total=settings.timeout, limits=limits
+        )
+        if self._program is not None:
+            self._program.begin_turn(self._clock)
+        try:
+            yield
+        finally:
+            self._clock = None
+            if self._program is not None:
+                self._program.end_turn()
+
+    def _decide(self, request: PermissionRequest) -> PermissionAnswer:
+        """Let the loop decide, while the clocks of the runner stand still."""
+        if self.on_permission is None:
+            return NOBODY_TO_ASK
+        program = self._program
+        if program is not None:
+            program.pause_turn(is_paused=True)
+        try:
+            return self.on_permission(request)
+        finally:
+            if program is not None:
+                program.pause_turn(is_paused=False)
 
     def _is_stored(self, connection: SSHConnection, session: str) -> bool:
         name = shlex.quote(f"{session}.jsonl")
-        private = shlex.quote(f"{self._folder}/home")
+        private = shlex.quote(f"{self._far.folder}/home")
         look = f'ls {private}/.claude/projects/*/{name} "$HOME"/.claude/projects/*/{name} 2>/dev/null | grep -q .'
         return connection.run(look, seconds=_COMMAND_SECONDS)[0] == 0
-
-    def _send_workspace(self, connection: SSHConnection, local: Path) -> None:
-        there = shlex.quote(self.remote_workspace)
-        command = f"cd {there} && find . -mindepth 1 -delete && exec tar -xpof -"
-        with connection.open(command) as channel:
-            channel.settimeout(_COPY_SECONDS)
-            channel.set_combine_stderr(True)
-            try:
-                with channel.makefile_stdin("wb") as stream:
-                    pack(local, stream)  # type: ignore[arg-type]  # paramiko's file has what tarfile writes to
-                said = b"".join(iter(lambda: channel.recv(4096), b""))
-                code = channel.recv_exit_status()
-            except OSError as error:
-                raise AgentCrashed(f"the workspace cannot be sent: {error or type(error).__name__}") from error
-        if code != 0:
-            raise AgentCrashed(
-                f"the workspace cannot be sent: tar ended with {code}: {said.decode(errors='replace')}"
-            )
-
-    def _fetch_workspace(self, connection: SSHConnection, local: Path) -> None:
-        with connection.open(f"cd {shlex.quote(self.remote_workspace)} && exec tar -cf - .") as channel:
-            channel.settimeout(_COPY_SECONDS)
-            try:
-                with channel.makefile("rb") as stream:
-                    unpack(stream, local, is_whole=lambda: _tar_succeeded(channel))  # type: ignore[arg-type]  # paramiko's file has what tarfile reads from
-            except OSError as error:
-                raise AgentCrashed(f"the workspace cannot be fetched: {error or type(error).__name__}") from error
 
 
 def _log_in(settings: ClaudeCodeSSHSettings) -> SSHConnection:
@@ -266,10 +300,6 @@ def _log_in(settings: ClaudeCodeSSHSettings) -> SSHConnection:
         user=settings.user,
         key_file=settings.key_file,
         known_hosts=settings.known_hosts,
+        fingerprint=settings.fingerprint,
         seconds=settings.timeout_connect,
     )
-
-
-def _tar_succeeded(channel: paramiko.Channel) -> bool:
-    """Tell whether the remote tar ended well; its code 1 means that files changed while it read them."""
-    return channel.status_event.wait(_COMMAND_SECONDS) and channel.recv_exit_status() in (0, 1)

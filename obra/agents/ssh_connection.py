@@ -1,35 +1,46 @@
-"""One SSH connection: pinned host key, short commands, and a wire to a long one. paramiko is imported late."""
+"""One SSH connection: pinned host key, and commands on channels of their own. paramiko is imported late."""
 
 from __future__ import annotations
 
-import select
 import shlex
-import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from obra.agents.wire import Lines
 from obra.errors import AgentCrashed, AgentUnavailable
 
 if TYPE_CHECKING:
     import paramiko
 
 _CHUNK = 256 * 1024
-_ERRORS_KEPT = 8 * 1024
-_LOOK_SECONDS = 0.02  # how long a prompt waits to be sent, and room in the channel to be noticed
 _CHANNEL_SECONDS = 15.0
-_LATE_OUTPUT_SECONDS = 0.5  # how long output may follow the exit code
+_WRONG_FINGERPRINT = "its host key is"
 
 
 class SSHConnection:
     """A logged-in connection; a host whose key is not pinned is refused."""
 
     def __init__(
-        self, host: str, *, port: int, user: str, key_file: str | None, known_hosts: str | None, seconds: float
+        self,
+        host: str,
+        *,
+        port: int,
+        user: str,
+        key_file: str | None,
+        known_hosts: str | None,
+        fingerprint: str | None,
+        seconds: float,
     ) -> None:
         """Connect and log in.
+
+        Args:
+            host: name or address.
+            port: the server's port.
+            user: login name; empty means the local one.
+            key_file: private key; ``None`` means the SSH agent and the usual files.
+            known_hosts: file of pinned keys; ``None`` means ``~/.ssh/known_hosts``.
+            fingerprint: pins the host key instead of the file, as ``ssh-keygen -lf`` prints it (``SHA256:...``).
+            seconds: for each of connecting, the server's greeting and the login.
 
         Raises:
             AgentUnavailable: paramiko is missing, the host is unknown or another one, or login failed.
@@ -41,11 +52,12 @@ class SSHConnection:
                 "an agent over SSH needs paramiko, which is not installed: pip install paramiko"
             ) from error
         self._client = paramiko.SSHClient()
-        self._client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        self._client.set_missing_host_key_policy(_only(fingerprint) if fingerprint else paramiko.RejectPolicy())
         pinned = Path(known_hosts or "~/.ssh/known_hosts").expanduser()
         where = f"{user + '@' if user else ''}{host}:{port}"
         try:
-            self._client.load_host_keys(str(pinned))
+            if not fingerprint:
+                self._client.load_host_keys(str(pinned))
             self._client.connect(
                 host,
                 port=port,
@@ -117,6 +129,30 @@ class SSHConnection:
                 ) from error
             return channel.recv_exit_status(), output.decode("utf-8", "replace")
 
+    def forward(self, take: Callable[[Any, Any, Any], None]) -> int:
+        """Let a loopback port there, which is returned, lead here; *take* gets each channel, and must not wait.
+
+        Raises:
+            AgentUnavailable: the server does not permit it.
+            AgentCrashed: the connection is lost.
+        """
+        import paramiko
+
+        transport = self._client.get_transport()
+        if transport is None or not transport.is_active():
+            raise AgentCrashed("the SSH connection is closed; the next prompt logs in again")
+        try:
+            return transport.request_port_forward("127.0.0.1", 0, take)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            if not transport.is_active():
+                raise AgentCrashed(
+                    f"the SSH connection is lost: {error}; the next prompt logs in again"
+                ) from error
+            raise AgentUnavailable(
+                f"the SSH server does not let a port there lead to the model's server here: {error}; set "
+                f"AllowTcpForwarding to yes or remote in its sshd_config"
+            ) from error
+
     def close(self) -> None:
         """Log out, and wait for paramiko's thread."""
         transport = self._client.get_transport()
@@ -125,92 +161,21 @@ class SSHConnection:
             transport.join(_CHANNEL_SECONDS)
 
 
-class ChannelWire:
-    """The wire over one SSH channel; see :class:`obra.agents.wire.Wire`."""
-
-    def __init__(self, channel: paramiko.Channel) -> None:
-        """Take over *channel* and begin to read."""
-        self._channel = channel
-        self._lines = Lines()
-        self._errors = b""
-        self._lock = threading.Lock()
-        self._outgoing = bytearray()
-        self._input_ends = False
-        self._closing = False
-        self._exit_seen: float | None = None
-        self._thread = threading.Thread(target=self._pump, name="obra-agent-ssh-wire", daemon=True)
-        self._thread.start()
-
-    def next_line(self, seconds: float) -> bytes | None:
-        """Return the next line, ``None`` at the end; raise ``queue.Empty`` when none comes within *seconds*."""
-        return self._lines.get(seconds)
-
-    def send(self, data: bytes) -> None:
-        """Queue *data* for the program; never waits."""
-        with self._lock:
-            self._outgoing += data
-
-    def close_input(self) -> None:
-        """End the program's input, once everything queued is sent; never waits."""
-        with self._lock:
-            self._input_ends = True
-
-    def errors(self) -> str:
-        """The end of what it printed to standard error."""
-        return self._errors.decode("utf-8", "replace").strip()
-
-    def exit_code(self, seconds: float) -> int | None:
-        """Wait at most *seconds* for the remote exit code; ``None`` when there is none."""
-        if not self._channel.status_event.wait(seconds):
-            return None
-        return self._channel.recv_exit_status()
-
-    def close(self) -> None:
-        """End the thread and the channel; safe to call twice."""
-        self._closing = True
-        self._thread.join()
-        self._channel.close()
-
-    def _pump(self) -> None:
-        descriptor = self._channel.fileno()
-        try:
-            while not self._closing and not self._is_at_end():
-                select.select([descriptor], [], [], _LOOK_SECONDS)
-                self._read()
-                self._write()
-        except OSError as error:  # the connection broke: the end of the output, and why
-            self._errors += f"\nSSH: {error}".encode()
-        self._lines.put(b"")
-
-    def _is_at_end(self) -> bool:
-        channel = self._channel
-        if channel.recv_ready() or channel.recv_stderr_ready():
-            return False
-        if channel.exit_status_ready() and self._exit_seen is None:
-            self._exit_seen = time.monotonic()
-        # A child that holds the pipes open keeps the end of the output away, whatever the exit code says.
-        is_late = self._exit_seen is not None and time.monotonic() - self._exit_seen > _LATE_OUTPUT_SECONDS
-        return bool(channel.eof_received) or is_late
-
-    def _read(self) -> None:
-        while self._channel.recv_stderr_ready():
-            self._errors = (self._errors + self._channel.recv_stderr(_CHUNK))[-_ERRORS_KEPT:]
-        while self._channel.recv_ready() and not self._lines.is_flooded():
-            if data := self._channel.recv(_CHUNK):
-                self._lines.put(data)
-
-    def _write(self) -> None:
-        with self._lock:
-            while self._outgoing and self._channel.send_ready():
-                sent = self._channel.send(bytes(self._outgoing[:_CHUNK]))
-                del self._outgoing[:sent]
-            if self._input_ends and not self._outgoing and not self._channel.eof_sent:
-                self._channel.shutdown_write()
-
-
 def quoted(words: Sequence[str]) -> str:
     """Return *words* as one line for a remote shell."""
     return " ".join(map(shlex.quote, words))
+
+
+def _only(fingerprint: str) -> paramiko.MissingHostKeyPolicy:
+    """Return the policy that takes the key with *fingerprint* and no other."""
+    import paramiko
+
+    class Pinned(paramiko.MissingHostKeyPolicy):
+        def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:  # noqa: ARG002  # paramiko's signature
+            if key.fingerprint != fingerprint.rstrip("="):
+                raise paramiko.SSHException(f"{_WRONG_FINGERPRINT} {key.get_name()} {key.fingerprint}")
+
+    return Pinned()
 
 
 def _why_not_connected(where: str, pinned: Path, error: Exception) -> str:
@@ -221,6 +186,8 @@ def _why_not_connected(where: str, pinned: Path, error: Exception) -> str:
             f"{where} shows another host key than the one in {pinned}: it is another machine, or somebody is in "
             f"between. If the machine was set up anew, replace the line in that file"
         )
+    if _WRONG_FINGERPRINT in str(error):
+        return f"{where} is not the machine that agent.ssh.fingerprint pins: {error}"
     if isinstance(error, paramiko.AuthenticationException):
         return f"{where} refused the login: {error}; check agent.ssh.user and agent.ssh.key_file"
     if isinstance(error, FileNotFoundError):

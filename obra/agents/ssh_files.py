@@ -73,6 +73,7 @@ def _extract(archive: tarfile.TarFile, root: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         mode = stat.S_IMODE(member.mode) & 0o777
         if member.isdir():
+            _refuse_if(target.is_symlink(), name)
             target.mkdir(exist_ok=True)
             folders.append((target, mode))
         elif member.issym():
@@ -93,8 +94,12 @@ def _extract(archive: tarfile.TarFile, root: Path) -> None:
 def _inside(root: Path, name: PurePosixPath) -> Path:
     target = root / name
     leaves = name.is_absolute() or ".." in name.parts
-    if leaves or not target.parent.resolve().is_relative_to(root.resolve()):
+    _refuse_if(leaves or not target.parent.resolve().is_relative_to(root.resolve()), name)
+    return target
+
+
+def _refuse_if(leaves: bool, name: PurePosixPath) -> None:
+    if leaves:
         raise AgentCrashed(
             f"the workspace that came back has an entry outside of it: {str(name)!r}; it is refused"
         )
-    return target

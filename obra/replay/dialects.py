@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from obra.domain import Fault, ScriptStep
+from obra.plugins import WorksElsewhere
 from obra.replay.cassette_server import CassetteServer
 from obra.replay.chat_completions import ChatCompletions
 from obra.replay.dialect import DEFAULT_MODEL, Dialect
@@ -41,15 +42,22 @@ _CLAUDE_CODE = Door(dialect=AnthropicMessages)
 
 
 def server_for(
-    agent_type: str, script: Sequence[ScriptStep], *, workspace: Path, faults: Sequence[Fault] = ()
+    agent_type: str,
+    script: Sequence[ScriptStep],
+    *,
+    workspace: Path,
+    faults: Sequence[Fault] = (),
+    elsewhere: WorksElsewhere | None = None,
 ) -> ModelServer:
-    """Return a server, not open yet, that plays *script* in the dialect of *agent_type*."""
+    """Return a server, not open yet, that plays *script* in the dialect of *agent_type*; see ModelServer."""
     door = _DOORS.get(agent_type, _CLAUDE_CODE)
-    return ModelServer(script, workspace=workspace, dialect=door.dialect(), faults=faults)
+    return ModelServer(script, workspace=workspace, dialect=door.dialect(), faults=faults, elsewhere=elsewhere)
 
 
 def settings_for(agent_type: str, server: ModelServer | CassetteServer) -> dict[str, Any]:
     """Return the settings that send an agent to *server*, which is open, and nothing of the person's to it."""
     door = _DOORS.get(agent_type, _CLAUDE_CODE)
-    model = {"model": door.model} if door.model else {}
-    return {"base_url": server.base_url + door.path, "api_key": _KEY, "pass_environment": (), **model}
+    further: dict[str, Any] = {"model": door.model} if door.model else {}
+    if agent_type == "claude_code_ssh":
+        further["tunnel"] = True
+    return {"base_url": server.base_url + door.path, "api_key": _KEY, "pass_environment": (), **further}

@@ -11,6 +11,7 @@ from typing import Any
 
 from obra.domain import CLIFault, Fault, Record, ScriptStep
 from obra.errors import ConfigError
+from obra.plugins import AgentPlugin, WorksElsewhere
 from obra.settings import Settings
 
 DEFAULT_UPSTREAM: Mapping[str, str] = {"claude_code_local": "https://api.anthropic.com"}
@@ -32,7 +33,7 @@ class Rehearsal(Record):
 
 @contextmanager
 def opened(
-    settings: Settings, given: Mapping[str, Any], rehearsal: Rehearsal, root: Path
+    settings: Settings, given: Mapping[str, Any], rehearsal: Rehearsal, root: Path, *, agent: AgentPlugin
 ) -> Iterator[Mapping[str, Any]]:
     """Open what ``replay`` asks for; give *given* with what the agent must be told of it.
 
@@ -41,6 +42,7 @@ def opened(
         given: what the agent would be initialized with.
         rehearsal: what is to be played.
         root: the workspace.
+        agent: who will be initialized with it.
 
     Raises:
         ConfigError: what is asked for does not go together.
@@ -57,7 +59,13 @@ def opened(
         if replay.mode == "script":
             from obra.replay.dialects import server_for, settings_for
 
-            server = server_for(kind, rehearsal.script or (), workspace=root, faults=rehearsal.faults)
+            server = server_for(
+                kind,
+                rehearsal.script or (),
+                workspace=root,
+                faults=rehearsal.faults,
+                elsewhere=agent if isinstance(agent, WorksElsewhere) else None,
+            )
             given = {**given, **settings_for(kind, stack.enter_context(server))}
             given = {**given, **stack.enter_context(_misbehaving(kind, rehearsal))}
         elif rehearsal.faults and kind == "mock":
@@ -66,6 +74,11 @@ def opened(
             raise ConfigError(
                 f"'faults:' are played to the mock agent and where the model is (replay.mode: script), and "
                 f"the agent {kind!r} has its own model; run it with --obra-agent=replay"
+            )
+        elif replay.mode == "cassette" and isinstance(agent, WorksElsewhere):
+            raise ConfigError(
+                f"a cassette is of an agent on this machine, and {kind!r} works on another one; use replay.mode "
+                f"script (--obra-agent=replay:ssh), or the agent that was recorded"
             )
         elif replay.mode == "cassette":
             from obra.replay.cassette_server import CassetteServer

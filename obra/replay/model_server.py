@@ -12,6 +12,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from obra.domain import Fault, ScriptStep
+from obra.plugins import WorksElsewhere
 from obra.replay.acting import ScriptMismatch
 from obra.replay.dialect import DEFAULT_MODEL, Dialect
 from obra.replay.faults import FaultPlan, misbehave
@@ -36,6 +37,7 @@ class ModelServer:
         tokens: tuple[int, int] = (0, 0),
         dialect: Dialect | None = None,
         faults: Sequence[Fault] = (),
+        elsewhere: WorksElsewhere | None = None,
     ) -> None:
         """Prepare to serve *script*; nothing listens yet.
 
@@ -45,10 +47,12 @@ class ModelServer:
             tokens: input and output tokens that each answer reports; zero, since no model runs.
             dialect: the API to speak; none means Anthropic's.
             faults: what shall go wrong; those of command lines are none of a server's.
+            elsewhere: the agent, where it works on another machine: then the paths count from its workspace.
         """
         self.dialect = dialect or AnthropicMessages()
         self.script = tuple(script)
         self.workspace = Path(workspace).absolute()
+        self.elsewhere = elsewhere
         self.tokens = tokens
         self.plan = FaultPlan(faults, self.dialect)
         self._lock = threading.Lock()
@@ -96,7 +100,9 @@ class ModelServer:
             self._requests += 1
             number = self._requests
         try:
-            said = self.dialect.answer(self.script, request, str(self.workspace), _text_of)
+            place = self.elsewhere
+            folder, read = (place.remote_workspace, place.read_text) if place else (str(self.workspace), _text_of)
+            said = self.dialect.answer(self.script, request, folder, read)
         except ScriptMismatch as mismatch:
             self.report(str(mismatch))
             return 400, self.dialect.error(str(mismatch))

@@ -153,8 +153,10 @@ def test_the_agent_over_ssh_needs_a_host_and_paramiko():
     pytest.importorskip("obra.agents.claude_code_ssh")
     found = by_name(config("agent.type=claude_code_ssh"))
     assert found["paramiko"].needed
-    assert "set agent.ssh.host" in found["SSH host"].cure
-    assert by_name(config("agent.type=claude_code_ssh", "agent.ssh.host=build7"))["SSH host"].ok
+    assert "set agent.ssh.host" in found["Claude Code over SSH"].cure
+    nobody = ("agent.ssh.host=127.0.0.1", "agent.ssh.port=9", "agent.ssh.fingerprint=SHA256:x")
+    found = by_name(config("agent.type=claude_code_ssh", *nobody))["Claude Code over SSH"]
+    assert "check agent.ssh.host and agent.ssh.port" in found.cure
 
 
 def test_unknown_agents_and_llms_are_plugin_errors():

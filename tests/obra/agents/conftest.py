@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
 from obra.agents.claude_code import INSTALL_HINT
+from obra.agents.claude_code_ssh import ClaudeCodeSSHAgent
+from obra.replay.model_server import ModelServer
 
 
 @pytest.fixture(scope="session")
@@ -45,5 +48,62 @@ def processes_in():
             except (psutil.Error, OSError):
                 continue
         return found
+
+    return find
+
+
+@pytest.fixture
+def login(ssh_server, workspace: Path, tmp_path: Path):
+    """Initialize an agent over SSH; cleaned up afterwards."""
+    (tmp_path / "there").mkdir()
+    with ExitStack() as stack:
+
+        def start(agent: ClaudeCodeSSHAgent | None = None, **config) -> ClaudeCodeSSHAgent:
+            agent = agent or ClaudeCodeSSHAgent()
+            stack.callback(agent.cleanup)
+            here = {"remote_dir": str(tmp_path / "there"), "workspace_dir": str(workspace)}
+            agent.initialize({**ssh_server.reach, **here, **config})
+            return agent
+
+        yield start
+
+
+@pytest.fixture
+def play(login, claude_command: str, workspace: Path):
+    """Initialize one whose model, reached through the connection, plays steps; ``agent.model`` is the server."""
+    with ExitStack() as stack:
+
+        def start(*steps, **config) -> ClaudeCodeSSHAgent:
+            agent = ClaudeCodeSSHAgent()
+            agent.model = stack.enter_context(ModelServer(steps, workspace=workspace, elsewhere=agent))
+            model = {"base_url": agent.model.base_url, "api_key": "no-key", "tunnel": True}
+            return login(agent, command=claude_command, **model, **config)
+
+        yield start
+
+
+@pytest.fixture
+def processes_of():
+    """Tell which live processes carry the marker of an agent over SSH."""
+
+    def find(agent: ClaudeCodeSSHAgent) -> list[str]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get("OBRA_RUN_ID") == agent._far.marker:
+                    found.append(" ".join(process.cmdline())[:200])
+            except (psutil.Error, OSError):
+                continue
+        return found
+
+    return find
+
+
+@pytest.fixture
+def left_there(processes_of, tmp_path: Path):
+    """Tell what is left of an agent over SSH: processes and folders."""
+
+    def find(agent: ClaudeCodeSSHAgent) -> list[str]:
+        return [*processes_of(agent), *(path.name for path in (tmp_path / "there").iterdir())]
 
     return find

@@ -1,0 +1,102 @@
+"""What of ours is on the other machine: a folder with the runner, and a marker on all that it starts."""
+
+from __future__ import annotations
+
+import importlib.resources
+import io
+import secrets
+import zipfile
+from dataclasses import dataclass
+
+from obra.agents.far_side.processes import RUN_ID
+from obra.agents.ssh_connection import SSHConnection, quoted
+from obra.domain import Record
+from obra.errors import AgentCrashed, AgentUnavailable
+
+_PACKAGE = "obra.agents.far_side"
+_MAIN = f"import sys\nfrom {_PACKAGE}.program import main\nsys.exit(main())\n"
+_COMMAND_SECONDS = 30.0
+_TEMPORARY = "/tmp"  # noqa: S108  # mktemp makes a private folder in it
+_NEEDED = "import os, sys; sys.exit(not (sys.version_info >= (3, 8) and os.path.exists('/proc/self/environ')))"
+
+
+def packed_runner() -> bytes:
+    """Return what is uploaded: a zip file that Python runs, with the modules of ``far_side``."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("__main__.py", _MAIN)
+        parts = _PACKAGE.split(".")
+        for depth in range(1, len(parts)):
+            archive.writestr("/".join([*parts[:depth], "__init__.py"]), "")
+        for file in importlib.resources.files(_PACKAGE).iterdir():
+            if file.name.endswith(".py"):
+                archive.writestr("/".join([*parts, file.name]), file.read_bytes())
+    return stream.getvalue()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FarSide(Record):
+    """What of ours is on the other machine: the Python there, our folder, and the marker of our processes."""
+
+    python: str
+    folder: str
+    marker: str
+
+    def upload(self, connection: SSHConnection) -> None:
+        """Put the runner into the folder.
+
+        Raises:
+            AgentUnavailable: it cannot be written there.
+        """
+        code, output = connection.run(
+            f"umask 077; cat > {quoted([self._file])}", data=packed_runner(), seconds=_COMMAND_SECONDS
+        )
+        if code != 0:
+            raise AgentUnavailable(f"nothing can be written to {self.folder} there: {output.strip()}")
+
+    def command(self, *words: str) -> str:
+        """Return the line for the remote shell that gives the runner's program a command."""
+        return quoted([self.python, "-E", "-s", self._file, *words])
+
+    def sweep(self, connection: SSHConnection) -> None:
+        """End everything there that carries our marker.
+
+        Raises:
+            AgentCrashed: the connection is lost, or something does not end.
+        """
+        code, _ = connection.run(self.command("sweep", self.marker), seconds=_COMMAND_SECONDS)
+        if code != 0:
+            raise AgentCrashed(f"processes with {RUN_ID}={self.marker} do not end; end them on that machine")
+
+    @property
+    def _file(self) -> str:
+        return f"{self.folder}/runner.pyz"
+
+
+def make_folder(connection: SSHConnection, *, base: str, python: str, host: str, seconds: float) -> FarSide:
+    """Make a private folder on the other machine, with ``home`` and ``workspace`` in it.
+
+    Args:
+        connection: the way there.
+        base: folder to make it in; empty means its ``/tmp``.
+        python: the Python there.
+        host: name of the machine, for messages.
+        seconds: that Python gets to start.
+
+    Raises:
+        AgentUnavailable: there is no such Python, or the folder cannot be made.
+    """
+    code, output = connection.run(f"{quoted([python, '-c', _NEEDED])} </dev/null", seconds=seconds)
+    if code != 0:
+        said = output.strip().rpartition("\n")[2]
+        raise AgentUnavailable(
+            f"{host} has no Python 3.8 or newer, on Linux, as {python!r} ({said or f'exit code {code}'}): "
+            f"install python3 there, or set agent.ssh.python to where it is"
+        )
+    base = base or _TEMPORARY
+    made = f"d=$(mktemp -d {quoted([base])}/obra-XXXXXXXX)"
+    make = f'{made} && mkdir "$d/home" "$d/home/tmp" "$d/workspace" && echo "$d"'
+    code, output = connection.run(make, seconds=_COMMAND_SECONDS)
+    if code != 0:
+        raise AgentUnavailable(f"no folder can be made in {base} on {host}: {output.strip()}")
+    return FarSide(python=python, folder=output.strip(), marker=f"obra-{secrets.token_hex(8)}")

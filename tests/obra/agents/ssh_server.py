@@ -1,0 +1,113 @@
+"""A real OpenSSH server on loopback, with a port, keys and a configuration of its own, for the tests over SSH."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+CONFIG = """\
+Port {port}
+ListenAddress 127.0.0.1
+HostKey {folder}/host
+AuthorizedKeysFile {folder}/authorized
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+PermitRootLogin yes
+PidFile none
+SetEnv PATH={path}
+{further}
+"""
+
+
+class SSHServer:
+    """The server; its sessions can be cut, frozen and thawed, and it can be started again on the same port.
+
+    Attributes:
+        folder: its files: ``known``, ``other`` and ``empty`` are host key files, ``login`` a key that it accepts,
+            ``stranger`` one that it does not.
+    """
+
+    def __init__(self, folder: Path, further: str = "") -> None:
+        """Start it, with *further* lines in its configuration; the test is skipped where there is none."""
+        program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+        if program is None:
+            pytest.skip("no OpenSSH server: /usr/sbin/sshd is missing; apt-get install openssh-server")
+        self.folder, self._program = folder, program
+        folder.mkdir(exist_ok=True)
+        for name in ("host", "login", "stranger"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+        shutil.copy(folder / "login.pub", folder / "authorized")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+        text = CONFIG.format(port=self.port, folder=folder, path=path, further=further)
+        (folder / "config").write_text(text)
+        (folder / "known").write_text(f"[127.0.0.1]:{self.port} {(folder / 'host.pub').read_text()}")
+        (folder / "other").write_text(f"[127.0.0.1]:{self.port} {(folder / 'stranger.pub').read_text()}")
+        (folder / "empty").touch()
+        if getpass.getuser() == "root":
+            Path("/run/sshd").mkdir(exist_ok=True)  # where the package's service would make it
+        self.start()
+
+    @property
+    def reach(self) -> dict:
+        """The settings that reach it, as an agent over SSH takes them."""
+        return {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": getpass.getuser(),
+            "key_file": str(self.folder / "login"),
+            "known_hosts": str(self.folder / "known"),
+        }
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of its host key."""
+        told = subprocess.run(["ssh-keygen", "-lf", self.folder / "host.pub"], capture_output=True, check=True)
+        return told.stdout.decode().split()[1]
+
+    def start(self) -> None:
+        """Listen."""
+        command = [self._program, "-D", "-e", "-f", self.folder / "config"]
+        with (self.folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(command, stderr=log)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            if self._server.poll() is not None:
+                pytest.skip(f"sshd does not start here: {(self.folder / 'log').read_text()[-300:]}")
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        pytest.fail("sshd started but does not listen")
+
+    def sessions(self) -> list[psutil.Process]:
+        """Its processes but for the one that listens: one or two for each connection."""
+        below = psutil.Process(self._server.pid).children(recursive=True)
+        return [one for one in below if one.name().startswith("sshd")]
+
+    def signal_sessions(self, number: int) -> None:
+        """Send a signal to all of them; what runs inside is left alone."""
+        for one in self.sessions():
+            os.kill(one.pid, number)
+
+    def cut(self) -> None:
+        """End all connections as a broken network would."""
+        self.signal_sessions(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Listen no more, and end all connections."""
+        self.cut()
+        self._server.terminate()
+        self._server.wait()
