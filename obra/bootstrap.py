@@ -17,7 +17,7 @@ from obra.judging.decision_engine import DecisionEngine
 from obra.judging.quality_controller import QualityController
 from obra.judging.response_validator import ResponseValidator
 from obra.logbook import configure_logging
-from obra.orchestrator import Parts
+from obra.parts import Parts
 from obra.plugins import AGENTS, LLMS, AgentPlugin, AsksPermission, LLMPlugin, find_plugin
 from obra.prompting.prompt_generator import PromptGenerator
 from obra.reviewing import make_reviewer
@@ -106,6 +106,7 @@ def initialize(
         if agent_is_ready
         else session_opener(config, agent, rehearsal, ask_about=ask_about),
         watch_files=_watcher(config),
+        takes_up_sessions=settings.replay.mode != "script",
     )
 
 

@@ -534,6 +534,17 @@ class Attempt(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step(Record):
+    """A finished step of an attempt that is not recorded yet; ``data`` is plain JSON data when it is read."""
+
+    number: int
+    """Of the attempt."""
+    position: int
+    name: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Record):
     """How a task ended."""
 

@@ -20,6 +20,7 @@
     |   +-- IllegalStatus        a status change that is not allowed
     |   +-- TaskBusy             another live process is working on that task
     +-- WorkspaceError           a workspace cannot be prepared, read or restored
+    |   +-- FolderBusy           another task is at work in that folder
     +-- CheckError               a check itself broke; that is not a failed check
     +-- ReportError              the files about a run cannot be written
 
@@ -117,6 +118,10 @@ class TaskBusy(StateError):
 
 class WorkspaceError(ObraError):
     """A workspace cannot be prepared, read or restored."""
+
+
+class FolderBusy(WorkspaceError):
+    """Another task is at work in that folder."""
 
 
 class CheckError(ObraError):

@@ -95,6 +95,41 @@ class WorksElsewhere(Protocol):
 
 
 @runtime_checkable
+class OutlivesUs(Protocol):
+    """What an agent may offer beside :class:`AgentPlugin`: its session can be reached after this process died.
+
+    The loop keeps the handle before each prompt and after each turn, so it must hold whatever a later process
+    needs to find a turn that is about to begin.
+    """
+
+    @property
+    def handle(self) -> str:
+        """What reaches the session, for this class alone to read; empty while there is nothing to reach."""
+        ...
+
+    def take_up(
+        self, handle: str, *, in_turn: bool, limits: TurnLimits, on_event: AgentEventSink | None = None
+    ) -> Reply | None:
+        """Go on with the session behind *handle*; called after ``initialize``, before any prompt.
+
+        Args:
+            handle: what :attr:`handle` was, in the process that died.
+            in_turn: True when a prompt was about to be sent, or its turn not known to be over.
+            limits: what is left for that turn.
+            on_event: told what the turn does from now on.
+
+        Returns:
+            The reply of that turn, when it still lives (it is waited for) or has ended well meanwhile. ``None``
+            when the prompt has to be sent again, in this session where it could be taken up and in a new one
+            where not; nothing of the old turn runs any more then, and the loop puts the workspace back.
+
+        Raises:
+            AgentError: the turn ended badly; that counts like any turn that did.
+        """
+        ...
+
+
+@runtime_checkable
 class LLMPlugin(Protocol):
     """Someone who reviews. The class is constructed with one mapping of settings."""
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from obra.domain import Attempt, Outcome, Task, TaskStatus, TurnLimits
+from obra.attempt_steps import Kept, Spent
+from obra.domain import Attempt, Outcome, Record, Reply, Task, TaskStatus, TurnLimits
 from obra.settings import Settings
 
 if TYPE_CHECKING:
     from obra.workspace.workspace import Workspace
+
+Made = TypeVar("Made", bound=Record)
 
 _SHORTEST_TURN = 0.1
 """Seconds a turn is given at the least, so that a limit that passes this instant ends it in order."""
@@ -38,9 +41,41 @@ class TaskRun:
     started: float = field(default_factory=time.monotonic)
     earlier: int = 0
     """How many of the attempts belong to earlier runs."""
+    prompts: int = 0
+    """Prompts of this run whose turn is over, well or badly."""
+    handle: str = ""
+    """What the agent says a later process needs to reach its session."""
+    kept: Kept | None = None
+    """What a process that died left of the attempt under way, until that is used up."""
+    adopted: Reply | None = None
+    """The reply of a turn that a process which died had begun, until it is used up."""
+    position: int = 0
+    """Of the last step that was kept of the attempt under way."""
 
-    def __post_init__(self) -> None:
-        self.earlier = len(self.attempts)
+    @property
+    def snapshot(self) -> str:
+        """Snapshot of the workspace that the attempt under way began with."""
+        return self.attempts[-1].snapshot_after if self.attempts else self.task.base_snapshot
+
+    def elapsed(self) -> float:
+        """Return the seconds that this run has taken, in all processes that worked on it; pauses do not count."""
+        return time.monotonic() - self.started
+
+    def spent(self) -> Spent:
+        """Return what this run may use and has used up so far."""
+        return Spent(
+            earlier=self.earlier,
+            iterations=self.iterations,
+            retries_left=self.retries_left,
+            seconds=self.elapsed(),
+            prompts=self.prompts,
+            handle=self.handle,
+        )
+
+    def take_kept(self, kind: type[Made]) -> Made | None:
+        """Return what a process that died had made in one step of this attempt, or nothing."""
+        found: Made | None = self.kept.done.get(kind) if self.kept else None
+        return found
 
     @property
     def number(self) -> int:
@@ -63,7 +98,7 @@ class TaskRun:
         Args:
             spent: dollars of the turn that just ended and is not among the attempts yet.
         """
-        if self.seconds is not None and time.monotonic() - self.started >= self.seconds:
+        if self.seconds is not None and self.elapsed() >= self.seconds:
             return "seconds"
         if self.cost_limit is not None and _known_cost(self.attempts) + (spent or 0.0) >= self.cost_limit:
             return "cost_usd"
@@ -73,7 +108,7 @@ class TaskRun:
         """Return what the next turn may use up, so that the task's own limits hold too."""
         seconds = min(settings.agent.timeout, settings.orchestration.iteration_timeout)
         if self.seconds is not None:
-            left = self.seconds - (time.monotonic() - self.started)
+            left = self.seconds - self.elapsed()
             seconds = max(_SHORTEST_TURN, min(seconds, left))
         cost = None if self.cost_limit is None else max(0.0, self.cost_limit - _known_cost(self.attempts))
         limits = self.task.limits
@@ -97,7 +132,7 @@ class TaskRun:
             confidence=last.confidence if last else None,
             attempts=attempts,
             breakpoint=last.decision.breakpoint if last else None,
-            seconds=time.monotonic() - self.started,
+            seconds=self.elapsed(),
             cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
             tokens=None if None in tokens else sum(count for count in tokens if count is not None),
         )

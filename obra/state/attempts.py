@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from obra.domain import Action, Attempt, Breakpoint, Decision, Task, TaskStatus
 from obra.errors import IllegalStatus, NotFound, StateError, TaskBusy
-from obra.state import breakpoints, journal, tasks
+from obra.state import breakpoints, journal, steps, tasks
 from obra.state.encoding import (
     REPLACEMENT,
     attempt_from_json,
@@ -54,8 +56,18 @@ _NUMBER_TAKEN = sa.select(attempt_table.c.id).where(
 )
 
 
-def record(connection: sa.Connection, attempt: Attempt, status: TaskStatus | None, reason: str) -> Attempt:
+def record(
+    connection: sa.Connection,
+    attempt: Attempt,
+    status: TaskStatus | None,
+    reason: str,
+    *,
+    fence: int | None,
+    run: Mapping[str, Any] | None,
+) -> Attempt:
     """Store *attempt*, and with *status* the end of its task; return it as stored, with all ids.
+
+    Its steps are forgotten; *run* is what the run has used up before the next attempt.
 
     Raises:
         NotFound: there is no such task.
@@ -64,10 +76,16 @@ def record(connection: sa.Connection, attempt: Attempt, status: TaskStatus | Non
         StateError: the number is taken, a score is not from 0 to 100, or something is not JSON.
     """
     stored, now = tasks.find_to_change(connection, attempt.task_id), datetime.now(UTC)
+    if fence is not None:
+        tasks.require_held(stored, fence)
     _require_ours(stored)
     if status is not None:
         tasks.require_legal(stored, status)
     _require_sound(connection, attempt)
+    if run is None or status is not None:
+        steps.forget(connection, attempt.task_id)
+    else:
+        steps.begin(connection, attempt.task_id, attempt.number + 1, run)
     key, text = _insert_attempt(connection, attempt)
     _insert_checks(connection, key, attempt)
     decision = _insert_decision(connection, key, attempt, now)

@@ -14,11 +14,12 @@ from obra.domain import (
     BreakpointStatus,
     Decision,
     Project,
+    Step,
     Task,
     TaskStatus,
 )
 from obra.errors import StateError
-from obra.state import attempts, breakpoints, journal, tasks
+from obra.state import attempts, breakpoints, journal, steps, tasks
 from obra.state.database import Database
 from obra.state.failures import masked
 from obra.state.owners import this_process
@@ -125,11 +126,19 @@ class StateManager:
         with self._database.reading() as connection:
             return tasks.newest(connection, project_id, wanted, limit)
 
-    def start_task(self, task_id: int, *, owner: str = "", base_snapshot: str = "") -> Task:
-        """Set a task running, for *owner* (this process when empty), and return it.
+    def start_task(
+        self,
+        task_id: int,
+        *,
+        owner: str = "",
+        base_snapshot: str = "",
+        run: Mapping[str, Any] | None = None,
+    ) -> Task:
+        """Set a task running, for *owner* (this process when empty), and return it, with its new ``fence``.
 
         A task whose owner on this host is gone is taken over, and an event ``owner_lost`` says so. An empty
-        *base_snapshot* keeps the one that is stored.
+        *base_snapshot* keeps the one that is stored. *run* is plain data about a new run, kept as its first step;
+        without it, the steps of an interrupted attempt stay, see :meth:`steps`.
 
         Raises:
             NotFound: there is none with that id.
@@ -137,15 +146,58 @@ class StateManager:
             IllegalStatus: its status does not allow it; the message lists what is allowed.
         """
         with self._database.writing() as connection:
-            return tasks.start(connection, task_id, owner or this_process(), base_snapshot)
+            return tasks.start(connection, task_id, owner or this_process(), base_snapshot, run)
 
-    def record_attempt(self, attempt: Attempt, *, status: TaskStatus | None = None, reason: str = "") -> Attempt:
+    def require_free(self, task_id: int) -> None:
+        """Do nothing when nobody works on a task.
+
+        Raises:
+            NotFound: there is none with that id.
+            TaskBusy: a process is working on it, or one on another host may be.
+        """
+        with self._database.reading() as connection:
+            found = tasks.find_as_stored(connection, task_id)
+            if found.status is TaskStatus.RUNNING:
+                tasks.refuse_if_busy(found, also_when_unknown=True)
+
+    def record_step(self, task: Task, step: Step) -> None:
+        """Keep one step of the attempt under way, so that another process can go on behind it.
+
+        Args:
+            task: as :meth:`start_task` returned it.
+            step: the number of the attempt, the position in it (each once), and JSON data or records.
+
+        Raises:
+            TaskBusy: the task was released or given to another process since then; nothing was written.
+            StateError: the position is taken, or the data is not JSON.
+        """
+        with self._database.writing() as connection:
+            steps.add(connection, task, step)
+
+    def steps(self, task_id: int) -> tuple[Step, ...]:
+        """Return what is kept of the attempt under way, in order; nothing once the run has ended."""
+        with self._database.reading() as connection:
+            return steps.of_task(connection, task_id)
+
+    def record_attempt(
+        self,
+        attempt: Attempt,
+        *,
+        status: TaskStatus | None = None,
+        reason: str = "",
+        fence: int | None = None,
+        run: Mapping[str, Any] | None = None,
+    ) -> Attempt:
         """Store an attempt, its checks, decision, breakpoint and event, and what it means for its task.
+
+        The steps that were kept of it go.
 
         Args:
             attempt: with ``task_id`` and ``number`` set; ids and the breakpoint's time are given here.
             status: how the task ends with this attempt; ``None`` leaves it running.
             reason: one sentence on the task's status.
+            fence: the number of the start that this attempt belongs to; ``None`` is not checked.
+            run: what the run has used up before the next attempt, as in :meth:`start_task`.
 
         Returns:
             The attempt as stored, with ``id`` and the ids of ``decision.breakpoint``. Text that cannot be stored
@@ -154,12 +206,12 @@ class StateManager:
         Raises:
             NotFound: there is no such task.
             IllegalStatus: the task is not running, or may not become *status*.
-            TaskBusy: another process owns the task.
+            TaskBusy: another process owns the task, or it was started anew since *fence*.
             StateError: the number is taken, a score is not from 0 to 100, or something is not JSON.
         """
         with self._database.writing() as connection:
             ends = None if status is None else _word(TaskStatus, status)
-            return attempts.record(connection, attempt, ends, reason)
+            return attempts.record(connection, attempt, ends, reason, fence=fence, run=run)
 
     def finish_task(
         self,
@@ -168,18 +220,21 @@ class StateManager:
         reason: str,
         *,
         breakpoint: Breakpoint | None = None,  # noqa: A002  # the noun of the whole house
+        fence: int | None = None,
     ) -> Task:
         """End a running task for a cause that is no attempt's decision, and return it.
 
         A task whose owner is gone, or on another host, may be ended by anyone: that is how a person frees it.
+        The steps of its attempt under way are kept when it is interrupted.
 
         Raises:
             NotFound: there is none with that id.
             IllegalStatus: it may not become *status*; the message lists what is allowed.
-            TaskBusy: another living process of this host is working on it.
+            TaskBusy: another living process of this host is working on it, or it was started anew since *fence*.
         """
         with self._database.writing() as connection:
-            return tasks.finish(connection, task_id, _word(TaskStatus, status), reason, breakpoint)
+            ends = _word(TaskStatus, status)
+            return tasks.finish(connection, task_id, ends, reason, opened=breakpoint, fence=fence)
 
     def attempts(self, task_id: int) -> tuple[Attempt, ...]:
         """Return all attempts at a task, in order, equal to what was recorded.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from obra.domain import LEGAL_STATUS_CHANGES, Breakpoint, Limits, Task, TaskStatus
 from obra.errors import IllegalStatus, NotFound, StateError, TaskBusy
-from obra.state import breakpoints, journal
+from obra.state import breakpoints, journal, steps
 from obra.state.encoding import clean, from_json, to_json
 from obra.state.owners import describe, is_alive, this_process
 from obra.state.tables import Columns
@@ -52,6 +52,7 @@ def create(connection: sa.Connection, task: Task) -> Task:
         "data": to_json(data),
         "created_at": now,
         "updated_at": now,
+        "fence": 0,
     }
     key = journal.inserted(connection, _INSERT, values)
     return _task_of({**values, "id": key})
@@ -64,6 +65,15 @@ def find(connection: sa.Connection, task_id: int) -> Task:
         NotFound: there is none with that id.
     """
     return as_it_stands(_stored(connection, task_id, _FIND))
+
+
+def find_as_stored(connection: sa.Connection, task_id: int) -> Task:
+    """Return a task exactly as it is stored.
+
+    Raises:
+        NotFound: there is none with that id.
+    """
+    return _stored(connection, task_id, _FIND)
 
 
 def find_to_change(connection: sa.Connection, task_id: int) -> Task:
@@ -101,8 +111,10 @@ def as_it_stands(task: Task) -> Task:
     return replace(task, status=TaskStatus.INTERRUPTED, status_reason=reason)
 
 
-def start(connection: sa.Connection, task_id: int, owner: str, base_snapshot: str) -> Task:
-    """Give a task to *owner* and set it running.
+def start(
+    connection: sa.Connection, task_id: int, owner: str, base_snapshot: str, run: Mapping[str, Any] | None
+) -> Task:
+    """Give a task to *owner* and set it running; *run* replaces what is kept of an attempt under way.
 
     Raises:
         NotFound: there is none with that id.
@@ -116,6 +128,8 @@ def start(connection: sa.Connection, task_id: int, owner: str, base_snapshot: st
     else:
         require_legal(stored, TaskStatus.RUNNING)
     journal.write_event(connection, task_id, "started", {"owner": owner, "from": stored.status}, now)
+    if run is not None:
+        steps.begin(connection, task_id, stored.iterations + 1, run)
     return change(
         connection,
         stored,
@@ -123,14 +137,21 @@ def start(connection: sa.Connection, task_id: int, owner: str, base_snapshot: st
         status_reason="",
         owner=clean(owner),
         base_snapshot=clean(base_snapshot) or stored.base_snapshot,
+        fence=stored.fence + 1,
         updated_at=now,
     )
 
 
 def finish(
-    connection: sa.Connection, task_id: int, status: TaskStatus, reason: str, opened: Breakpoint | None
+    connection: sa.Connection,
+    task_id: int,
+    status: TaskStatus,
+    reason: str,
+    *,
+    opened: Breakpoint | None,
+    fence: int | None,
 ) -> Task:
-    """End a running task for a cause that is no attempt's decision.
+    """End a running task for a cause that is no attempt's decision; what is kept of it stays if interrupted.
 
     Raises:
         NotFound: there is none with that id.
@@ -140,7 +161,11 @@ def finish(
     stored, now = find_to_change(connection, task_id), datetime.now(UTC)
     if status is TaskStatus.RUNNING:
         raise IllegalStatus(f"task {task_id} cannot be finished as running; start_task() sets a task running")
+    if fence is not None:
+        require_held(stored, fence)
     require_legal(stored, status)
+    if status is not TaskStatus.INTERRUPTED:
+        steps.forget(connection, task_id)
     if stored.owner != this_process():
         refuse_if_busy(stored, also_when_unknown=False)
     if opened is not None:
@@ -167,6 +192,12 @@ def require_legal(stored: Task, status: TaskStatus) -> None:
         )
 
 
+def require_held(stored: Task, fence: int) -> None:
+    """Raise TaskBusy unless *stored* still runs by its start number *fence*."""
+    if (stored.status, stored.fence) != (TaskStatus.RUNNING, fence):
+        raise steps.lost(stored.id, fence, stored.status, stored.owner, stored.fence)
+
+
 def refuse_if_busy(stored: Task, *, also_when_unknown: bool) -> None:
     """Raise TaskBusy when the owner of *stored* lives, or may live on another host."""
     alive = is_alive(stored.owner)
@@ -175,7 +206,7 @@ def refuse_if_busy(stored: Task, *, also_when_unknown: bool) -> None:
     if alive is None and also_when_unknown:
         raise TaskBusy(
             f"{describe(stored.owner)} is working on task {stored.id}, and from here it cannot be seen whether "
-            f"it still runs; end it there, or once it is gone mark the task as interrupted"
+            f"it still runs; end it there, or once it is gone: obra task release {stored.id}"
         )
 
 
@@ -225,6 +256,7 @@ def _task_of(row: Columns) -> Task:
         working_dir=data["working_dir"],
         base_snapshot=row["base_snapshot"],
         owner=row["owner"],
+        fence=row["fence"],
         iterations=row["iterations"],
         quality_score=row["quality_score"],
         confidence=row["confidence"],

@@ -1,0 +1,45 @@
+"""What the loop is put together from; :mod:`obra.bootstrap` makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from obra.plugins import AgentPlugin, LLMPlugin
+from obra.reviewing import Reviewer
+
+if TYPE_CHECKING:
+    from obra.evidence.collector import EvidenceCollector
+    from obra.judging.confidence_scorer import ConfidenceScorer
+    from obra.judging.decision_engine import DecisionEngine
+    from obra.judging.quality_controller import QualityController
+    from obra.judging.response_validator import ResponseValidator
+    from obra.prompting.prompt_generator import PromptGenerator
+    from obra.state.state_manager import StateManager
+    from obra.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of the loop, each replaceable."""
+
+    state_manager: StateManager
+    agent: AgentPlugin
+    llm_interface: LLMPlugin
+    prompt_generator: PromptGenerator
+    reviewer_for: Callable[[LLMPlugin, PromptGenerator], Reviewer]
+    """Who asks that LLM, in the way that fits it."""
+    response_validator: ResponseValidator
+    quality_controller: QualityController
+    confidence_scorer: ConfidenceScorer
+    decision_engine: DecisionEngine
+    evidence_collector: EvidenceCollector
+    open_workspace: Callable[[Path], Workspace]
+    agent_session: Callable[[Path], AbstractContextManager[None]]
+    """Makes the agent ready to work in a folder, and leaves nothing behind."""
+    watch_files: Callable[[Path, Callable[[str, str], None]], AbstractContextManager[Any]]
+    takes_up_sessions: bool = True
+    """Whether an interrupted run may go on in the agent's old session; a script is played in a new one."""
