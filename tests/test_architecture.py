@@ -54,6 +54,7 @@ HOMES = {
     "allure": ("pytest_obra/reporters/",),
     "pytest": ("pytest_obra/",),
     "click": ("obra/cli/",),
+    "jinja2": ("obra/reports/",),
     "yaml": ("obra/documents.py", "obra/config.py", "obra/scenarios/", "obra/cli/"),
 }
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "base", "core", "types", "manager"}

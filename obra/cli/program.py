@@ -21,6 +21,7 @@ VERBS = {
     "config": Verb("obra.cli.config:config", "Show the settings in force and where each comes from."),
     "doctor": Verb("obra.cli.doctor:doctor", "Look for everything that a run needs, and say how to get it."),
     "calibrate": Verb("obra.cli.calibrate:calibrate", "Measure on known work how often the verdict is right."),
+    "report": Verb("obra.cli.report:report", "Show a run that is over, as a page."),
     "llm": Verb("obra.cli.llm:llm", "Fetch, list and check the models that review."),
 }
 

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from obra.reports.figures import cost_text, count_text, score_text, seconds_text
 from obra.reports.quoting import fenced, html_line, inline
 from obra.reports.sabotage import sabotage_parts
+from obra.reports.wording import MEANINGS, WORDS, command_again, issues_of
 
 Row = Mapping[str, Any]
-
-_WORDS = {
-    "passed": "passed",
-    "agent_failed": "agent failed",
-    "verdict_wrong": "verdict wrong",
-    "machinery_broke": "machinery broke",
-}
-_MEANINGS = {
-    "passed": "the task ended as it should, and the hidden checks agree.",
-    "agent_failed": "the task did not end as it should.",
-    "verdict_wrong": "what Obra decided is not what the hidden checks show.",
-    "machinery_broke": "there is no verdict; this says nothing about the agent.",
-}
 
 
 def report_markdown(summary: Mapping[str, Any], rows: Iterable[Row], environment: Mapping[str, str]) -> str:
@@ -40,49 +28,51 @@ def report_parts(summary: Mapping[str, Any], rows: Iterable[Row], environment: M
     """Yield the page piece by piece, for runs that are too long to be held in memory."""
     title = f"Obra run {inline(summary['run'])}" if summary.get("run") else "Obra run"
     yield f"# {title}\n\n"
-    yield _headline(summary)
+    yield headline(summary)
     yield "\n## Environment\n\n"
     yield _table(("What", "Version"), [(name, inline(value)) for name, value in environment.items()])
     if summary["scenarios"] or "sabotage" not in summary:
-        yield from _results(summary["scenarios"])
-    yield from _not_run(summary["not_run"])
+        yield from result_table(summary["scenarios"])
+    yield from not_run_parts(summary["not_run"])
     if "sabotage" in summary:
         yield from sabotage_parts(summary["sabotage"])
     for row in rows:
         yield from _scenario(row)
 
 
-def _results(lines: Sequence[Row]) -> Iterator[str]:
-    yield "\n## Results\n\n"
-    yield _table(
-        (
-            "Scenario",
-            "Agent",
-            "Result",
-            "Status",
-            "Attempts",
-            "Quality",
-            "Confidence",
-            "Seconds",
-            "Tokens",
-            "Cost",
-        ),
-        [_result_cells(line) for line in lines],
+def result_table(lines: Iterable[Row]) -> Iterator[str]:
+    """Yield the table of the scenarios' lines: first its head, then each of its rows."""
+    head = (
+        "Scenario",
+        "Agent",
+        "Result",
+        "Status",
+        "Attempts",
+        "Quality",
+        "Confidence",
+        "Seconds",
+        "Tokens",
+        "Cost",
     )
+    yield f"\n## Results\n\n{_line(head)}{_line(['---'] * len(head))}"
+    yield from (_line(_result_cells(line)) for line in lines)
 
 
-def _headline(summary: Mapping[str, Any]) -> str:
+def headline(summary: Mapping[str, Any]) -> str:
+    """Return the counts, and a list of what the run took; what is unknown is told so."""
     counts, totals, rate = summary["counts"], summary["totals"], summary["pass_rate"]
-    parts = [f"{counts[result]} {word}" for result, word in _WORDS.items()]
+    parts = [f"{counts[result]} {word}" for result, word in WORDS.items()]
     shown = "unknown, as nothing was judged" if rate is None else f"{rate:.0%} of what was judged"
-    cost, tokens = (_with_unknown(totals, key, show) for key, show in (("cost_usd", _cost), ("tokens", _count)))
+    cost = _with_unknown(totals, "cost_usd", cost_text)
+    tokens = _with_unknown(totals, "tokens", count_text)
+    reruns = f" {summary['reruns']} more are reruns, which do not count." if summary["reruns"] else ""
     return (
-        f"{', '.join(parts)}, {counts['not_run']} not run.\n\n"
+        f"{', '.join(parts)}, {counts['not_run']} not run.{reruns}\n\n"
         f"- Pass rate: {shown}\n"
-        f"- Time: {summary['seconds']:.1f} s (scenarios alone: {totals['seconds_known']:.1f} s)\n"
+        f"- Time: {seconds_text(summary['seconds'])} (scenarios alone: {totals['seconds_known']:.1f} s)\n"
         f"- Tokens: {tokens}\n"
         f"- Cost: {cost}\n"
-        f"- Exit status: {summary['exit_status']}\n"
+        f"- Exit status: {count_text(summary['exit_status'])}\n"
     )
 
 
@@ -93,15 +83,16 @@ def _with_unknown(totals: Mapping[str, Any], key: str, show: Any) -> str:
     return f"unknown (not told by {unknown} of the scenarios; the others: {show(totals[f'{key}_known'])})"
 
 
-def _not_run(names: Sequence[str]) -> Iterator[str]:
+def not_run_parts(names: Sequence[str]) -> Iterator[str]:
+    """Yield the chapter about what was asked for and never ran, if any."""
     if names:
         yield "\n## Not run\n\n"
         yield "".join(f"- {inline(name)}\n" for name in names)
 
 
 def _scenario(row: Row) -> Iterator[str]:
-    yield f"\n## {inline(row['scenario'])} ({inline(row['agent'])}): {_WORDS[row['result']]}\n\n"
-    yield f"{_WORDS[row['result']].capitalize()}: {_MEANINGS[row['result']]}\n\n"
+    yield f"\n## {inline(row['scenario'])} ({inline(row['agent'])}): {WORDS[row['result']]}\n\n"
+    yield f"{WORDS[row['result']].capitalize()}: {MEANINGS[row['result']]}\n\n"
     yield from _facts(row)
     unmet = [check for check in (*row["expectations"], *row["truth"]) if not check["passed"]]
     if unmet:
@@ -122,11 +113,11 @@ def _facts(row: Row) -> Iterator[str]:
         "Sandbox": inline(row.get("sandbox") or "") or "unknown",
         "Reviewer": inline(row["llm_identity"]) or "unknown",
         "Attempts": str(row["iterations"]),
-        "Quality": _score(row["quality"]),
-        "Confidence": _score(row["confidence"]),
-        "Time": _seconds(row["seconds"]),
-        "Tokens": _count(row["tokens"]),
-        "Cost": _cost(row["cost_usd"]),
+        "Quality": score_text(row["quality"]),
+        "Confidence": score_text(row["confidence"]),
+        "Time": seconds_text(row["seconds"]),
+        "Tokens": count_text(row["tokens"]),
+        "Cost": cost_text(row["cost_usd"]),
     }
     opened = row["breakpoint"]
     if opened:
@@ -138,13 +129,7 @@ def _issues(row: Row) -> Iterator[str]:
     """Yield what got in the way, attempt by attempt, whatever the ending was."""
     met: list[str] = []
     for attempt in row["attempts"]:
-        found = [f"the turn was ended by {attempt['limit']}"] if attempt["limit"] else []
-        found += [f"not permitted: {denial}" for denial in attempt["denials"]]
-        found += attempt["tampering"]
-        found += [f"the reply is no answer: {problem}" for problem in attempt["problems"]]
-        found += [f"the agent asks: {attempt['question']}"] if attempt["question"] else []
-        found += [f"{check['name']}: {check['message']}" for check in attempt["checks"] if not check["passed"]]
-        found += [f"the reviewer says: {issue}" for issue in attempt["review"]["issues"]]
+        found = issues_of(attempt)
         met += [f"- attempt {attempt['number']}: {inline(issue)}\n" for issue in found]
     if met:
         yield "\n**Issues met on the way**\n\n"
@@ -156,8 +141,8 @@ def _attempt(attempt: Row) -> Iterator[str]:
     yield f"{inline(attempt['reason'])}\n\n"
     yield "".join(f"- {inline(reason)}\n" for reason in attempt["reasons"])
     yield (
-        f"\n{_seconds(attempt['seconds'])}, turns {_count(attempt['turns'])}, "
-        f"tokens {_count(attempt['tokens'])}, cost {_cost(attempt['cost_usd'])}\n"
+        f"\n{seconds_text(attempt['seconds'])}, turns {count_text(attempt['turns'])}, "
+        f"tokens {count_text(attempt['tokens'])}, cost {cost_text(attempt['cost_usd'])}\n"
     )
     yield from _folded("Prompt", attempt["prompt"])
     yield from _folded("Reply", attempt["reply"])
@@ -186,7 +171,7 @@ def _changes(attempt: Row) -> Iterator[str]:
 
 
 def _review(review: Row) -> Iterator[str]:
-    yield f"\n**Review**: {inline(review['verdict'])}, score {_score(review['score'])}"
+    yield f"\n**Review**: {inline(review['verdict'])}, score {score_text(review['score'])}"
     yield f", by {inline(review['model'])}\n" if review["model"] else "\n"
     if review["question"]:
         yield f"\n- asks: {inline(review['question'])}\n"
@@ -202,13 +187,13 @@ def _requirement_table(requirements: Sequence[Row]) -> Iterator[str]:
 
 
 def _score_table(name: str, score: float | None, factors: Sequence[Row]) -> Iterator[str]:
-    yield f"\n**{name}**: {_score(score)}\n"
+    yield f"\n**{name}**: {score_text(score)}\n"
     if factors:
         yield "\n"
         yield _table(
             ("Factor", "Points", "Of", "Why"),
             [
-                (inline(one["name"]), _score(one["points"]), _score(one["weight"]), inline(one["why"]))
+                (inline(one["name"]), score_text(one["points"]), score_text(one["weight"]), inline(one["why"]))
                 for one in factors
             ],
         )
@@ -233,10 +218,8 @@ def _check_table(name: str, checks: Sequence[Row]) -> Iterator[str]:
 
 
 def _again(row: Row) -> Iterator[str]:
-    where = row["node"] or row["path"]
     yield "\n**Run it again**\n\n"
-    agent = f" --obra-agent={shlex.quote(row['agent'])}" if row["agent"] else ""
-    yield fenced(f"pytest{agent} {shlex.quote(where)}", "sh")
+    yield fenced(command_again(row), "sh")
 
 
 def _folded(title: str, text: str, language: str = "text") -> Iterator[str]:
@@ -250,33 +233,20 @@ def _result_cells(line: Row) -> Sequence[str]:
     return (
         inline(line["scenario"], 200),
         inline(line["agent"], 200),
-        _WORDS[line["result"]],
+        WORDS[line["result"]] + ("" if line["counts"] else ", does not count"),
         line["status"] or "none",
         str(line["iterations"]),
-        _score(line["quality"]),
-        _score(line["confidence"]),
+        score_text(line["quality"]),
+        score_text(line["confidence"]),
         "unknown" if line["seconds"] is None else f"{line['seconds']:.1f}",
-        _count(line["tokens"]),
-        _cost(line["cost_usd"]),
+        count_text(line["tokens"]),
+        cost_text(line["cost_usd"]),
     )
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = (head, ["---"] * len(head), *lines)
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+    return "".join(map(_line, (head, ["---"] * len(head), *lines)))
 
 
-def _score(value: float | None) -> str:
-    return "none" if value is None else f"{value:.1f}"
-
-
-def _seconds(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.2f} s"
-
-
-def _count(value: int | None) -> str:
-    return "unknown" if value is None else str(value)
-
-
-def _cost(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.4f} USD"
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from obra.statistics.trials import trace_of
@@ -16,6 +16,7 @@ from obra.statistics.trials import trace_of
 if TYPE_CHECKING:
     from obra.domain import Attempt, CheckResult, Factor, FileChange, Outcome
     from obra.scenarios.scenario_run import ScenarioReport
+    from obra.scenarios.story import AttemptStory
 
 LONGEST_TEXT = 100_000
 """Characters kept of each prompt, reply, patch and output; what is cut stands in full in the database."""
@@ -34,14 +35,21 @@ def row_of(report: ScenarioReport, *, node: str = "") -> dict[str, Any]:
 
     Returns:
         The row; seconds, US dollars, scores from 0 to 100. ``None`` for cost or tokens means unknown.
+        ``execution`` is 1; whoever runs a test again because it failed counts it up.
     """
     outcome = report.outcome
-    attempts, truth = [_attempt(attempt) for attempt in outcome.attempts], _checks(report.truth)
+    stories = {story.number: story for story in report.stories}
+    attempts = [_attempt(attempt, stories.get(attempt.number)) for attempt in outcome.attempts]
+    truth = _checks(report.truth)
     return {
         "scenario": text_of(report.scenario),
         "case": text_of(report.case or report.scenario),
         "parameters": {text_of(name): text_of(str(value)) for name, value in report.parameters.items()},
         "repeat": report.repeat,
+        "title": text_of(report.title),
+        "description": text_of(report.description),
+        "markers": _texts(report.markers),
+        "execution": 1,
         "agent": text_of(report.agent),
         "agent_identity": text_of(report.agent_identity),
         "llm_identity": text_of(report.llm_identity),
@@ -79,6 +87,10 @@ def error_row(
         "case": text_of(case or scenario),
         "parameters": {},
         "repeat": repeat,
+        "title": "",
+        "description": "",
+        "markers": [],
+        "execution": 1,
         "agent": text_of(agent),
         "agent_identity": "",
         "llm_identity": "",
@@ -118,7 +130,7 @@ def text_of(value: str) -> str:
     return _SURROGATE.sub("\ufffd", text)
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def _attempt(attempt: Attempt, story: AttemptStory | None) -> dict[str, Any]:
     reply, decision = attempt.reply, attempt.decision
     tokens = None
     if reply.tokens_in is not None and reply.tokens_out is not None:
@@ -127,10 +139,15 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "number": attempt.number,
         "prompt": text_of(attempt.prompt),
         "reply": text_of(reply.text),
+        "started_at": attempt.started_at.isoformat(),
         "seconds": _number(attempt.seconds),
+        "agent_seconds": _number(reply.seconds),
+        "session": text_of(reply.session),
         "turns": reply.turns,
         "cost_usd": _number(reply.cost_usd),
         "tokens": tokens,
+        "tokens_in": reply.tokens_in,
+        "tokens_out": reply.tokens_out,
         "limit": text_of(reply.limit),
         "denials": _texts(reply.denials),
         "changes": [_change(change) for change in attempt.evidence.changes],
@@ -153,7 +170,45 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "reason": text_of(decision.reason),
         "reasons": _texts(decision.reasons),
         "feedback": text_of(decision.feedback),
+        "decision_inputs": plain(decision.inputs),
+        **_story(story),
     }
+
+
+def _story(story: AttemptStory | None) -> dict[str, Any]:
+    """Return what was seen while the attempt ran; nothing where nobody looked."""
+    if story is None:
+        return {"stages": [], "events": [], "events_left_out": 0}
+    return {
+        "stages": [
+            {"name": stage.name, "at": _number(stage.at), "seconds": _number(stage.seconds)}
+            for stage in story.stages
+        ],
+        "events": [
+            {
+                "at": _number(seen.at),
+                "kind": text_of(seen.event.kind),
+                "text": text_of(seen.event.text),
+                "tool": text_of(seen.event.tool),
+                "path": text_of(seen.event.path),
+            }
+            for seen in story.events
+        ],
+        "events_left_out": story.events_left_out,
+    }
+
+
+def plain(value: Any) -> Any:
+    """Return data that JSON knows as a row may hold it: exact types, finite numbers, text that UTF-8 can hold."""
+    if isinstance(value, str):
+        return text_of(value)
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, Mapping):
+        return {text_of(str(key)): plain(one) for key, one in value.items()}
+    return [plain(one) for one in value]
 
 
 def _review(attempt: Attempt) -> dict[str, Any]:
@@ -194,6 +249,7 @@ def _checks(checks: Iterable[CheckResult]) -> list[dict[str, Any]]:
             "passed": check.passed,
             "required": check.required,
             "implied": check.implied,
+            "seconds": _number(check.seconds),
             "message": text_of(check.message),
             "output": text_of(check.output),
         }

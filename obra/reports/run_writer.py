@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from obra.errors import ReportError
+from obra.reports.atomic_file import unwritable, write_whole
 from obra.reports.markdown import report_parts
 from obra.reports.summary import line_of, summarize
 from obra.sabotage.matrix import matrix
@@ -73,7 +73,7 @@ class RunWriter:
                 f"give each run a folder of its own"
             ) from error
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
 
     def finish(
         self, environment: Mapping[str, str], *, not_run: Sequence[str], exit_status: int, seconds: float
@@ -95,8 +95,8 @@ class RunWriter:
         summary = {"run": self.directory.name, "environment": dict(environment), **numbers}
         if self._variants:
             summary["sabotage"] = matrix(self._variants)
-        _replace(self.directory / "summary.json", (json.dumps(summary, indent=2, allow_nan=False), "\n"))
-        _replace(self.directory / "report.md", report_parts(summary, self._rows(), environment))
+        write_whole(self.directory / "summary.json", (json.dumps(summary, indent=2, allow_nan=False), "\n"))
+        write_whole(self.directory / "report.md", report_parts(summary, self._rows(), environment))
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         if not self._lines:
@@ -119,21 +119,3 @@ def _append(path: Path, line: bytes, mode: str) -> None:
             if not end:
                 path.unlink()
             raise
-
-
-def _replace(path: Path, parts: Iterable[str]) -> None:
-    """Put a file in place that holds all parts; readers see the old one or the new one, never half of it."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with unfinished.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.writelines(parts)
-        unfinished.replace(path)
-    except (OSError, ValueError) as error:
-        with suppress(OSError):  # the first error is the one to tell
-            unfinished.unlink(missing_ok=True)
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: Exception) -> ReportError:
-    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return ReportError(f"the report {path} cannot be written: {why}; make room or name another folder for reports")

@@ -9,7 +9,7 @@ from obra.reports.quoting import inline
 
 Part = Mapping[str, Any]
 
-_ENDINGS = {
+ENDINGS = {
     "caught": "caught",
     "completed": "completed",
     "stopped": "did not complete",
@@ -77,7 +77,7 @@ def _scenario(part: Part) -> Iterator[str]:
     yield _line(head)
     yield _line(["---"] * len(head))
     for row in part["rows"]:
-        ending = _ENDINGS[row["ending"]]
+        ending = ENDINGS[row["ending"]]
         yield _line([inline(row["variant"]), row["family"], ending, *marks(columns, row["caught_by"])])
     yield from _findings(part)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from obra.reports.rows import MACHINERY_BROKE
 from obra.statistics.runs import run_statistics
+from obra.statistics.trials import counting
 
 JUDGED = ("passed", "agent_failed", "verdict_wrong")
 """Results that are a verdict. Broken machinery is none and never counts into the pass rate."""
@@ -16,6 +17,7 @@ _LINE_KEYS = (
     "scenario",
     "case",
     "repeat",
+    "execution",
     "agent",
     "llm_identity",
     "node",
@@ -33,28 +35,33 @@ _LINE_KEYS = (
 
 
 def summarize(
-    rows: Iterable[Mapping[str, Any]], *, not_run: Sequence[str], exit_status: int, seconds: float
+    rows: Iterable[Mapping[str, Any]], *, not_run: Sequence[str], exit_status: int | None, seconds: float | None
 ) -> dict[str, Any]:
     """Return the numbers of a run as plain JSON data.
 
     Args:
         rows: rows of :mod:`obra.reports.rows`, or the lines that :func:`line_of` makes of them.
         not_run: what was asked for and never ran.
-        exit_status: the exit status of the whole run.
-        seconds: its wall clock time.
+        exit_status: the exit status of the whole run; ``None`` when nobody knows it.
+        seconds: its wall clock time; the same.
 
     Returns:
-        ``counts``; ``pass_rate`` from 0 to 1, or ``None`` when nothing was judged; ``totals``, in which a total is
-        ``None`` as soon as one part is unknown, beside the sum of the known parts and the number of unknown ones;
-        ``statistics``, as :meth:`obra.statistics.runs.RunStatistics.as_data` returns it;
-        ``scenarios``, one line for each row; ``not_run``; ``exit_status``; ``seconds``.
+        ``counts`` of what counts (:func:`obra.statistics.trials.counting`); ``reruns``, the number of rows that do
+        not, because the same test was run again; ``pass_rate`` from 0 to 1, or ``None`` when nothing was judged;
+        ``totals`` over all rows, each ``None`` as soon as one part is unknown, beside the sum of the known parts
+        and the number of unknown ones; ``statistics``, as :meth:`obra.statistics.runs.RunStatistics.as_data` returns it; ``scenarios``, one line for each row, with
+        ``counts``; ``not_run``; ``exit_status``; ``seconds``.
     """
-    lines = [line_of(row) for row in rows]
-    seen = Counter(line["result"] for line in lines)
+    lines = [{**line_of(row), "counts": False} for row in rows]
+    counted = counting(lines)
+    for line in counted:
+        line["counts"] = True
+    seen = Counter(line["result"] for line in counted)
     counts = {result: seen[result] for result in (*JUDGED, MACHINERY_BROKE)}
     judged = sum(counts[result] for result in JUDGED)
     return {
         "counts": {**counts, "not_run": len(not_run)},
+        "reruns": len(lines) - len(counted),
         "pass_rate": counts["passed"] / judged if judged else None,
         "totals": {
             **_total("seconds", lines),

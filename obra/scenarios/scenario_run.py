@@ -15,6 +15,7 @@ from obra.evidence.collector import EvidenceCollector
 from obra.evidence.scene import Scene
 from obra.orchestrator import Orchestrator
 from obra.scenarios.scenario import ExpectForm, Scenario
+from obra.scenarios.story import AttemptStory, Storyteller
 from obra.workspace.preparation import GitSource, prepare
 
 
@@ -52,6 +53,13 @@ class ScenarioReport(Record):
     """The values of this case, by the names in the scenario's ``parameters:``."""
     repeat: int = 1
     """Which run of the case this is, from 1."""
+    title: str = ""
+    """The task in one line."""
+    description: str = ""
+    """What the scenario is there to show."""
+    markers: tuple[str, ...] = ()
+    stories: tuple[AttemptStory, ...] = ()
+    """What was seen while the attempts ran; nothing of those that an earlier process made."""
 
     @property
     def passed(self) -> bool:
@@ -100,7 +108,12 @@ def run_scenario(
     state = orchestrator.state_manager
     project = state.create_project(scenario.name, description=str(scenario.path), working_dir=str(root))
     task = state.create_task(project.id, scenario.task_data())
-    outcome = orchestrator.execute_task(task.id)
+    storyteller = Storyteller(time.monotonic)
+    orchestrator.observers.append(storyteller)
+    try:
+        outcome = orchestrator.execute_task(task.id)
+    finally:
+        orchestrator.observers.remove(storyteller)
     truth = hidden_checks(scenario, outcome, orchestrator.config, root=root)
     expectations = tuple(_expectations(scenario.expect, outcome, scripted=is_scripted(orchestrator.config)))
     return ScenarioReport(
@@ -118,6 +131,10 @@ def run_scenario(
         sandbox=str(getattr(orchestrator.agent, "sandbox", "none")),
         case=scenario.name,
         repeat=repeat,
+        title=scenario.task.title,
+        description=scenario.form.description,
+        markers=scenario.markers,
+        stories=storyteller.stories,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeVar
 
 from obra.domain import Record
 
 Row = Mapping[str, Any]
+RowType = TypeVar("RowType", bound=Mapping[str, Any])
 
 PASSED = "passed"
 VERDICT_WRONG = "verdict_wrong"
@@ -83,18 +84,28 @@ def trial_of(row: Row) -> Trial:
 
 
 def trials_of(rows: Iterable[Row]) -> list[Trial]:
-    """Return what counts: of each repeat the first run that came to a verdict, else its last one.
+    """Return the runs that count, as :func:`counting` tells."""
+    return [trial_of(row) for row in counting(rows)]
 
+
+def counting(rows: Iterable[RowType]) -> list[RowType]:
+    """Return the rows that count: of each repeat the first run that came to a verdict, else its last one.
+
+    Rows of one test are its executions; one that is called the first (``execution`` 1) begins another test.
     A rerun plugin repeats failures only, so what it adds is no fair sample: the verdict stands. When the machinery
     broke there was none, and the rerun takes its place.
     """
-    found: dict[tuple[str, str, bool, int, str], Trial] = {}
+    kept: list[tuple[Trial, RowType]] = []
+    places: dict[tuple[str, str, bool, int, str], int] = {}
     for row in rows:
         trial = trial_of(row)
         key = (*trial.key, trial.repeat, trial.node)
-        if key not in found or not found[key].is_judged:
-            found[key] = trial
-    return list(found.values())
+        if key not in places or row.get("execution") == 1:
+            places[key] = len(kept)
+            kept.append((trial, row))
+        elif not kept[places[key]][0].is_judged:
+            kept[places[key]] = (trial, row)
+    return [row for _, row in kept]
 
 
 def trace_of(attempts: Iterable[Row], truth: Iterable[Row]) -> list[str]:

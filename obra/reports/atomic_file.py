@@ -1,0 +1,40 @@
+"""One way to put a file in place: whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from obra.errors import ReportError
+
+
+def write_whole(path: Path, parts: Iterable[str]) -> None:
+    """Put a file in place that holds all parts; readers see the old one or the new one, never half of it.
+
+    Args:
+        path: its folder must be there.
+        parts: pieces of text, gone through once; written as UTF-8, with line ends as they stand.
+
+    Raises:
+        ReportError: it cannot be written; what was there before still is.
+    """
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    try:
+        with unfinished.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.writelines(parts)
+        unfinished.replace(path)
+    except (OSError, ValueError) as error:
+        with suppress(OSError):  # the first error is the one to tell
+            unfinished.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+    except BaseException:
+        with suppress(OSError):  # the same
+            unfinished.unlink(missing_ok=True)
+        raise
+
+
+def unwritable(path: Path, error: Exception) -> ReportError:
+    """Return the error that says why a file of the report cannot be written."""
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return ReportError(f"the report {path} cannot be written: {why}; make room or name another folder for reports")

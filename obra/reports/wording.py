@@ -1,0 +1,44 @@
+"""The words of the four outcomes and of what got in the way, the same in every report."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+WORDS = {
+    "passed": "passed",
+    "agent_failed": "agent failed",
+    "verdict_wrong": "verdict wrong",
+    "machinery_broke": "machinery broke",
+}
+MEANINGS = {
+    "passed": "the task ended as it should, and the hidden checks agree.",
+    "agent_failed": "the task did not end as it should.",
+    "verdict_wrong": "what Obra decided is not what the hidden checks show.",
+    "machinery_broke": "there is no verdict; this says nothing about the agent.",
+}
+
+
+def issues_of(attempt: Mapping[str, Any]) -> list[str]:
+    """Return all that was found wanting in one attempt, one sentence each."""
+    found = obstacles_of(attempt)
+    found += [f"{check['name']}: {check['message']}" for check in attempt["checks"] if not check["passed"]]
+    found += [f"the reviewer says: {issue}" for issue in attempt["review"]["issues"]]
+    return found
+
+
+def obstacles_of(attempt: Mapping[str, Any]) -> list[str]:
+    """Return what got in the way of one attempt beside checks and review, one sentence each."""
+    found = [f"the turn was ended by {attempt['limit']}"] if attempt["limit"] else []
+    found += [f"not permitted: {denial}" for denial in attempt["denials"]]
+    found += attempt["tampering"]
+    found += [f"the reply is no answer: {problem}" for problem in attempt["problems"]]
+    found += [f"the agent asks: {attempt['question']}"] if attempt["question"] else []
+    return found
+
+
+def command_again(row: Mapping[str, Any]) -> str:
+    """Return the shell command that runs a row's scenario once more."""
+    agent = f" --obra-agent={shlex.quote(row['agent'])}" if row["agent"] else ""
+    return f"pytest{agent} {shlex.quote(row['node'] or row['path'])}"

@@ -1,0 +1,43 @@
+"""The summary for CI pages: what went wrong first, never larger than the page takes."""
+
+import pytest
+
+from obra.reports.rows import row_of
+from obra.reports.run_writer import RunWriter
+from obra.reports.step_summary import LARGEST, step_summary
+from obra.reports.stored_run import StoredRun
+
+
+@pytest.fixture
+def run_of(tmp_path):
+    """Return a function that writes rows as a run."""
+
+    def write(*rows):
+        writer = RunWriter(tmp_path / "run")
+        for row in rows:
+            writer.add(row)
+        writer.finish({}, not_run=("later",), exit_status=1, seconds=2.0)
+        return StoredRun(writer.directory)
+
+    return write
+
+
+def test_bad_scenarios_stand_before_the_table(run_of, make_report, make_passing_report):
+    """What was not met, how to run it again, then all results."""
+    text = step_summary(run_of(row_of(make_passing_report(scenario="fine")), row_of(make_report(), node="a::b")))
+    assert text.startswith("# Obra run run\n\n1 passed, 1 agent failed")
+    assert text.index("## calculator (mock): agent failed") < text.index("## Not run") < text.index("## Results")
+    assert "**not met**: status: expected completed, got escalated" in text
+    assert "pytest --obra-agent=mock a::b" in text
+    assert "## fine" not in text
+
+
+def test_it_never_grows_beyond_what_the_page_takes(run_of, make_report):
+    """Of three thousand bad scenarios with long names the first are told, and the number of the others."""
+    rows = [row_of(make_report(scenario=f"{index} é" + "x" * 300)) for index in range(2)]
+    run = run_of(*rows)
+    many = [dict(rows[0]) for _ in range(3000)]
+    run.rows = lambda: iter(many)
+    text = step_summary(run)
+    assert LARGEST // 2 < len(text.encode()) <= LARGEST - 16 * 1024
+    assert text.rstrip().endswith("more parts do not fit here; `report.md` of the run has everything.")
