@@ -121,11 +121,17 @@ def obra(
 ) -> Iterator[Orchestrator]:
     """The loop, put together from the fixtures above and ready to execute tasks."""
     from obra.orchestrator import Orchestrator
+    from pytest_obra.live.feed import observers
     from pytest_obra.running import scenario_of
 
     scenario = scenario_of(request)
     with Orchestrator(
         obra_config,
+        observers=observers(
+            request,
+            name=scenario.name if scenario else request.node.name,
+            agent=request.getfixturevalue("obra_agent_name"),
+        ),
         permissions=scenario.permissions if scenario else (),
         agent=obra_agent,
         agent_is_ready=True,

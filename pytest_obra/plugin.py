@@ -25,6 +25,7 @@ from pytest_obra.fixtures import (
     obra_workspace,
     run_scenario,
 )
+from pytest_obra.live.view import follow_worker, show_live
 from pytest_obra.reporters.run_files import SUFFIX, RunFiles
 
 if TYPE_CHECKING:
@@ -81,6 +82,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "in the root folder)",
     )
     group.addoption(
+        "--obra-live",
+        choices=("auto", "lines", "plain", "off"),
+        default="auto",
+        help="how running scenarios are shown: lines (one for each, kept up to date at the foot of the terminal), "
+        "plain (a line now and then, for logs), off, or auto (lines on a terminal, plain elsewhere; the "
+        "default). With -s the conversation is shown instead",
+    )
+    group.addoption(
+        "--obra-live-every",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="with --obra-live=plain: seconds between two lines about the same scenario (default: 30)",
+    )
+    group.addoption(
         "--obra-record",
         action="store_true",
         help="write down what the agent and its model say to each other, one cassette for each scenario and "
@@ -106,6 +122,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for line in _MARKERS.values():
         config.addinivalue_line("markers", line)
     if hasattr(config, "workerinput"):
+        follow_worker(config)
         return
     if config.getoption("--obra-sabotage") and agent_names(config) != ("mock",):
         raise pytest.UsageError(
@@ -117,6 +134,7 @@ def pytest_configure(config: pytest.Config) -> None:
         verify(config, agent_names(config))
     if not config.option.collectonly:
         config.pluginmanager.register(RunFiles(config), "obra-run-files")
+    show_live(config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
