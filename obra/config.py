@@ -42,6 +42,13 @@ RUNGS: Mapping[str, Mapping[str, Any]] = {
         "llm.type": "ollama",
         "monitoring.watch_files": True,
     },
+    "replay:terminal": {
+        "agent.type": "claude_code_local",
+        "agent.local.transport": "terminal",
+        "replay.mode": "script",
+        "llm.type": "scripted",
+        "monitoring.watch_files": True,
+    },
     **{
         f"replay:{agent}": {"agent.type": agent, "replay.mode": "script", "llm.type": "scripted"}
         for agent in _SCRIPTED_AGENTS

@@ -166,7 +166,12 @@ def _claude_code(settings: Settings) -> Prerequisite:
     try:
         with tempfile.TemporaryDirectory(prefix="obra-prerequisites-") as folder:
             agent.initialize(
-                {"workspace_dir": folder, "command": local.command, "timeout_ready": local.timeout_ready}
+                {
+                    "workspace_dir": folder,
+                    "command": local.command,
+                    "timeout_ready": local.timeout_ready,
+                    "transport": local.transport,
+                }
             )
     except AgentUnavailable as error:
         return Prerequisite(name="Claude Code", found=f"no usable {local.command!r}", ok=False, cure=str(error))

@@ -26,6 +26,8 @@ class LocalAgentSettings(Section):
 
     command: str = "claude"
     """The executable: a name on PATH or a path."""
+    transport: Literal["pipe", "terminal"] = "pipe"
+    """pipe: headless, in messages; terminal: the interactive program on a screen of ours (extra 'terminal')."""
     workspace_dir: str | None = None
     """Folder the agent works in when the project names none; made when missing."""
     timeout_ready: Seconds = 30

@@ -63,9 +63,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         metavar="NAME",
         help="who does the work: mock (the scenario's script, in process; the default), replay (the same script "
-        "through the real Claude Code binary, its model on loopback; replay:codex, replay:gemini, replay:opencode "
-        "and replay:acp do it with another agent), cassette (the real agent, its model "
-        "played back from a recording), real (the configured agent and LLM), or the "
+        "through the real Claude Code binary, its model on loopback; replay:terminal does it to the interactive "
+        "program, replay:codex, replay:gemini, replay:opencode and replay:acp to another agent), cassette (the "
+        "real agent, its model played back from a recording), real (the configured agent and LLM), or the "
         "name of an installed agent. May be given several times: each scenario then runs once for each.",
     )
     group.addoption(

@@ -46,6 +46,7 @@ HOMES = {
     "sqlalchemy": ("obra/state/",),
     "httpx": ("obra/llm/", "obra/replay/"),
     "pexpect": ("obra/agents/",),
+    "pyte": ("obra/agents/",),
     "paramiko": ("obra/agents/", "obra/workspace/"),
     "acp": ("obra/agents/",),
     "watchdog": ("obra/monitoring/",),

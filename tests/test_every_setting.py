@@ -246,6 +246,13 @@ def _what_a_foreign_agent_is_given(lab: Lab) -> str:
 effect("agent.local.command", to="../other", before="Hi", after="Other")(lambda lab: lab.claude().response)
 
 
+@effect("agent.local.transport", to="terminal", before=True, after=False)
+def _a_program_that_is_told_to_print(lab: Lab) -> bool:
+    lab.preset({"agent.local.timeout_ready": 1, "agent.max_retries": 0})
+    lab.claude()
+    return "-p" in Path("arguments").read_text().split()
+
+
 @effect("agent.local.workspace_dir", to="elsewhere", before=False, after=True)
 def _a_project_without_a_folder(lab: Lab) -> bool:
     try:

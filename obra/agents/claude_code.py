@@ -26,7 +26,7 @@ API_RETRIES = "3"
 _WRITING_TOOLS = frozenset({"Edit", "MultiEdit", "NotebookEdit", "Write"})
 _REFUSED = (401, 403)
 _UNREACHABLE = re.compile(r"not logged in|/login|ECONN|ENOTFOUND|connection|unable to connect", re.IGNORECASE)
-_FOR_PEOPLE = ("AskUserQuestion", "EnterPlanMode", "ExitPlanMode")
+FOR_PEOPLE = ("AskUserQuestion", "EnterPlanMode", "ExitPlanMode")
 """Tools that wait for somebody at a screen; the CLI offers them as soon as it can ask for permissions."""
 _BUDGET_GRAIN = 0.005  # dollars; budgets closer than this are the same one
 
@@ -51,6 +51,8 @@ class ClaudeCodeSettings:
     """Tools that are asked about before each use, whatever else allows them."""
     sandbox: str = "none"
     """none or bubblewrap; only the local agent can be confined."""
+    transport: str = "pipe"
+    """pipe or terminal; only the local agent has a choice."""
     sandbox_network: Literal["host", "model"] = "host"
     """What a confined agent reaches: everything, or its model API alone."""
 
@@ -95,12 +97,8 @@ def command_line(settings: ClaudeCodeSettings, launch: Launch, *, executable: st
     ``--setting-sources=`` keeps a ``.claude/settings.json`` in the workspace from running hooks and from moving
     the traffic elsewhere. Values follow ``=``, so that none can be taken for a flag.
 
-    In ``acceptEdits`` mode the tools that write are not named: the mode allows them in the workspace, and naming
-    them would allow them on the whole disk.
     """
-    tools = settings.allowed_tools
-    if settings.permission_mode == "acceptEdits":
-        tools = tuple(tool for tool in tools if tool not in _WRITING_TOOLS)
+    tools = tools_to_name(settings)
     arguments = [
         executable,
         "-p",
@@ -111,7 +109,7 @@ def command_line(settings: ClaudeCodeSettings, launch: Launch, *, executable: st
         "--strict-mcp-config",
         f"--permission-mode={settings.permission_mode}",
         "--permission-prompt-tool=stdio",
-        f"--disallowedTools={','.join(_FOR_PEOPLE)}",
+        f"--disallowedTools={','.join(FOR_PEOPLE)}",
         f"--max-turns={launch.max_turns}",
     ]
     if tools:
@@ -126,6 +124,17 @@ def command_line(settings: ClaudeCodeSettings, launch: Launch, *, executable: st
     if session:
         arguments.append(f"--resume={session}")
     return arguments
+
+
+def tools_to_name(settings: ClaudeCodeSettings) -> tuple[str, ...]:
+    """Return the tools that the command line allows by name.
+
+    In ``acceptEdits`` mode those that write are not named: the mode allows them in the workspace, and naming them
+    would allow them on the whole disk.
+    """
+    if settings.permission_mode != "acceptEdits":
+        return settings.allowed_tools
+    return tuple(tool for tool in settings.allowed_tools if tool not in _WRITING_TOOLS)
 
 
 def environment_of(settings: ClaudeCodeSettings, home: str, passed: Mapping[str, str]) -> dict[str, str]:

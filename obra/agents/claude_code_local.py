@@ -18,11 +18,11 @@ from obra.agents.claude_code import (
     environment_of,
     identity_of,
 )
-from obra.agents.claude_code_session import ClaudeCodeSession
+from obra.agents.claude_code_session import ClaudeCodeSession, Program
 from obra.agents.program_version import version_text
 from obra.agents.wire import PipeWire
 from obra.domain import Reply, TurnLimits
-from obra.errors import AgentUnavailable, WorkspaceError
+from obra.errors import AgentUnavailable, ObraError, WorkspaceError
 from obra.events import AgentEventSink
 from obra.plugins import PermissionDecider
 from obra.workspace.model_door import ModelDoor
@@ -32,6 +32,7 @@ from obra.workspace.sandbox import Sandbox, bubblewrap
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 """Where Claude Code finds its model unless it is told otherwise."""
+TRANSPORTS = ("pipe", "terminal")
 _END_OF_INPUT_SECONDS = 3.0
 """Seconds that Claude Code gets to end by itself when its input ends; 0.02 to 0.07 are usual."""
 _HANGING_SECONDS = 0.2
@@ -74,7 +75,9 @@ class LocalProgram:
 
 
 class ClaudeCodeLocalAgent:
-    """Claude Code over pipes. Nothing runs before the first prompt; then one process serves all turns.
+    """Claude Code over pipes, or the interactive one in a terminal of ours (setting ``transport``).
+
+    Nothing runs before the first prompt; then one process serves all turns.
 
     The process has a private HOME, configuration and temporary folder and sees no variable of ours but those that
     ``pass_environment`` names. To use a person's own login, set no ``base_url`` and no ``api_key`` and pass
@@ -112,6 +115,12 @@ class ClaudeCodeLocalAgent:
             ObraError: a setting is unknown.
         """
         settings = ClaudeCodeSettings.read(config)
+        if settings.transport not in TRANSPORTS:
+            raise ObraError(f"transport must be one of {', '.join(TRANSPORTS)}; it is {settings.transport!r}")
+        if settings.transport == "terminal":
+            from obra.agents.terminal_screen import TerminalScreen
+
+            TerminalScreen()  # says what is not installed
         self.cleanup()
         executable = shutil.which(Path(settings.command).expanduser())
         if executable is None:
@@ -169,7 +178,7 @@ class ClaudeCodeLocalAgent:
         if home is not None:
             remove_private_folder(home)
 
-    def _start(self, launch: Launch, session: str) -> LocalProgram:
+    def _start(self, launch: Launch, session: str) -> Program:
         settings = self._settings
         assert settings is not None  # noqa: S101  # the session only lives between initialize and cleanup
         if self._home is None:
@@ -178,11 +187,21 @@ class ClaudeCodeLocalAgent:
         environment = clean_environment(self._home, environment_of(settings, str(self._home), passed))
         if session and not _is_stored(session, environment):
             session = ""  # it ended before it wrote anything down: there is nothing to resume
-        command = command_line(settings, launch, executable=self._executable, session=session)
-        if settings.sandbox != "none":
-            command = self._confined(settings, command, environment, passed)
+        cwd = Path(settings.workspace_dir)
         try:
-            return LocalProgram(command, cwd=Path(settings.workspace_dir), environment=environment)
+            if settings.transport == "terminal":
+                from obra.agents.claude_code_terminal import TerminalProgram, prepare, terminal_command_line
+
+                records = prepare(settings, launch, home=self._home, environment=environment)
+                command = terminal_command_line(settings, records, executable=self._executable, session=session)
+                command = self._confined(settings, command, environment, passed)
+                budget = launch.budget_usd
+                return TerminalProgram(
+                    command, cwd=cwd, environment=environment, records=records, budget_usd=budget
+                )
+            command = command_line(settings, launch, executable=self._executable, session=session)
+            command = self._confined(settings, command, environment, passed)
+            return LocalProgram(command, cwd=cwd, environment=environment)
         except WorkspaceError as error:
             raise AgentUnavailable(f"Claude Code cannot be started: {error}") from error
 
@@ -197,6 +216,8 @@ class ClaudeCodeLocalAgent:
 
         Where a person's own HOME is passed on, their Claude Code login in it can be read and renewed.
         """
+        if settings.sandbox == "none":
+            return command
         assert self._home is not None  # noqa: S101  # made before; tells mypy so
         writable = [self._home]
         if "HOME" in passed:

@@ -151,5 +151,5 @@ class ClaudeCodeSession:
         errors = program.wire.errors()[-1000:]
         return AgentCrashed(
             f"Claude Code {how} before the turn was complete ({seen}). "
-            + (f"On standard error: {errors}" if errors else "Standard error was empty.")
+            + (f"Its last words: {errors}" if errors else "Its standard error was empty.")
         )

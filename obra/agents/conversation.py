@@ -141,7 +141,7 @@ class Conversation:
             "idle": f"was silent for {clock.idle:g} s; raise timeout_response when its tools take that long",
             "total": f"was not done after {clock.total:g} s; raise the time limit of the turn",
         }[name]
-        errors = f"; on standard error: {self._wire.errors()[-500:]}" if self._wire.errors() else ""
+        errors = f"; its last words: {self._wire.errors()[-500:]}" if self._wire.errors() else ""
         raise AgentTimeout(f"Claude Code {reason} ({seconds:.1f} s into the turn; {said}{errors})")
 
     def _wait_for_answer(self, on_event: AgentEventSink | None) -> None:

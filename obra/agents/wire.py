@@ -44,7 +44,7 @@ class Wire(Protocol):
         ...
 
     def errors(self) -> str:
-        """The end of what it printed to standard error."""
+        """The end of what it printed to standard error, or of its screen where it has one."""
         ...
 
     def close(self) -> None:

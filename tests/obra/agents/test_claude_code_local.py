@@ -26,15 +26,20 @@ from obra.testing import check_agent
 SLEEP = "python3 -c 'import time; time.sleep(60)'"
 
 
+both = pytest.mark.parametrize("play", ["pipe", "terminal"], indirect=True)
+"""For what must hold by either transport; a turn in a terminal takes a second longer."""
+
+
 @pytest.fixture
-def play(claude_command: str, workspace: Path):
-    """Open an agent whose model plays the given steps; hands out both, and ends both."""
+def play(request, claude_command: str, workspace: Path):
+    """Open an agent whose model plays the given steps, by either transport; hands out both, and ends both."""
 
     @contextmanager
     def opened(*steps: ScriptStep, **config) -> Iterator[tuple[ClaudeCodeLocalAgent, ModelServer]]:
         agent = ClaudeCodeLocalAgent()
         with ModelServer(steps, workspace=workspace, tokens=(1000, 10)) as server:
             given = {"base_url": server.base_url, "api_key": "no-key", "timeout_ready": 30, "timeout_response": 20}
+            given["transport"] = getattr(request, "param", "pipe")
             agent.initialize({"command": claude_command, "workspace_dir": str(workspace), **given, **config})
             try:
                 yield agent, server
@@ -57,6 +62,7 @@ def kill_at_first_call(agent: ClaudeCodeLocalAgent, *, once_stored: bool):
     return kill
 
 
+@both
 def test_turns_of_one_task_change_files_in_one_session(play, workspace: Path):
     """Write, run, edit and delete really happen, over two turns of one process and one session."""
     steps = (
@@ -108,6 +114,7 @@ def test_a_script_that_is_used_up_is_a_clear_error(play):
         assert agent.is_healthy()
 
 
+@both
 def test_a_write_outside_the_workspace_is_denied_and_told(play, workspace: Path):
     """The agent may not write beside its workspace; the reply names the denial though the turn ends well."""
     with play(ScriptStep(say="Written.", write={"../outside.txt": "x", "inside.txt": "y"})) as (agent, _):
@@ -127,6 +134,7 @@ def test_a_tool_that_was_not_allowed_is_denied(play, workspace: Path):
     assert not (workspace / "ran").exists()
 
 
+@both
 def test_settings_in_the_workspace_neither_run_nor_redirect(play, workspace: Path):
     """A planted settings file runs no hook, moves no traffic and grants no permission."""
     hook = [{"hooks": [{"type": "command", "command": f"touch {workspace}/hook-ran"}]}]
@@ -154,6 +162,7 @@ def planted_secret() -> Iterator[str]:
     del os.environ["SECRET_X"], os.environ["ALLOWED_X"]
 
 
+@both
 def test_tools_see_nothing_of_our_environment(play, workspace: Path, planted_secret: str):
     """Commands of the agent see the names that were passed on, and private folders, but nothing else of ours."""
     step = ScriptStep(say="x", run=("env > env.txt; ls -a ~ > home.txt",))
@@ -169,6 +178,7 @@ def test_tools_see_nothing_of_our_environment(play, workspace: Path, planted_sec
     assert leaked <= {"PYTHONDONTWRITEBYTECODE"}
 
 
+@both
 def test_a_long_prompt_arrives_whole(play):
     """200 kB of prompt, more than a pipe or an argument holds, reach the model unchanged."""
     seen: list[str] = []
@@ -182,6 +192,7 @@ def test_a_long_prompt_arrives_whole(play):
     assert json.dumps(prompt, ensure_ascii=False)[1:-1] in seen[0]
 
 
+@both
 def test_a_limit_of_turns_ends_the_turn_with_a_reply(play, workspace: Path):
     """A turn that uses up its model calls is a reply that names the limit; the session goes on."""
     steps = (
@@ -197,6 +208,7 @@ def test_a_limit_of_turns_ends_the_turn_with_a_reply(play, workspace: Path):
     assert {path.name for path in workspace.iterdir()} == {"1", "2", "4", "5"}
 
 
+@both
 def test_a_budget_ends_the_turn_with_a_reply(play):
     """A turn that uses up its dollars is a reply that names the limit."""
     with play(ScriptStep(say="x", run=("true",) * 9)) as (agent, _):
@@ -218,6 +230,7 @@ def test_a_silent_model_is_a_timeout_and_leaves_no_process(claude_command, works
         agent.cleanup()
 
 
+@both
 def test_a_silent_tool_is_a_timeout_and_the_session_goes_on(play, workspace: Path, processes_in):
     """A command that hangs is ended with its turn; the next prompt resumes the session."""
     steps = (ScriptStep(say="never", run=(SLEEP,)), ScriptStep(say="two", write={"two.txt": "2"}))
@@ -232,6 +245,7 @@ def test_a_silent_tool_is_a_timeout_and_the_session_goes_on(play, workspace: Pat
     assert (workspace / "two.txt").exists()
 
 
+@both
 def test_a_killed_process_is_a_crash_and_the_session_goes_on(play, workspace: Path, processes_in):
     """``kill -9`` in the middle of a tool is told with its signal; its tool dies too, and the session resumes."""
     steps = (ScriptStep(say="never", run=(SLEEP,)), ScriptStep(say="two"), ScriptStep(say="three"))
@@ -267,6 +281,7 @@ def test_a_process_killed_before_it_wrote_anything_down_is_followed_by_a_new_ses
         assert agent.send_prompt("go").text == "one"
 
 
+@both
 def test_background_work_is_waited_for(play, workspace: Path):
     """A command that the CLI moved to the background finishes, and wakes the agent, before the turn is over."""
     os.environ["BASH_DEFAULT_TIMEOUT_MS"] = "300"
@@ -296,6 +311,7 @@ def test_background_work_that_does_not_end_is_named_as_limit(play, workspace: Pa
     assert (reply.text, reply.limit) == ("x", "background_tasks")
 
 
+@both
 def test_cleanup_leaves_nothing_behind(play, workspace: Path, processes_in):
     """A server that the agent left running, threads and private folders are all gone after cleanup."""
     before = set(threading.enumerate())

@@ -32,9 +32,10 @@ def _sandbox() -> None:
         pytest.skip(str(error))
 
 
+@pytest.mark.parametrize("transport", ["pipe", "terminal"])
 @pytest.mark.parametrize("network", ["host", "model"])
 def test_it_works_as_ever_but_writes_nowhere_else(
-    claude_command: str, workspace: Path, tmp_path: Path, network: str, processes_in
+    claude_command: str, workspace: Path, tmp_path: Path, processes_in, *, network: str, transport: str
 ):
     """Two turns of one session; files appear in the workspace, none outside, and no process is left."""
     outside = tmp_path / "outside"
@@ -51,6 +52,7 @@ def test_it_works_as_ever_but_writes_nowhere_else(
                 "api_key": "no-key",
                 "sandbox": "bubblewrap",
                 "sandbox_network": network,
+                "transport": transport,
             }
         )
         try:

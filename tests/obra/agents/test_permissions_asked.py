@@ -18,8 +18,12 @@ ASKING = "curl -s http://127.0.0.1:9 || touch done.txt"
 ALLOWED = PermissionAnswer(allowed=True)
 
 
+both = pytest.mark.parametrize("play", ["pipe", "terminal"], indirect=True)
+"""For what must hold by either transport: over pipes it is a message, in a terminal a dialog to type into."""
+
+
 @pytest.fixture
-def play(claude_command: str, workspace: Path):
+def play(request, claude_command: str, workspace: Path):
     """Open an agent that may use nothing but Read without asking; its model plays the given steps."""
 
     @contextmanager
@@ -27,6 +31,7 @@ def play(claude_command: str, workspace: Path):
         agent = ClaudeCodeLocalAgent()
         with ModelServer(steps, workspace=workspace, tokens=(100, 10)) as server:
             given = {"base_url": server.base_url, "api_key": "no-key", "allowed_tools": ["Read"], **config}
+            given["transport"] = getattr(request, "param", "pipe")
             agent.initialize({"command": claude_command, "workspace_dir": workspace, **given})
             try:
                 yield agent
@@ -36,6 +41,7 @@ def play(claude_command: str, workspace: Path):
     return opened
 
 
+@both
 def test_a_call_that_is_not_allowed_is_put_to_the_decider_and_then_made(play, workspace: Path):
     """The request names tool, command and input; allowed, the call is really made and denied nothing."""
     asked: list[PermissionRequest] = []
@@ -52,6 +58,7 @@ def test_a_call_that_is_not_allowed_is_put_to_the_decider_and_then_made(play, wo
     assert said == ["asks for can_use_tool Bash", f"allowed: Bash {ASKING} ()"]
 
 
+@both
 def test_a_denied_call_is_not_made_and_the_turn_and_the_session_go_on(play, workspace: Path):
     """The agent is told why, goes on with its turn, and the next prompt is answered in the same process."""
     steps = (ScriptStep(say="Done.", run=(ASKING, "touch harmless")), ScriptStep(say="Second."))
@@ -66,9 +73,12 @@ def test_a_denied_call_is_not_made_and_the_turn_and_the_session_go_on(play, work
     assert (workspace / "harmless").exists()
     assert first.denials == (f"Bash {ASKING}",)
     assert (first.text, second.text, second.session) == ("Done.", "Second.", first.session)
-    assert any("Bash failed: not on my watch" in event.text for event in events)
+    told = [event.text for event in events if event.text.startswith("Bash failed: ")]
+    assert told
+    assert told[0].endswith("not on my watch")
 
 
+@both
 def test_without_a_decider_the_call_is_denied_with_a_reason(play, workspace: Path):
     """Nobody to ask is told to the agent in words, and stands among the denials; nothing hangs."""
     events: list[AgentEvent] = []
