@@ -17,7 +17,7 @@ from obra.judging.decision_engine import DecisionEngine
 from obra.judging.quality_controller import QualityController
 from obra.judging.response_validator import ResponseValidator
 from obra.logbook import configure_logging
-from obra.parts import Parts
+from obra.parts import AgentSession, Parts
 from obra.plugins import AGENTS, LLMS, AgentPlugin, AsksPermission, LLMPlugin, find_plugin
 from obra.prompting.prompt_generator import PromptGenerator
 from obra.reviewing import make_reviewer
@@ -25,6 +25,7 @@ from obra.settings import AgentSettings
 
 if TYPE_CHECKING:
     from obra.replay.model_doors import Rehearsal
+    from obra.workspace.workspace import Workspace
 
 
 def initialize(
@@ -101,8 +102,8 @@ def initialize(
             mutants=settings.evidence.mutants,
             mutation_seconds=settings.evidence.mutation_seconds,
         ),
-        open_workspace=_workspace_opener(config),
-        agent_session=(lambda _: nullcontext())
+        open_workspace=workspace_opener(config),
+        agent_session=_nothing_to_open
         if agent_is_ready
         else session_opener(config, agent, rehearsal, ask_about=ask_about),
         watch_files=_watcher(config),
@@ -122,10 +123,11 @@ def make_llm(config: Config, reviewer: Sequence[Any] | None = None) -> LLMPlugin
     return llm
 
 
-def _workspace_opener(config: Config) -> Callable[[Path], Any]:
+def workspace_opener(config: Config) -> Callable[[Path], Workspace]:
+    """Return what opens the workspace in a folder, with the snapshots that *config* names."""
     settings = config.settings.workspace
 
-    def open_workspace(root: Path) -> Any:
+    def open_workspace(root: Path) -> Workspace:
         from obra.workspace.snapshot_store import SnapshotStore
         from obra.workspace.workspace import Workspace
 
@@ -137,25 +139,37 @@ def _workspace_opener(config: Config) -> Callable[[Path], Any]:
 
 def session_opener(
     config: Config, agent: AgentPlugin, rehearsal: Rehearsal, *, ask_about: Sequence[str] = ()
-) -> Callable[[Path], AbstractContextManager[None]]:
-    """Return what makes *agent* ready in a folder, with its model played or recorded as ``replay`` says."""
+) -> AgentSession:
+    """Return what makes *agent* ready in a folder, with its model played or recorded as ``replay`` says.
+
+    The script of *rehearsal* is played from its beginning in each session. Where it has none, the script that
+    stands with the task is, from the step where the task is.
+    """
     settings = config.settings
 
     @contextmanager
-    def agent_session(root: Path) -> Iterator[None]:
+    def agent_session(root: Path, script: Sequence[ScriptStep] | None = None, played: int = 0) -> Iterator[None]:
         from obra.replay.model_doors import opened
 
+        playing = rehearsal if rehearsal.script is not None or script is None else rehearsal.of(script, played)
         with ExitStack() as stack:
-            given = agent_config(settings.agent, root, rehearsal.script)
+            given = agent_config(settings.agent, root, playing.script)
             if ask_about and isinstance(agent, AsksPermission):
                 given = {**given, "ask_about": tuple(ask_about)}
-            given = stack.enter_context(opened(settings, given, rehearsal, root, agent=agent))
+            given = stack.enter_context(opened(settings, given, playing, root, agent=agent))
             given = {**given, **_confinement(settings.agent, agent)}
             stack.callback(agent.cleanup)
             agent.initialize(given)
             yield
 
     return agent_session
+
+
+@contextmanager
+def _nothing_to_open(root: Path, script: Sequence[ScriptStep] | None = None, played: int = 0) -> Iterator[None]:
+    """Stand for the session of an agent that is ready already, its script and all."""
+    del root, script, played
+    yield
 
 
 def _confinement(settings: AgentSettings, agent: AgentPlugin) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -110,11 +110,19 @@ class Document:
         try:
             return model.model_validate(self.data)
         except ValidationError as error:
-            lines = [
-                f"{self.name}:{self.line_of(problem.location)}: {problem.text}"
-                for problem in problems_of(error, model)
-            ]
-            raise DocumentError("\n".join(lines)) from error
+            raise DocumentError(self._lines(problems_of(error, model))) from error
+
+    def refuse(self, problems: Iterable[ValueProblem]) -> None:
+        """Pass when there are no *problems*.
+
+        Raises:
+            DocumentError: there are; all of them, each with its line.
+        """
+        if lines := self._lines(problems):
+            raise DocumentError(lines)
+
+    def _lines(self, problems: Iterable[ValueProblem]) -> str:
+        return "\n".join(f"{self.name}:{self.line_of(one.location)}: {one.text}" for one in problems)
 
 
 @dataclass(frozen=True, slots=True)

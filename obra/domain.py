@@ -168,6 +168,8 @@ class Task(Record):
     """One piece of work, and what it will be judged by.
 
     ``checks`` are the mappings as written in YAML (``{"file": ["a.py"]}``); ``acceptance`` are sentences.
+    ``script`` and ``reviewer`` are what a scripted agent and a scripted LLM play, turn by turn over the whole life
+    of the task, where nobody gives them another script; ``None`` means that there is none.
     """
 
     id: int = 0
@@ -182,6 +184,8 @@ class Task(Record):
     checks: tuple[Mapping[str, Any], ...] = ()
     limits: Limits = Limits()
     working_dir: str = ""
+    script: tuple[ScriptStep, ...] | None = None
+    reviewer: tuple[Mapping[str, Any] | str, ...] | None = None
     base_snapshot: str = ""
     owner: str = ""
     fence: int = 0

@@ -38,7 +38,7 @@ from obra.events import (
 from obra.logbook import log_event, logger
 from obra.parts import Parts
 from obra.permissions import Operator, PermissionDesk
-from obra.plugins import OutlivesUs, close_llm
+from obra.plugins import OutlivesUs, PlaysReviews, close_llm
 from obra.reviewing import Reviewed
 from obra.task_run import Made, TaskRun
 
@@ -156,7 +156,9 @@ class Orchestrator(AttemptSteps):
     def _work(self, run: TaskRun) -> Outcome:
         try:
             self._tell(TaskStarted(task=run.task))
-            with self._agent_session(run.workspace.root):
+            if isinstance(self.llm_interface, PlaysReviews):
+                self.llm_interface.rehearse(run.task.reviewer, played=run.reviews_played)
+            with self._agent_session(run.workspace.root, run.task.script, run.steps_played):
                 self._take_up(run)
                 run.requirements = self._requirements(run)
                 outcome = self._loop(run)

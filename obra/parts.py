@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+from obra.domain import ScriptStep
 from obra.plugins import AgentPlugin, LLMPlugin
 from obra.reviewing import Reviewer
 
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from obra.prompting.prompt_generator import PromptGenerator
     from obra.state.state_manager import StateManager
     from obra.workspace.workspace import Workspace
+
+
+class AgentSession(Protocol):
+    """Makes the agent ready to work in a folder; an agent that is scripted plays the task's script."""
+
+    def __call__(
+        self, root: Path, script: Sequence[ScriptStep] | None = None, played: int = 0
+    ) -> AbstractContextManager[None]:
+        """Open a session in *root*; *script* stands with the task, and *played* of its steps are behind us."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +49,8 @@ class Parts:
     decision_engine: DecisionEngine
     evidence_collector: EvidenceCollector
     open_workspace: Callable[[Path], Workspace]
-    agent_session: Callable[[Path], AbstractContextManager[None]]
-    """Makes the agent ready to work in a folder, and leaves nothing behind."""
+    agent_session: AgentSession
+    """Makes the agent ready to work, and leaves nothing behind."""
     watch_files: Callable[[Path, Callable[[str, str], None]], AbstractContextManager[Any]]
     takes_up_sessions: bool = True
     """Whether an interrupted run may go on in the agent's old session; a script is played in a new one."""

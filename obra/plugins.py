@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, runtime_checkable
@@ -151,6 +151,18 @@ class LLMPlugin(Protocol):
 
     def is_available(self) -> bool:
         """Tell whether :meth:`generate` can be expected to work."""
+        ...
+
+
+@runtime_checkable
+class PlaysReviews(Protocol):
+    """What an LLM may offer beside :class:`LLMPlugin`: it plays answers that stand with the task."""
+
+    def rehearse(self, script: Sequence[Mapping[str, Any] | str] | None, *, played: int) -> None:
+        """Take the answers of the task at hand, of which the first *played* are behind us.
+
+        One that was made with a script of its own keeps that.
+        """
         ...
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from obra.domain import Task, TaskStatus
 from obra.errors import StateError
+
+Key = TypeVar("Key", int, str)
 
 RUNNABLE = frozenset({TaskStatus.PENDING, TaskStatus.INTERRUPTED})
 
@@ -40,7 +43,7 @@ class TaskScheduler:
         while waiting:
             ready = next((task for task in waiting if placed.issuperset(task.after)), None)
             if ready is None:
-                path = " -> ".join(str(task_id) for task_id in _circle(by_id, placed))
+                path = " -> ".join(str(task_id) for task_id in circle({task.id: task.after for task in tasks}))
                 raise StateError(
                     f"tasks wait for each other in a circle: {path}; "
                     f"take one of these out of the 'after' of the task before it"
@@ -66,11 +69,19 @@ def _refuse_unknown(by_id: Mapping[int, Task]) -> None:
                 )
 
 
-def _circle(by_id: Mapping[int, Task], placed: set[int]) -> list[int]:
-    """Walk from any task that can never be placed along what it waits for, until a task comes twice."""
-    path = [min(task_id for task_id in by_id if task_id not in placed)]
-    while True:
-        following = next(needed for needed in by_id[path[-1]].after if needed not in placed)
-        if following in path:
-            return [*path[path.index(following) :], following]
-        path.append(following)
+def circle(waits: Mapping[Key, Sequence[Key]]) -> list[Key]:
+    """Return a path on which things wait for each other, from one back to itself; empty when there is none.
+
+    Args:
+        waits: what each thing waits for; everything that is waited for is a key itself.
+    """
+    left = dict(waits)
+    while ready := [key for key, needed in left.items() if not any(one in left for one in needed)]:
+        for key in ready:
+            del left[key]
+    if not left:
+        return []
+    path = [min(left)]
+    while path[-1] not in path[:-1]:
+        path.append(next(needed for needed in left[path[-1]] if needed in left))
+    return path[path.index(path[-1]) :]

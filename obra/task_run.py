@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from obra.attempt_steps import Kept, Spent
 from obra.domain import Attempt, Outcome, Record, Reply, Task, TaskStatus, TurnLimits
+from obra.reviewing import Reviewed
 from obra.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,6 +77,16 @@ class TaskRun:
         """Return what a process that died had made in one step of this attempt, or nothing."""
         found: Made | None = self.kept.done.get(kind) if self.kept else None
         return found
+
+    @property
+    def steps_played(self) -> int:
+        """How many steps of the task's own script are behind us; an attempt of an earlier run counts as one."""
+        return self.earlier + self.prompts
+
+    @property
+    def reviews_played(self) -> int:
+        """How many answers of the task's own reviewer are behind us."""
+        return len(self.attempts) + (self.take_kept(Reviewed) is not None)
 
     @property
     def number(self) -> int:

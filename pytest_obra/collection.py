@@ -18,30 +18,31 @@ class ScenarioFile(pytest.Module):
 
     def _getobj(self) -> types.ModuleType:
         """Return a module with one test function and the scenario that it is to be run with."""
-        scenario = self._load()
-        register_markers(self.config, scenario.markers)
-        module = types.ModuleType(self.path.name.partition(".")[0], scenario.form.description or None)
+        scenarios = self._load()
+        register_markers(self.config, scenarios[0].markers)
+        module = types.ModuleType(self.path.name.partition(".")[0], scenarios[0].form.description or None)
         module.__file__ = str(self.path)
-        module.obra_scenarios = (scenario,)  # type: ignore[attr-defined]  # read by parametrize_scenarios
+        module.obra_scenarios = scenarios  # type: ignore[attr-defined]  # read by parametrize_scenarios
         if self.config.getoption("--obra-sabotage"):
-            self._sabotage(module, scenario)
+            self._sabotage(module, scenarios)
         else:
             module.test_scenario = make_test()  # type: ignore[attr-defined]  # what pytest collects
         return module
 
-    def _sabotage(self, module: types.ModuleType, scenario: Scenario) -> None:
-        """Let the module hold one test for each variant of the scenario, instead of the scenario itself."""
+    def _sabotage(self, module: types.ModuleType, scenarios: Sequence[Scenario]) -> None:
+        """Let the module hold one test for each variant of each case, instead of the cases themselves."""
         from pytest_obra.sabotage import make_sabotage_test, variants_of
 
         try:
-            module.obra_variants = variants_of(scenario)  # type: ignore[attr-defined]  # for parametrizing
+            found = [(scenario, variant) for scenario in scenarios for variant in variants_of(scenario)]
+            module.obra_variants = found  # type: ignore[attr-defined]  # for parametrizing
         except ScenarioError as error:
             raise self.CollectError(str(error)) from error
         module.test_sabotage = make_sabotage_test()  # type: ignore[attr-defined]  # what pytest collects
 
-    def _load(self) -> Scenario:
+    def _load(self) -> tuple[Scenario, ...]:
         try:
-            return Scenario.load(shortest(self.path, self.config))
+            return Scenario.load_cases(shortest(self.path, self.config))
         except ScenarioError as error:
             raise self.CollectError(str(error)) from error
 
@@ -69,7 +70,7 @@ def parametrize_scenarios(metafunc: pytest.Metafunc, mark: pytest.Mark | None) -
     metafunc.parametrize(
         "scenario",
         [
-            pytest.param(one, id=one.name, marks=[getattr(pytest.mark, name) for name in one.markers])
+            pytest.param(one, id=one.case, marks=[getattr(pytest.mark, name) for name in one.markers])
             for one in scenarios
         ],
     )
@@ -89,13 +90,13 @@ def _matching(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Scenario
             )
         for path in found:
             try:
-                scenario = Scenario.load(shortest(path, metafunc.config))
+                cases = Scenario.load_cases(shortest(path, metafunc.config))
             except ScenarioError as error:
                 raise pytest.UsageError(str(error)) from error
-            if not wanted or wanted & set(scenario.markers):
-                register_markers(metafunc.config, scenario.markers)
-                kept += 1
-                yield scenario
+            if not wanted or wanted & set(cases[0].markers):
+                register_markers(metafunc.config, cases[0].markers)
+                kept += len(cases)
+                yield from cases
     if not kept:
         # An empty parameter list would be a skip, and a skip is green.
         raise pytest.UsageError(

@@ -28,12 +28,14 @@ def obra_agent_name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def obra_config(request: pytest.FixtureRequest, obra_agent_name: str) -> Config:
-    """Settings for the agent at work: defaults, --obra-config, OBRA__ variables; yours to change with set()."""
+    """Settings for the agent at work: defaults, file, scenario, environment; yours to change with set()."""
     from obra.config import Config
-    from pytest_obra.running import shared
+    from obra.scenarios.scenario_settings import with_settings
+    from pytest_obra.running import scenario_of, shared
 
     found = shared(request.config).settings_for(obra_agent_name)
-    return Config(found.settings, found.origins)
+    scenario = scenario_of(request)
+    return with_settings(found, scenario) if scenario else Config(found.settings, found.origins)
 
 
 @pytest.fixture
@@ -65,7 +67,10 @@ def obra_faults(request: pytest.FixtureRequest) -> Sequence[Fault]:
 def obra_agent(
     request: pytest.FixtureRequest, obra_config: Config, obra_workspace: Path, obra_faults: Sequence[Fault]
 ) -> Iterator[AgentPlugin]:
-    """The agent, ready to take prompts in obra_workspace; ended and cleaned up after the test."""
+    """The agent, ready to take prompts in obra_workspace; ended and cleaned up after the test.
+
+    For a scenario with several tasks the loop makes it ready, once for each of them.
+    """
     from obra.bootstrap import session_opener
     from obra.plugins import AGENTS, find_plugin
     from obra.replay.model_doors import Rehearsal
@@ -73,11 +78,15 @@ def obra_agent(
 
     scenario = scenario_of(request)
     agent: AgentPlugin = find_plugin(AGENTS, obra_config.settings.agent.type)()
+    if scenario and scenario.is_several:
+        yield agent
+        agent.cleanup()
+        return
     rehearsal = Rehearsal(
         script=scenario.script if scenario else None,
         faults=tuple(obra_faults),
         cassette=scenario.cassette(obra_config) if scenario else None,
-        title=scenario.name if scenario else "",
+        title=scenario.case if scenario else "",
     )
     ask_about = [rule.tool for rule in scenario.permissions] if scenario else ()
     opened = session_opener(obra_config, agent, rehearsal, ask_about=ask_about)
@@ -134,7 +143,7 @@ def obra(
         ),
         permissions=scenario.permissions if scenario else (),
         agent=obra_agent,
-        agent_is_ready=True,
+        agent_is_ready=not (scenario and scenario.is_several),
         llm=obra_llm,
         state_manager=obra_state,
     ) as orchestrator:

@@ -141,6 +141,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         callspec = getattr(item, "callspec", None)
         row = error_row(
             scenario=scenario.name,
+            case=scenario.case,
             agent=callspec.params.get("obra_agent_name", "") if callspec else "",
             path=str(scenario.path),
             node=item.nodeid,

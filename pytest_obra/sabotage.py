@@ -59,13 +59,16 @@ def make_sabotage_test() -> Callable[..., None]:
 
 def parametrize_variants(metafunc: pytest.Metafunc) -> None:
     """Give the test of one scenario file its variants."""
-    (scenario,) = metafunc.module.obra_scenarios
-    marks = [getattr(pytest.mark, name) for name in scenario.markers]
     metafunc.parametrize(
         ("scenario", "obra_variant"),
         [
-            pytest.param(scenario, variant, id=f"sabotage-{variant.name}", marks=marks)
-            for variant in metafunc.module.obra_variants
+            pytest.param(
+                scenario,
+                variant,
+                id=f"sabotage-{variant.name}{scenario.case.removeprefix(scenario.name)}",
+                marks=[getattr(pytest.mark, name) for name in scenario.markers],
+            )
+            for scenario, variant in metafunc.module.obra_variants
         ],
     )
 
@@ -81,4 +84,4 @@ def annotate_variant(item: pytest.Item, call: pytest.CallInfo[None], report: pyt
         error = call.excinfo.value if call.excinfo else ""
         scenario: Scenario = callspec.params["scenario"]
         variant: Variant = callspec.params["obra_variant"]
-        vars(report)["obra_variant_row"] = broken_row(scenario.name, variant.name, variant.family, str(error))
+        vars(report)["obra_variant_row"] = broken_row(scenario.case, variant.name, variant.family, str(error))

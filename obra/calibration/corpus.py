@@ -16,7 +16,8 @@ from obra.domain import Record, ScriptStep
 from obra.errors import ScenarioError
 from obra.sabotage.material import Family, Variant, end_state, start_files
 from obra.sabotage.variants import variants
-from obra.scenarios.scenario import EditForm, Form, InsidePath, Scenario, Texts
+from obra.scenarios.played_forms import EditForm, Form, InsidePath, Texts
+from obra.scenarios.scenario import Scenario
 
 ATTEMPTS = "attempts"
 """Folder beside the tasks with the attempts that people wrote; each file names its task."""
@@ -119,8 +120,7 @@ def cases(folder: Path, *, quick: bool = False) -> Iterator[Case]:
 
 
 def _without_checks(scenario: Scenario) -> Scenario:
-    form = scenario.form.model_copy(update={"checks": (), "name": f"{scenario.name} {BARE}"})
-    return Scenario(form, scenario.path)
+    return scenario.changed(checks=(), name=f"{scenario.name} {BARE}")
 
 
 def share_of(name: str, parts: int) -> int:

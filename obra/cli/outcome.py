@@ -44,7 +44,7 @@ def tell_report(report: ScenarioReport) -> None:
     how = "" if report.passed else f" ({report.result})"
     count = len(report.expectations) + len(report.truth)
     met = f"{how}: {count - len(report.shortfalls)} of {counted(count, 'expectation')} met"
-    say(styled(f"scenario {report.scenario} ", bold=True), mark, met)
+    say(styled(f"scenario {report.case or report.scenario} ", bold=True), mark, met)
     for one in report.shortfalls:
         say(f"  missed  {one.name}: {one.message}")
 

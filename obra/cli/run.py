@@ -32,6 +32,7 @@ EXAMPLES = (
     "obra run --agent replay scenarios/*.obra.yaml",
     "obra run --task 3 --max-iterations 2 -o agent.max_turns=20",
 )
+_ONE_FOLDER = "--workspace is the folder of one scenario; run them one by one, or leave it out"
 
 
 @click.command(cls=Command, help=HELP, examples=EXAMPLES)
@@ -57,7 +58,7 @@ def run(
     if bool(files) == (task_id is not None):
         raise click.UsageError("name one or more scenario files, or --task ID")
     if workspace and len(files) > 1:
-        raise click.UsageError("--workspace is the folder of one scenario; run them one by one, or leave it out")
+        raise click.UsageError(_ONE_FOLDER)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job is stored like Ctrl-C
     config = chosen.load()
     if task_id is not None:
@@ -66,7 +67,9 @@ def run(
     from obra.prerequisites import require
     from obra.scenarios.scenario import Scenario
 
-    scenarios = [_with_limit(Scenario.load(file), max_iterations) for file in files]
+    scenarios = [_with_limit(case, max_iterations) for file in files for case in Scenario.load_cases(file)]
+    if workspace and len(scenarios) > 1:
+        raise click.UsageError(_ONE_FOLDER)
     require(config)
     passed = [_survives(scenario, workspace, config, chosen, alone=len(scenarios) == 1) for scenario in scenarios]
     if len(passed) > 1:
@@ -112,7 +115,7 @@ def _with_limit(scenario: Scenario, iterations: int | None) -> Scenario:
     if iterations is None:
         return scenario
     limits = scenario.form.limits.model_copy(update={"iterations": iterations})
-    return type(scenario)(scenario.form.model_copy(update={"limits": limits}), scenario.path)
+    return scenario.changed(limits=limits)
 
 
 def _survives(scenario: Scenario, workspace: Path | None, config: Config, chosen: Chosen, *, alone: bool) -> bool:
@@ -125,7 +128,7 @@ def _survives(scenario: Scenario, workspace: Path | None, config: Config, chosen
     except ObraError as error:
         if alone:
             raise
-        for line in (f"scenario {scenario.name} ERROR: {error}", *getattr(error, "__notes__", ())):
+        for line in (f"scenario {scenario.case} ERROR: {error}", *getattr(error, "__notes__", ())):
             say(line, error=True)
         return False
 
@@ -135,21 +138,21 @@ def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, ch
     from obra.cli.progress import Progress
     from obra.orchestrator import Orchestrator
     from obra.scenarios.scenario_run import run_scenario
+    from obra.scenarios.scenario_settings import with_settings
 
     progress = Progress()
+    config = with_settings(config, scenario)
     parts: dict[str, Any] = {
-        "script": scenario.script,
-        "reviewer": scenario.reviewer,
         "permissions": scenario.permissions,
         "faults": scenario.faults,
         "cassette": scenario.cassette(config),
-        "title": scenario.name,
+        "title": scenario.case,
         "observers": [progress],
     }
     name = chosen.agent or config.settings.agent.type
     with writable(config) as state:
-        root = workspace.absolute() if workspace else _fresh_folder(config, scenario.name)
-        progress.announce(scenario.name, f"with {name} in {root}")
+        root = workspace.absolute() if workspace else _fresh_folder(config, scenario.slug)
+        progress.announce(scenario.case, f"with {name} in {root}")
         with (
             Orchestrator(config, state_manager=state, **parts) as orchestrator,
             _explained_end(state, progress, chosen),

@@ -35,7 +35,14 @@ class ScriptedLLM:
     def __init__(self, config: Mapping[str, Any] | None = None) -> None:
         script: Sequence[Any] | None = (config or {}).get("script")
         self._script = None if script is None else tuple(script)
+        self._has_its_own = script is not None
         self._turn = 0
+
+    def rehearse(self, script: Sequence[Mapping[str, Any] | str] | None, *, played: int) -> None:
+        """Play *script*, which stands with the task, from turn *played* on; a script of its own goes before it."""
+        if not self._has_its_own:
+            self._script = None if script is None else tuple(script)
+            self._turn = played
 
     def generate(
         self,

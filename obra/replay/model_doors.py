@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,11 @@ class Rehearsal(Record):
     """File that is recorded or played back."""
     title: str = ""
     """What a cassette says that it is of."""
+
+    def of(self, script: Sequence[ScriptStep], played: int) -> Rehearsal:
+        """Return this with *script* in its place, from the step after the first *played*; faults count along."""
+        later = (replace(one, prompt=one.prompt - played) for one in self.faults if one.prompt > played)
+        return replace(self, script=tuple(script[played:]), faults=tuple(later))
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from obra.statistics.trials import trace_of
 
 if TYPE_CHECKING:
     from obra.domain import Attempt, CheckResult, Factor, FileChange, Outcome
-    from obra.scenarios.scenario_run import ScenarioReport
+    from obra.scenarios.playing import HumanAnswer
+    from obra.scenarios.scenario_run import ScenarioReport, TaskReport
     from obra.scenarios.story import AttemptStory
 
 LONGEST_TEXT = 100_000
@@ -38,8 +39,8 @@ def row_of(report: ScenarioReport, *, node: str = "") -> dict[str, Any]:
         ``execution`` is 1; whoever runs a test again because it failed counts it up.
     """
     outcome = report.outcome
-    stories = {story.number: story for story in report.stories}
-    attempts = [_attempt(attempt, stories.get(attempt.number)) for attempt in outcome.attempts]
+    stories = {(story.task_id, story.number): story for story in report.stories}
+    attempts = [_attempt(attempt, stories.get((attempt.task_id, attempt.number))) for attempt in outcome.attempts]
     truth = _checks(report.truth)
     return {
         "scenario": text_of(report.scenario),
@@ -71,6 +72,8 @@ def row_of(report: ScenarioReport, *, node: str = "") -> dict[str, Any]:
         "expectations": _checks(report.expectations),
         "truth": truth,
         "trace": trace_of(attempts, truth),
+        "human": [_answer(answer) for answer in report.answers],
+        "tasks": [_task(task) for task in report.tasks],
         "attempts": attempts,
     }
 
@@ -112,6 +115,8 @@ def error_row(
         "expectations": [],
         "truth": [],
         "trace": [],
+        "human": [],
+        "tasks": [],
         "attempts": [],
     }
 
@@ -136,6 +141,7 @@ def _attempt(attempt: Attempt, story: AttemptStory | None) -> dict[str, Any]:
     if reply.tokens_in is not None and reply.tokens_out is not None:
         tokens = reply.tokens_in + reply.tokens_out
     return {
+        "task": attempt.task_id,
         "number": attempt.number,
         "prompt": text_of(attempt.prompt),
         "reply": text_of(reply.text),
@@ -240,6 +246,30 @@ def _breakpoint(outcome: Outcome) -> dict[str, Any] | None:
     if opened is None:
         return None
     return {"id": opened.id, "trigger": text_of(opened.trigger), "reason": text_of(opened.reason)}
+
+
+def _answer(answer: HumanAnswer) -> dict[str, Any]:
+    return {
+        "task": text_of(answer.task),
+        "task_id": answer.task_id,
+        "attempt": answer.attempt_number,
+        "trigger": text_of(answer.trigger),
+        "reason": text_of(answer.reason),
+        "answer": text_of(answer.answer),
+        "by": "human",
+    }
+
+
+def _task(task: TaskReport) -> dict[str, Any]:
+    return {
+        "name": text_of(task.name),
+        "task": task.task_id,
+        "status": text_of(task.status),
+        "reason": text_of(task.reason),
+        "iterations": task.iterations,
+        "quality": _number(task.quality_score),
+        "confidence": _number(task.confidence),
+    }
 
 
 def _checks(checks: Iterable[CheckResult]) -> list[dict[str, Any]]:

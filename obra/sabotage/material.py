@@ -171,7 +171,7 @@ def start_files(scenario: Scenario) -> dict[str, str]:
                 text = _text(path.read_bytes())
                 if text is not None:
                     found[path.relative_to(folder).as_posix()] = text
-    return {**found, **form.files}
+    return {**found, **{path: one.text for path, one in form.files.items() if one.text is not None}}
 
 
 def end_state(script: Sequence[ScriptStep], files: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from obra.plugins import AGENTS, find_plugin
 from obra.sabotage.material import Family, Variant
 from obra.scenarios.scenario import Scenario
 from obra.scenarios.scenario_run import hidden_checks, prepare_workspace
+from obra.scenarios.scenario_settings import with_settings
 
 Reviewer = Sequence[Mapping[str, Any] | str]
 
@@ -93,7 +94,7 @@ def run_variant(
         ObraError: the machinery broke.
     """
     started = time.monotonic()
-    settings = _settings(config, variant)
+    settings = _settings(with_settings(config, scenario), variant)
     prepare_workspace(scenario, root)
     with Orchestrator(
         settings,
@@ -103,13 +104,13 @@ def run_variant(
         state_manager=state_manager,
     ) as orchestrator:
         state = orchestrator.state_manager
-        name = f"{scenario.name}: {variant.name}"
+        name = f"{scenario.case}: {variant.name}"
         project = state.create_project(name, description=variant.why, working_dir=str(root))
         task = state.create_task(project.id, scenario.task_data())
         outcome = orchestrator.execute_task(task.id, max_iterations=max(1, len(variant.script)))
     truth = hidden_checks(scenario, outcome, settings, root=root)
     return VariantResult(
-        scenario=scenario.name,
+        scenario=scenario.case,
         variant=variant,
         status=outcome.status,
         action=outcome.attempts[-1].decision.action if outcome.attempts else None,

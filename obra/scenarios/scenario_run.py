@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from obra.config import Config
-from obra.domain import CheckResult, Outcome, Record, TaskStatus
+from obra.domain import CheckResult, FileChange, Outcome, Record, TaskStatus
 from obra.evidence.collector import EvidenceCollector
 from obra.evidence.scene import Scene
 from obra.orchestrator import Orchestrator
-from obra.scenarios.scenario import ExpectForm, Scenario
+from obra.scenarios.expectations import expectations_of, is_false_accept, is_false_reject
+from obra.scenarios.playing import HumanAnswer, PartRun, play, whole_outcome
+from obra.scenarios.scenario import Scenario
+from obra.scenarios.scenario_settings import require_settings
 from obra.scenarios.story import AttemptStory, Storyteller
-from obra.workspace.preparation import GitSource, prepare
+from obra.workspace.preparation import FileContent, GitSource, prepare
 
 
 class ScenarioResult(StrEnum):
@@ -25,6 +28,19 @@ class ScenarioResult(StrEnum):
     PASSED = "passed"
     AGENT_FAILED = "agent_failed"
     VERDICT_WRONG = "verdict_wrong"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskReport(Record):
+    """How one of several tasks ended; ``pending`` means that it never began."""
+
+    name: str
+    task_id: int
+    status: TaskStatus
+    reason: str
+    iterations: int
+    quality_score: float | None
+    confidence: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +76,10 @@ class ScenarioReport(Record):
     markers: tuple[str, ...] = ()
     stories: tuple[AttemptStory, ...] = ()
     """What was seen while the attempts ran; nothing of those that an earlier process made."""
+    answers: tuple[HumanAnswer, ...] = ()
+    """What a person was asked and answered on the way, as the scenario's ``human:`` says."""
+    tasks: tuple[TaskReport, ...] = ()
+    """Each task of a scenario with several, in the order of the file; ``outcome`` is then all of them together."""
 
     @property
     def passed(self) -> bool:
@@ -78,13 +98,22 @@ def prepare_workspace(scenario: Scenario, root: Path) -> None:
     Raises:
         WorkspaceError: it cannot be made.
     """
-    form = scenario.form.workspace
+    form, folder = scenario.form.workspace, scenario.path.parent
     prepare(
         root,
-        files=form.files,
-        template=scenario.path.parent / form.template if form.template else None,
-        git=GitSource(url=form.git.url, ref=form.git.ref) if form.git else None,
+        files={
+            path: FileContent(content=one.content, executable=one.executable) for path, one in form.files.items()
+        },
+        template=folder / form.template if form.template else None,
+        archive=folder / form.archive if form.archive else None,
+        git=GitSource(url=_address(form.git.url, folder), ref=form.git.ref) if form.git else None,
     )
+
+
+def _address(url: str, folder: Path) -> str:
+    """Return a repository's address; a path that stands beside the scenario is meant from there."""
+    beside = folder / url
+    return str(beside.absolute()) if beside.exists() else url
 
 
 def run_scenario(
@@ -94,7 +123,8 @@ def run_scenario(
 
     Args:
         scenario: what to do and how it must end.
-        orchestrator: made with the scenario's ``script`` and ``reviewer`` when those are to be played.
+        orchestrator: with the settings of :func:`obra.scenarios.scenario_settings.with_settings`. What it has no
+            script for, it plays from the scenario's, which are stored with the tasks.
         root: folder of the workspace.
         agent: the name that reports show for the agent.
         repeat: which run of the same case this is, from 1.
@@ -104,37 +134,56 @@ def run_scenario(
     """
     started = time.monotonic()
     orchestrator.initialize()
+    require_settings(scenario, orchestrator.config)
     prepare_workspace(scenario, root)
-    state = orchestrator.state_manager
-    project = state.create_project(scenario.name, description=str(scenario.path), working_dir=str(root))
-    task = state.create_task(project.id, scenario.task_data())
+    project = orchestrator.state_manager.create_project(
+        scenario.case, description=str(scenario.path), working_dir=str(root)
+    )
     storyteller = Storyteller(time.monotonic)
     orchestrator.observers.append(storyteller)
     try:
-        outcome = orchestrator.execute_task(task.id)
+        runs = play(scenario, orchestrator, project)
     finally:
         orchestrator.observers.remove(storyteller)
+    outcome = whole_outcome(runs)
     truth = hidden_checks(scenario, outcome, orchestrator.config, root=root)
-    expectations = tuple(_expectations(scenario.expect, outcome, scripted=is_scripted(orchestrator.config)))
+    scripted = is_scripted(orchestrator.config)
+    expectations = tuple(one for run in runs for one in expectations_of(run, scripted=scripted))
     return ScenarioReport(
         scenario=scenario.name,
         path=str(scenario.path),
         agent=agent,
         agent_identity=orchestrator.agent.identity,
         llm_identity=orchestrator.llm_interface.identity,
-        result=_result(scenario.expect, outcome, expectations, truth),
+        result=_result(runs, expectations, truth),
         expectations=expectations,
         truth=truth,
         outcome=outcome,
         workspace=str(root),
         seconds=time.monotonic() - started,
         sandbox=str(getattr(orchestrator.agent, "sandbox", "none")),
-        case=scenario.name,
+        case=scenario.case,
+        parameters=scenario.parameters,
         repeat=repeat,
-        title=scenario.task.title,
+        title=scenario.title,
         description=scenario.form.description,
         markers=scenario.markers,
         stories=storyteller.stories,
+        answers=tuple(answer for run in runs for answer in run.answers),
+        tasks=tuple(_task_report(run) for run in runs) if scenario.is_several else (),
+    )
+
+
+def _task_report(run: PartRun) -> TaskReport:
+    outcome = run.outcome
+    return TaskReport(
+        name=run.part.name,
+        task_id=run.task.id,
+        status=run.status,
+        reason=outcome.reason if outcome else "not every task that it waits for is completed",
+        iterations=outcome.iterations if outcome else 0,
+        quality_score=outcome.quality_score if outcome else None,
+        confidence=outcome.confidence if outcome else None,
     )
 
 
@@ -150,68 +199,35 @@ def hidden_checks(scenario: Scenario, outcome: Outcome, config: Config, *, root:
         scenario.expect.truth,
         Scene(
             root=root,
-            changes=outcome.attempts[-1].evidence.total_changes if outcome.attempts else (),
+            changes=_changes(scenario, outcome, config, root),
             timeout=settings.timeout,
             max_output=settings.max_output,
         ),
     )
 
 
+def _changes(scenario: Scenario, outcome: Outcome, config: Config, root: Path) -> tuple[FileChange, ...]:
+    """Return what the work changed from its beginning to its end, over all tasks."""
+    if not outcome.attempts:
+        return ()
+    if not scenario.is_several:
+        return outcome.attempts[-1].evidence.total_changes
+    from obra.bootstrap import workspace_opener
+
+    first, last = outcome.attempts[0], outcome.attempts[-1]
+    return workspace_opener(config)(root).diff(first.snapshot_before, last.snapshot_after).changes
+
+
 def _result(
-    expect: ExpectForm,
-    outcome: Outcome,
-    expectations: tuple[CheckResult, ...],
-    truth: tuple[CheckResult, ...],
+    runs: Sequence[PartRun], expectations: Sequence[CheckResult], truth: Sequence[CheckResult]
 ) -> ScenarioResult:
     is_true = all(check.passed for check in truth)
     if is_true and all(check.passed for check in expectations):
         return ScenarioResult.PASSED
-    accepted = outcome.status is TaskStatus.COMPLETED
-    expected = TaskStatus(expect.status)
-    false_accept = accepted and (not is_true or expected is not TaskStatus.COMPLETED)
-    false_reject = (
-        not accepted
-        and expected is TaskStatus.COMPLETED
-        and bool(truth)
-        and is_true
-        and outcome.status is TaskStatus.ESCALATED
-    )
-    return ScenarioResult.VERDICT_WRONG if false_accept or false_reject else ScenarioResult.AGENT_FAILED
+    wrong = is_false_accept(runs, is_true=is_true) or is_false_reject(runs, is_shown_true=bool(truth) and is_true)
+    return ScenarioResult.VERDICT_WRONG if wrong else ScenarioResult.AGENT_FAILED
 
 
 def is_scripted(config: Config) -> bool:
     """Tell whether the agent plays the scenario's script (rungs mock and replay)."""
     return config.settings.agent.type == "mock" or config.settings.replay.mode == "script"
-
-
-def _expectations(expect: ExpectForm, outcome: Outcome, *, scripted: bool) -> Iterator[CheckResult]:
-    yield _expectation(
-        "status", outcome.status == expect.status, f"{expect.status}", f"{outcome.status} ({outcome.reason})"
-    )
-    if expect.iterations:
-        low, high = expect.iterations.min if scripted else 0, expect.iterations.max
-        met = outcome.iterations >= low and (high is None or outcome.iterations <= high)
-        yield _expectation(
-            "iterations", met, f"{low} to {'any' if high is None else high}", str(outcome.iterations)
-        )
-    for name, bounds, seen in (
-        ("quality", expect.quality, outcome.quality_score),
-        ("confidence", expect.confidence, outcome.confidence),
-    ):
-        if bounds:
-            met = seen is not None and bounds.min <= seen <= bounds.max
-            shown = "no score" if seen is None else f"{seen:.1f}"
-            yield _expectation(name, met, f"{bounds.min:g} to {bounds.max:g}", shown)
-    if expect.quality_rises is not None and scripted:
-        scores = [attempt.quality.overall_score for attempt in outcome.attempts]
-        rises = len(scores) > 1 and scores[-1] > scores[0]
-        shown = " -> ".join(f"{score:.1f}" for score in scores) or "no attempt"
-        wanted = "rising" if expect.quality_rises else "not rising"
-        yield _expectation("quality over attempts", rises is expect.quality_rises, wanted, shown)
-    if expect.breakpoint:
-        seen_trigger = outcome.breakpoint.trigger if outcome.breakpoint else "no breakpoint"
-        yield _expectation("breakpoint", seen_trigger == expect.breakpoint, expect.breakpoint, str(seen_trigger))
-
-
-def _expectation(name: str, met: bool, wanted: str, seen: str) -> CheckResult:
-    return CheckResult(name=name, kind="expectation", passed=met, message=f"expected {wanted}, got {seen}")

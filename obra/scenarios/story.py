@@ -55,6 +55,7 @@ class SeenEvent(Record):
 class AttemptStory:
     """What was seen while one attempt ran."""
 
+    task_id: int
     number: int
     stages: list[Stage] = field(default_factory=list)
     events: list[SeenEvent] = field(default_factory=list)
@@ -73,7 +74,8 @@ class Storyteller:
         self._clock = clock
         self._began = clock()
         self._stage_began = 0.0
-        self._stories: dict[int, AttemptStory] = {}
+        self._stories: dict[tuple[int, int], AttemptStory] = {}
+        self._task = 0
 
     @property
     def stories(self) -> tuple[AttemptStory, ...]:
@@ -87,6 +89,7 @@ class Storyteller:
             self._acted(now, event)
         elif isinstance(event, TaskStarted):
             self._stage_began = now
+            self._task = event.task.id
         elif (name := _STAGE_ENDS.get(type(event))) is not None:
             number = event.attempt.number if isinstance(event, AttemptRecorded) else event.number  # type: ignore[union-attr]  # all of _STAGE_ENDS have one
             stage = Stage(name=name, at=self._stage_began, seconds=now - self._stage_began)
@@ -101,4 +104,4 @@ class Storyteller:
             story.events_left_out += 1
 
     def _story(self, number: int) -> AttemptStory:
-        return self._stories.setdefault(number, AttemptStory(number=number))
+        return self._stories.setdefault((self._task, number), AttemptStory(task_id=self._task, number=number))

@@ -97,7 +97,8 @@ class StateManager:
             project_id: the project it belongs to.
             task_data: ``title`` (required), ``description``, ``acceptance`` (sentences), ``checks`` (mappings),
                 ``limits`` (Limits or a mapping of its fields), ``priority``, ``after`` (ids of tasks of the same
-                project that must be completed first), ``working_dir``.
+                project that must be completed first), ``working_dir``, ``script`` (steps, or mappings of their
+                fields) and ``reviewer`` (mappings and texts), which are played to the task.
 
         Raises:
             NotFound: the project, or a task in ``after``, does not exist.

@@ -15,7 +15,18 @@ from obra.errors import StateError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-KEYS = ("title", "description", "acceptance", "checks", "limits", "priority", "after", "working_dir")
+KEYS = (
+    "title",
+    "description",
+    "acceptance",
+    "checks",
+    "limits",
+    "priority",
+    "after",
+    "working_dir",
+    "script",
+    "reviewer",
+)
 _LIMITS = tuple(field.name for field in fields(Limits))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from obra.domain import LEGAL_STATUS_CHANGES, Breakpoint, Limits, Task, TaskStatus
+from obra.domain import LEGAL_STATUS_CHANGES, Breakpoint, Limits, ScriptStep, Task, TaskStatus
 from obra.errors import IllegalStatus, NotFound, StateError, TaskBusy
 from obra.state import breakpoints, journal, steps
 from obra.state.encoding import clean, from_json, to_json
@@ -37,6 +37,7 @@ def create(connection: sa.Connection, task: Task) -> Task:
     _require_earlier(connection, task)
     now = datetime.now(UTC)
     data = {name: task[name] for name in ("after", "acceptance", "checks", "limits", "working_dir")}
+    data |= {name: task[name] for name in ("script", "reviewer") if task[name] is not None}
     values = {
         "project_id": task.project_id,
         "title": clean(task.title),
@@ -254,6 +255,8 @@ def _task_of(row: Columns) -> Task:
         checks=tuple(data["checks"]),
         limits=Limits(**data["limits"]),
         working_dir=data["working_dir"],
+        script=_steps(data["script"]) if "script" in data else None,
+        reviewer=tuple(data["reviewer"]) if "reviewer" in data else None,
         base_snapshot=row["base_snapshot"],
         owner=row["owner"],
         fence=row["fence"],
@@ -262,4 +265,18 @@ def _task_of(row: Columns) -> Task:
         confidence=row["confidence"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+    )
+
+
+def _steps(stored: Iterable[Mapping[str, Any]]) -> tuple[ScriptStep, ...]:
+    """Return the steps of a script; JSON knows no tuples."""
+    return tuple(
+        ScriptStep(
+            say=one["say"],
+            write=one["write"],
+            edit={path: (find, replacement) for path, (find, replacement) in one["edit"].items()},
+            delete=tuple(one["delete"]),
+            run=tuple(one["run"]),
+        )
+        for one in stored
     )

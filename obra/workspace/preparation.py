@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,7 @@ from obra.workspace.processes import run_command
 
 _GIT_SECONDS = 600.0
 _GIT_OUTPUT = 4000
+_EXECUTABLE = 0o755
 _PLACES = frozenset(
     {
         "GIT_DIR",
@@ -38,36 +40,53 @@ class GitSource(Record):
     ref: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileContent(Record):
+    """What a file is to hold, and whether it may be run."""
+
+    content: str | bytes
+    executable: bool = False
+
+
 def prepare(
     root: Path,
     *,
-    files: Mapping[str, str] | None = None,
+    files: Mapping[str, str | FileContent] | None = None,
     template: Path | None = None,
+    archive: Path | None = None,
     git: GitSource | None = None,
 ) -> None:
-    """Make the folder *root* and fill it: a template or a clone first, then the files on top.
+    """Make the folder *root* and fill it: a template, an archive or a clone first, then the files on top.
 
     On failure whatever was put there is removed again.
 
     Args:
         root: a folder that is new or empty.
-        files: text by path, relative with ``/``; written as UTF-8 exactly as given.
+        files: text or content by path, relative with ``/``; written exactly as given, text as UTF-8.
         template: a folder that is copied; symlinks stay symlinks.
+        archive: a tar file that is unpacked, whatever it is compressed with; modes are kept, and nothing of it may
+            lead out of *root*.
         git: a repository that is cloned with the ``git`` command, which never asks anything.
 
     Raises:
-        WorkspaceError: *root* is in use, a path leads outside it, or the template or clone cannot be had.
+        WorkspaceError: *root* is in use, a path leads outside it, or what it is to be made from cannot be had.
     """
-    if template is not None and git is not None:
-        raise WorkspaceError(f"the workspace {root} has both a template and a git source; give one of them")
-    contents = {path: (_inside(path), _encoded(path, text)) for path, text in (files or {}).items()}
+    given = {"a template": template, "an archive": archive, "a git source": git}
+    sources = [name for name, source in given.items() if source is not None]
+    if len(sources) > 1:
+        raise WorkspaceError(f"the workspace {root} has both {' and '.join(sources)}; give one of them")
+    contents = {path: (_inside(path), *_content(path, file)) for path, file in (files or {}).items()}
     with _filled_or_empty(root):
         if template is not None:
             _copy_template(template, root)
+        if archive is not None:
+            _unpack(archive, root)
         if git is not None:
             _clone(git, root)
-        for path, (relative, content) in contents.items():
+        for path, (relative, content, executable) in contents.items():
             _write(root, relative, path, content)
+            if executable:
+                (root / relative).chmod(_EXECUTABLE)
 
 
 @contextlib.contextmanager
@@ -98,9 +117,13 @@ def _inside(path: str) -> PurePosixPath:
     return relative
 
 
-def _encoded(path: str, text: str) -> bytes:
+def _content(path: str, file: str | FileContent) -> tuple[bytes, bool]:
+    if isinstance(file, str):
+        file = FileContent(content=file)
+    if isinstance(file.content, bytes):
+        return file.content, file.executable
     try:
-        return text.encode("utf-8")
+        return file.content.encode("utf-8"), file.executable
     except UnicodeEncodeError as error:
         raise WorkspaceError(f"the text for {path!r} cannot be written as UTF-8: {error.reason}") from error
 
@@ -127,6 +150,20 @@ def _copy_template(template: Path, root: Path) -> None:
         shutil.copytree(source, root, symlinks=True, dirs_exist_ok=True)
     except (shutil.Error, OSError) as error:
         raise WorkspaceError(f"the template {template} cannot be copied: {error}") from error
+
+
+def _unpack(archive: Path, root: Path) -> None:
+    import tarfile
+
+    if not hasattr(tarfile, "data_filter"):
+        raise WorkspaceError(
+            f"the archive {archive} is not unpacked: this Python cannot do so safely; use 3.11.4 or newer"
+        )
+    try:
+        with tarfile.open(archive) as opened:
+            opened.extractall(root, filter="data")
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+        raise WorkspaceError(f"the archive {archive} cannot be unpacked: {error}") from error
 
 
 def _clone(source: GitSource, root: Path) -> None:

@@ -69,6 +69,7 @@ def test_everything_of_a_scenario_is_shown(write_run, make_report, make_attempt)
         requirements=(Requirement(text="it adds", state=RequirementState.SHOWN, evidence="line 1"),),
     )
     story = AttemptStory(
+        task_id=made.task_id,
         number=1,
         stages=[Stage(name="agent", at=0.0, seconds=1.5), Stage(name="checks", at=1.5, seconds=0.5)],
         events=[SeenEvent(at=1.0, event=AgentEvent(kind=AgentEventKind.TOOL_CALL, text="pytest -q", tool="Bash"))],

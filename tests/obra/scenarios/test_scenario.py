@@ -5,7 +5,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from obra.domain import ScriptStep
@@ -90,7 +90,7 @@ def test_how_often_it_runs():
         ("task: {title: t}\nworkspace: {template: nowhere}\n", ":2: 'workspace.template': no folder 'nowhere'"),
         ("task: {title: t\n", "wrong.obra.yaml:"),
         ("task: {title: t}\ntask: {title: u}\n", ":2: the key 'task' stands here twice"),
-        ("- a\n- b\n", ":1: a scenario is a mapping with the keys name, description"),
+        ("- a\n- b\n", ":1: a scenario is a mapping with the keys checks, description"),
         ("", ":1: a scenario is a mapping"),
         ("task: {title: t}\nreviewer: [{score: 101}]\n", ":2: 'reviewer.0"),
     ],
@@ -115,6 +115,7 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.text()
 DATA = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner), max_leaves=20)
 
 
+@settings(deadline=None)  # the first example pays for imports
 @given(st.dictionaries(KEYS, DATA))
 def test_any_data_is_a_scenario_or_a_clear_error(data):
     """Whatever the YAML holds, it is read or refused with words; nothing else escapes."""

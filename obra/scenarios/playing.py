@@ -1,0 +1,172 @@
+"""Working on the tasks of a scenario: in the order of what they wait for, with a person who answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from obra.domain import Breakpoint, BreakpointStatus, Outcome, Project, Record, Task, TaskStatus, Trigger
+from obra.orchestrator import Orchestrator
+from obra.scenarios.played_forms import AnswerForm
+from obra.scenarios.scenario import Part, Scenario
+from obra.scheduler import TaskScheduler
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HumanAnswer(Record):
+    """What a person was asked, and what that person answered."""
+
+    task: str
+    """Name of the task among several, or empty."""
+    task_id: int
+    attempt_number: int
+    """The attempt that had to be looked at."""
+    trigger: Trigger
+    reason: str
+    """Why a person had to look."""
+    answer: str
+
+
+@dataclass(slots=True, kw_only=True)
+class PartRun:
+    """One task of a scenario and what became of it; ``outcome`` is ``None`` when it never began."""
+
+    part: Part
+    task: Task
+    outcome: Outcome | None = None
+    answers: list[HumanAnswer] = field(default_factory=list)
+    unused: list[AnswerForm] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.unused = list(self.part.human)
+
+    @property
+    def status(self) -> TaskStatus:
+        """How the task ended, or ``pending``."""
+        return self.outcome.status if self.outcome else TaskStatus.PENDING
+
+    @property
+    def expected(self) -> TaskStatus:
+        """How the task ought to end."""
+        return TaskStatus(self.part.expect.status)
+
+
+def play(scenario: Scenario, orchestrator: Orchestrator, project: Project) -> tuple[PartRun, ...]:
+    """Work on every task of *scenario*, and return them in the order of the file.
+
+    A task begins when all that it waits for are completed; one that waits for something else never does.
+
+    Raises:
+        ObraError: the machinery broke.
+    """
+    state = orchestrator.state_manager
+    if not scenario.is_several:
+        (part,) = scenario.parts
+        run = PartRun(part=part, task=state.create_task(project.id, part.played_task_data()))
+        _work_on(run, orchestrator)
+        return (run,)
+    runs = {run.task.id: run for run in _stored(scenario, orchestrator, project)}
+    chooser = TaskScheduler()
+    while task := chooser.next_task(state.list_tasks(project_id=project.id, limit=None)):
+        _work_on(runs[task.id], orchestrator)
+    names = [part.name for part in scenario.parts]
+    return tuple(sorted(runs.values(), key=lambda run: names.index(run.part.name)))
+
+
+def whole_outcome(runs: Sequence[PartRun]) -> Outcome:
+    """Return how a scenario ended: as its one task did, or one outcome of all its tasks.
+
+    Of several, the first that is not completed gives status and breakpoint, and the weakest the scores.
+    """
+    begun = [(run, run.outcome) for run in runs if run.outcome is not None]
+    outcomes = [outcome for _, outcome in begun]
+    if len(runs) == 1:
+        return outcomes[0]
+    open_ones = [outcome for outcome in outcomes if outcome.status is not TaskStatus.COMPLETED]
+    decisive = (open_ones or outcomes)[0 if open_ones else -1]
+    reasons = [f"{run.part.name}: {outcome.status}, {outcome.reason}" for run, outcome in begun]
+    reasons += [f"{run.part.name}: never begun" for run in runs if run.outcome is None]
+    quality = [one.quality_score for one in outcomes if one.quality_score is not None]
+    confidence = [one.confidence for one in outcomes if one.confidence is not None]
+    return replace(
+        joined(outcomes),
+        task_id=decisive.task_id,
+        status=decisive.status,
+        reason="; ".join(reasons),
+        quality_score=min(quality, default=None),
+        confidence=min(confidence, default=None),
+        breakpoint=decisive.breakpoint,
+    )
+
+
+def joined(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return several runs as one that ended as the last did; what one of them cost is unknown, all cost."""
+    last = outcomes[-1]
+    if len(outcomes) == 1:
+        return last
+    costs, tokens = [one.cost_usd for one in outcomes], [one.tokens for one in outcomes]
+    scored = next((one for one in reversed(outcomes) if one.attempts), last)
+    return replace(
+        last,
+        response=scored.response,
+        iterations=sum(one.iterations for one in outcomes),
+        quality_score=scored.quality_score,
+        confidence=scored.confidence,
+        attempts=tuple(attempt for one in outcomes for attempt in one.attempts),
+        seconds=sum(one.seconds for one in outcomes),
+        cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+        tokens=None if None in tokens else sum(count for count in tokens if count is not None),
+    )
+
+
+def _stored(scenario: Scenario, orchestrator: Orchestrator, project: Project) -> Iterator[PartRun]:
+    """Store the tasks, each behind what it waits for, as the database demands."""
+    parts = dict(enumerate(scenario.parts, start=1))
+    numbers = {part.name: index for index, part in parts.items()}
+    planned = [
+        Task(id=index, title=part.name, after=tuple(numbers[name] for name in part.after))
+        for index, part in parts.items()
+    ]
+    stored: dict[str, int] = {}
+    for place in TaskScheduler().order(planned):
+        part = parts[place.id]
+        data = {**part.played_task_data(), "after": tuple(stored[name] for name in part.after)}
+        task = orchestrator.state_manager.create_task(project.id, data)
+        stored[part.name] = task.id
+        yield PartRun(part=part, task=task)
+
+
+def _work_on(run: PartRun, orchestrator: Orchestrator) -> None:
+    """Work on one task, and go on with it as long as a person has an answer and its limits are not used up."""
+    started, limits = time.monotonic(), run.part.limits
+    settings = orchestrator.config.settings.orchestration
+    most, seconds = limits.iterations or settings.max_iterations, limits.seconds or settings.task_timeout
+    run.outcome = orchestrator.execute_task(run.task.id)
+    while opened := _open(run.outcome, orchestrator):
+        left = most - run.outcome.iterations
+        chosen = next((one for one in run.unused if one.trigger in (None, opened.trigger)), None)
+        late = seconds is not None and time.monotonic() - started >= seconds
+        if chosen is None or left < 1 or late:
+            return
+        run.unused.remove(chosen)
+        orchestrator.state_manager.resolve_breakpoint(opened.id, chosen.answer)
+        run.answers.append(
+            HumanAnswer(
+                task=run.part.name,
+                task_id=run.task.id,
+                attempt_number=opened.attempt_number,
+                trigger=opened.trigger,
+                reason=opened.reason,
+                answer=chosen.answer,
+            )
+        )
+        run.outcome = joined([run.outcome, orchestrator.execute_task(run.task.id, max_iterations=left)])
+
+
+def _open(outcome: Outcome, orchestrator: Orchestrator) -> Breakpoint | None:
+    """Return the breakpoint that a task waits at, as it is stored."""
+    if outcome.status is not TaskStatus.ESCALATED or outcome.breakpoint is None:
+        return None
+    found = orchestrator.state_manager.breakpoints(task_id=outcome.task_id, status=BreakpointStatus.OPEN, limit=1)
+    return found[0] if found else None
