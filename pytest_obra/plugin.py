@@ -121,6 +121,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register markers; stop at once, with one list, when an agent that was asked for cannot work."""
     for line in _MARKERS.values():
         config.addinivalue_line("markers", line)
+    if config.pluginmanager.hasplugin("allure_pytest") and config.getoption("--alluredir"):
+        from pytest_obra.reporters.allure_surface import AllureSurface
+
+        config.pluginmanager.register(AllureSurface(config), "obra-allure-surface")
     if hasattr(config, "workerinput"):
         follow_worker(config)
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,21 @@ if TYPE_CHECKING:
     from obra.orchestrator import Orchestrator
     from obra.state.state_manager import StateManager
 
+_PREFIX = "obra_"
+_PROPERTIES = {
+    "case": "case",
+    "agent": "agent",
+    "repeat": "repeat",
+    "result": "result",
+    "status": "status",
+    "iterations": "iterations",
+    "quality": "quality",
+    "confidence": "confidence",
+    "seconds": "seconds",
+    "cost_usd": "cost_usd",
+    "tokens": "tokens",
+}
+"""Properties of a test, and the keys of its row."""
 _SCENARIO = pytest.StashKey[Scenario]()
 _REPORT = pytest.StashKey[ScenarioReport]()
 
@@ -73,6 +88,9 @@ def runner(
     request: pytest.FixtureRequest, agent_name: str, workspace: Path
 ) -> Callable[[Scenario], ScenarioReport]:
     """Return the function behind the fixture ``run_scenario``."""
+    for key in (_SCENARIO, _REPORT):  # of the same test's execution before, when a plugin runs it again
+        if key in request.node.stash:
+            del request.node.stash[key]
 
     def run_scenario(scenario: Scenario) -> ScenarioReport:
         stash = request.node.stash
@@ -85,19 +103,11 @@ def runner(
         orchestrator: Orchestrator = request.getfixturevalue("obra")
         report = run(scenario, orchestrator, root=workspace, agent=agent_name)
         stash[_REPORT] = report
-        request.node.user_properties.extend(
-            {
-                "obra_result": report.result.value,
-                "obra_status": report.outcome.status.value,
-                "obra_iterations": report.outcome.iterations,
-                "obra_quality": report.outcome.quality_score,
-                "obra_confidence": report.outcome.confidence,
-            }.items()
-        )
         if request.config.pluginmanager.hasplugin("allure_pytest") and request.config.getoption("--alluredir"):
             from pytest_obra.reporters.allure_steps import attach
 
-            attach(report)
+            patterns = dict(request.config.getoption("allure_link_pattern"))
+            attach(report, link_breakpoints="breakpoint" in patterns)
         return report
 
     return run_scenario
@@ -149,4 +159,17 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         )
     else:
         return
+    row["execution"] = getattr(item, "execution_count", 1)  # as pytest-rerunfailures counts
     vars(report)["obra_row"] = row
+    item.user_properties[:] = report.user_properties[:] = [*_others(item.user_properties), *properties_of(row)]
+
+
+def properties_of(row: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Return what JUnit's files show of a row; an unknown cost or score is the word ``unknown``."""
+    found = ((f"{_PREFIX}{name}", row[key]) for name, key in _PROPERTIES.items())
+    return [(name, "unknown" if value is None else value) for name, value in found]
+
+
+def _others(properties: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:
+    """Yield the properties that are not ours: a test that is run again must not have ours twice."""
+    return ((name, value) for name, value in properties if not name.startswith(_PREFIX))

@@ -13,6 +13,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from obra.reports.diff_view import files_of
@@ -25,6 +26,7 @@ from obra.sabotage.matrix import rate
 
 if TYPE_CHECKING:
     import jinja2
+    from markupsafe import Markup
 
     from obra.reports.stored_run import StoredRun
 
@@ -92,6 +94,12 @@ def scenario_html(row: Row, environment: jinja2.Environment | None = None) -> st
     )
 
 
+def diff_html(patch: str) -> str:
+    """Return a unified diff as a small page of its own, coloured and folding by file."""
+    environment = _environment()
+    return environment.get_template("diff.html").render(patch=patch, diff_style=_own_text(environment, "diff.css"))
+
+
 def _details(environment: jinja2.Environment, rows: Iterable[Row]) -> Iterator[str]:
     """Yield what is packed into the page for each row: its part in HTML, in UTF-8, gzip and base64."""
     for row in rows:
@@ -99,8 +107,9 @@ def _details(environment: jinja2.Environment, rows: Iterable[Row]) -> Iterator[s
         yield base64.b64encode(packed).decode()
 
 
+@cache
 def _environment() -> jinja2.Environment:
-    """Return the template library, imported only when a page is made."""
+    """Return the template library, imported only when a page is made; it keeps what it has compiled."""
     import jinja2
 
     made = jinja2.Environment(
@@ -138,16 +147,22 @@ def shown(value: Any) -> Any:
 
 def _own_code(environment: jinja2.Environment) -> dict[str, Any]:
     """Return the page's style and script as they stand in it, with the hashes that its policy asks for."""
-    from markupsafe import Markup
-
     found: dict[str, Any] = {}
-    for name, file in (("style", "page.css"), ("script", "page.js")):
-        assert environment.loader is not None  # noqa: S101  # made above; tells mypy so
-        text, _, _ = environment.loader.get_source(environment, file)
+    for name, files in (("style", ("page.css", "diff.css")), ("script", ("page.js",))):
+        text = _own_text(environment, *files)
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        found[name] = Markup(text)  # noqa: S704  # a file of this package
+        found[name] = text
         found[f"{name}_hash"] = f"sha256-{digest}"
     return found
+
+
+def _own_text(environment: jinja2.Environment, *files: str) -> Markup:
+    """Return files of this package, which templates write as they stand."""
+    from markupsafe import Markup
+
+    assert environment.loader is not None  # noqa: S101  # made above; tells mypy so
+    text = "".join(environment.loader.get_source(environment, file)[0] for file in files)
+    return Markup(text)  # noqa: S704  # nothing foreign is in it
 
 
 def _spark(row: Row) -> dict[str, Any]:

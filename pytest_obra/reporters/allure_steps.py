@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,17 +14,22 @@ Row = Mapping[str, Any]
 _LONGEST_TITLE = 300
 
 
-def attach(report: ScenarioReport) -> None:
+def attach(report: ScenarioReport, *, link_breakpoints: bool = False) -> None:
     """Add what the run of a scenario showed to the Allure test that is running.
 
     A check that failed is shown as a failed step, and so are the steps around it; the test itself passes or fails
     by its own. Names of agent and LLM become labels, and parameters that leave the test's history alone.
+
+    Args:
+        report: the run.
+        link_breakpoints: whether ``--allure-link-pattern=breakpoint:URL`` says where a breakpoint can be seen.
 
     Raises:
         ImportError: allure-pytest is not installed; ask before calling.
     """
     allure = _allure()
     row = row_of(report)
+    allure.dynamic.label("result", row["result"])
     for name, value in (("agent", row["agent_identity"]), ("llm", row["llm_identity"])):
         if value:
             allure.dynamic.label(name, value)
@@ -33,27 +39,72 @@ def attach(report: ScenarioReport) -> None:
             _attempt(attempt)
         _check_steps("expectations", row["expectations"])
         _check_steps("hidden checks", row["truth"])
+        if row["breakpoint"]:
+            _breakpoint(row["breakpoint"], link=link_breakpoints)
 
 
 def _attempt(attempt: Row) -> None:
     title = f"attempt {attempt['number']}: {attempt['action']}, {attempt['seconds'] or 0:.2f} s"
     with _step(title, _unmet(attempt["checks"])):
-        _attach(attempt["prompt"], "prompt")
-        _attach(attempt["reply"], "reply")
-        _attach(attempt["patch"], "diff since the task began", "diff")
+        with _step("prompt"):
+            _attach(attempt["prompt"], "prompt")
+        with _step("reply", "; ".join(attempt["problems"])):
+            _attach(attempt["reply"], "reply")
+            _attach("\n".join(map(_event_line, attempt["events"])), "events")
+        _work(attempt)
         _check_steps("checks", attempt["checks"])
-        review = attempt["review"]
-        with _step(f"review: {review['verdict']}, score {_number(review['score'])}"):
-            _attach(review["raw"], "answer of the reviewer")
+        _review(attempt["review"], attempt["requirements"])
         for name in ("quality", "confidence"):
             with _step(f"{name}: {_number(attempt[name])}"):
                 for factor in attempt[f"{name}_factors"]:
-                    points, weight = _number(factor["points"]), _number(factor["weight"])
-                    with _step(f"{factor['name']}: {points} of {weight}: {factor['why']}"):
+                    with _step(_factor_line(factor)):
                         pass
         with _step(f"decision: {attempt['action']}: {attempt['reason']}"):
             _attach("\n".join(attempt["reasons"]), "reasons")
             _attach(attempt["feedback"], "feedback for the next attempt")
+            if attempt["decision_inputs"]:
+                inputs = json.dumps(attempt["decision_inputs"], indent=2)
+                _attach(inputs, "decision inputs", "json", "application/json")
+
+
+def _work(attempt: Row) -> None:
+    """Show what changed: as a page that is coloured and folds, and as text for tools."""
+    from obra.reports.html_page import diff_html
+
+    count = len(attempt["changes"])
+    with _step(f"work: {count} file{'' if count == 1 else 's'} changed", "; ".join(attempt["tampering"])):
+        if attempt["patch"]:
+            _attach(diff_html(attempt["patch"]), "diff since the task began", "html", "text/html")
+            _attach(attempt["patch"], "diff as text", "diff", "text/x-diff")
+
+
+def _review(review: Row, requirements: Iterable[Row]) -> None:
+    with _step(f"review: {review['verdict']}, score {_number(review['score'])}"):
+        _attach(review["raw"], "answer of the reviewer")
+        for answer in review["answers"]:
+            with _step(f"{answer['verdict']}: {answer['question']}"):
+                _attach(answer["quote"], "quote")
+                _attach(answer["reason"], "reason")
+        shown = [f"{one['state'].replace('_', ' ')}: {one['text']} ({one['evidence']})" for one in requirements]
+        _attach("\n".join(shown), "requirements")
+
+
+def _breakpoint(opened: Row, *, link: bool) -> None:
+    """Show where a person must look, and how to answer."""
+    with _step(f"breakpoint {opened['id']}, {opened['trigger']}: {opened['reason']}"):
+        _attach(f"obra breakpoint resolve {opened['id']} 'your answer'\n", "how to answer it")
+    if link:
+        _allure().dynamic.link(str(opened["id"]), link_type="breakpoint", name=f"breakpoint {opened['id']}")
+
+
+def _event_line(event: Row) -> str:
+    return (
+        f"{event['at'] or 0:9.3f} s  {event['kind']:<12} {event['tool']} {event['text'] or event['path']}".rstrip()
+    )
+
+
+def _factor_line(factor: Row) -> str:
+    return f"{factor['name']}: {_number(factor['points'])} of {_number(factor['weight'])}: {factor['why']}"
 
 
 def _check_steps(name: str, checks: Iterable[Row]) -> None:
@@ -84,9 +135,9 @@ def _step(title: str, failure: str = "") -> Iterator[None]:
             step.__exit__(None, None, None)
 
 
-def _attach(text: str, name: str, extension: str = "txt") -> None:
+def _attach(text: str, name: str, extension: str = "txt", kind: str = "text/plain") -> None:
     if text:
-        _allure().attach(text, name=name, attachment_type="text/plain", extension=extension)
+        _allure().attach(text, name=name, attachment_type=kind, extension=extension)
 
 
 def _allure() -> Any:

@@ -102,9 +102,12 @@ def test_allure_shows_the_whole_scenario_honestly(results, tmp_path):
     assert [one["name"] for one in decision["attachments"]] == ["reasons", "feedback for the next attempt"]
     assert (expectations["name"], hidden["name"]) == ("expectations", "hidden checks")
 
-    prompt, reply, diff = first["attachments"]
-    assert [one["name"] for one in (prompt, reply, diff)] == ["prompt", "reply", "diff since the task began"]
+    (prompt,) = named(first["steps"], "prompt")["attachments"]
+    (reply,) = named(first["steps"], "reply")["attachments"]
+    coloured, diff = named(first["steps"], "work: 1 file changed")["attachments"]
+    assert (reply["name"], coloured["type"]) == ("reply", "text/html")
     assert diff["source"].endswith(".diff")
+    assert '<tr class="added">' in (tmp_path / "found" / coloured["source"]).read_text()
     assert (tmp_path / "found" / prompt["source"]).read_text() == "Write a calculator."
     assert "+def add(a, b)" in (tmp_path / "found" / diff["source"]).read_text()
 
@@ -136,7 +139,7 @@ def test_hostile_text_can_be_attached(results):
 
     assert result["status"] == "passed"
     assert len(scenario["name"]) < 320
-    assert named(scenario["steps"], "attempt 1")["attachments"]
+    assert named(named(scenario["steps"], "attempt 1")["steps"], "prompt")["attachments"]
 
 
 def test_the_identity_of_an_agent_does_not_split_the_history(results):

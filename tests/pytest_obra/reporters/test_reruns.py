@@ -1,0 +1,70 @@
+"""A test that a plugin runs again: each report shows both executions, and what counts."""
+
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+
+pytest.importorskip("pytest_rerunfailures")
+pytest.importorskip("allure_pytest")
+
+FIRST_REVIEW_IS_BAD = """
+import pytest
+reviews = []
+
+@pytest.fixture
+def obra_llm(obra_llm):
+    reviews.append(1)
+    if len(reviews) == 1:
+        obra_llm.generate = lambda *_, **__: '{"verdict": "no", "score": 10, "issues": ["x"]}'
+    return obra_llm
+"""
+
+
+@pytest.fixture
+def rerun(pytester, scenario_file, run):
+    """Run a scenario whose first execution fails and whose second one passes."""
+    scenario_file("flaky", limits={"iterations": 1}, markers=["critical", "owner_ann", "feature_Files"])
+    pytester.makeconftest(FIRST_REVIEW_IS_BAD)
+    result = run("--reruns=2", "--alluredir=found", "--junitxml=out.xml")
+    result.stdout.fnmatch_lines(["*1 passed, 1 rerun*"])
+    return pytester.path
+
+
+def test_the_first_verdict_counts(rerun):
+    """The rerun is told, and makes no failed scenario a passed one."""
+    (summary,) = [json.loads(path.read_text()) for path in rerun.glob("reports/*/summary.json")]
+    assert (summary["counts"]["passed"], summary["counts"]["verdict_wrong"], summary["reruns"]) == (0, 1, 1)
+    assert [(one["execution"], one["result"], one["counts"]) for one in summary["scenarios"]] == [
+        (1, "verdict_wrong", True), (2, "passed", False),
+    ]  # fmt: skip
+
+
+def test_allure_shows_one_test_with_a_retry(rerun):
+    """Two results of one history, each with its own steps, labels once, and the files of the run."""
+    results = sorted(
+        (json.loads(path.read_text()) for path in (rerun / "found").glob("*-result.json")),
+        key=lambda one: one["start"],
+    )
+    assert [one["status"] for one in results] == ["failed", "passed"]
+    assert len({one["historyId"] for one in results}) == 1
+    for one in results:
+        assert one["name"] == "flaky (mock)"
+        (scenario,) = one["steps"]
+        assert [step["name"][:9] for step in scenario["steps"]][:1] == ["attempt 1"]
+        labels = [(label["name"], label["value"]) for label in one["labels"]]
+        for label in (("severity", "critical"), ("owner", "ann"), ("feature", "Files"), ("story", "flaky")):
+            assert labels.count(label) == 1
+    properties = (rerun / "found" / "environment.properties").read_text()
+    assert "obra=" in properties
+    assert "python=CPython" in properties
+
+
+def test_junit_has_the_properties_once(rerun):
+    """They are those of the last execution, whose outcome JUnit shows."""
+    cases = list(ET.parse(rerun / "out.xml").iter("testcase"))
+    last = {one.get("name"): one.get("value") for one in cases[-1].iter("property")}
+    assert last["obra_result"] == "passed"
+    assert (last["obra_case"], last["obra_iterations"], last["obra_cost_usd"]) == ("flaky", "1", "0.0")
+    names = [one.get("name") for one in cases[-1].iter("property")]
+    assert len(names) == len(set(names))
