@@ -14,8 +14,9 @@ from obra.cli.failures import exit_code_of
 
 VERBS = {
     "run": Verb("obra.cli.run:run", "Run scenarios, or one stored task, and show what happens."),
+    "resume": Verb("obra.cli.resume:resume", "Go on with runs that were interrupted."),
     "project": Verb("obra.cli.project:project", "Create and list projects."),
-    "task": Verb("obra.cli.task:task", "Create, list and show tasks."),
+    "task": Verb("obra.cli.task:task", "Create, list, show and release tasks."),
     "breakpoint": Verb("obra.cli.breakpoint:breakpoint_", "List the places where a person must look, and answer."),
     "database": Verb("obra.cli.database:database", "Take the database back to what an older Obra can read."),
     "config": Verb("obra.cli.config:config", "Show the settings in force and where each comes from."),

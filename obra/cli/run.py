@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +13,6 @@ from obra.cli.commands import Command
 from obra.cli.options import Chosen, agent_option, settings_options, stored, writable
 
 if TYPE_CHECKING:
-    from obra.cli.progress import Progress
     from obra.config import Config
     from obra.scenarios.scenario import Scenario
     from obra.state.state_manager import StateManager
@@ -23,7 +20,8 @@ if TYPE_CHECKING:
 HELP = """Run scenarios, or one stored task, and show what happens.
 
 Each scenario runs in a fresh folder under the setting workspace.root. A task works in its own folder or its
-project's; when it was interrupted, failed or escalated, it goes on where it stopped.
+project's; when it failed or escalated, a new run goes on from its last attempt. 'obra resume' goes on with a run
+that was interrupted.
 """
 
 
@@ -80,6 +78,7 @@ def run(
 def _run_task(
     task_id: int, max_iterations: int | None, workspace: Path | None, config: Config, chosen: Chosen
 ) -> int:
+    from obra.cli.broken_off import explained_end, require_heard
     from obra.cli.outcome import tell_outcome
     from obra.cli.progress import Progress
     from obra.domain import TaskStatus
@@ -92,10 +91,10 @@ def _run_task(
         progress = Progress()
         with (
             Orchestrator(config, state_manager=state, observers=[progress]) as orchestrator,
-            _explained_end(state, progress, chosen),
+            explained_end(state, progress, chosen),
         ):
             outcome = orchestrator.execute_task(task_id, max_iterations)
-        _require_heard(progress)
+        require_heard(progress)
         tell_outcome(outcome, state, chosen)
     return 0 if outcome.status is TaskStatus.COMPLETED else 1
 
@@ -134,6 +133,7 @@ def _survives(scenario: Scenario, workspace: Path | None, config: Config, chosen
 
 
 def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, chosen: Chosen) -> bool:
+    from obra.cli.broken_off import explained_end, require_heard
     from obra.cli.outcome import tell_outcome, tell_report
     from obra.cli.progress import Progress
     from obra.orchestrator import Orchestrator
@@ -155,10 +155,10 @@ def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, ch
         progress.announce(scenario.case, f"with {name} in {root}")
         with (
             Orchestrator(config, state_manager=state, **parts) as orchestrator,
-            _explained_end(state, progress, chosen),
+            explained_end(state, progress, chosen),
         ):
             report = run_scenario(scenario, orchestrator, root=root, agent=name)
-        _require_heard(progress)
+        require_heard(progress)
         tell_outcome(report.outcome, state, chosen)
         tell_report(report)
     return report.passed
@@ -187,35 +187,3 @@ def _fresh_folder(config: Config, name: str) -> Path:
             f"no folder can be made under {parent}: {error.strerror}; set workspace.root to another place"
         ) from error
     return folder
-
-
-@contextmanager
-def _explained_end(state: StateManager, progress: Progress, chosen: Chosen) -> Iterator[None]:
-    """Let Ctrl-C and every error say what is kept of the task and how to go on."""
-    try:
-        yield
-    except (KeyboardInterrupt, Exception) as end:
-        if progress.task:
-            end.add_note(_kept(progress.task.id, state, chosen))
-        raise
-
-
-def _kept(task_id: int, state: StateManager, chosen: Chosen) -> str:
-    """Say how a task that was broken off is stored, and how to go on."""
-    from obra.domain import TaskStatus
-    from obra.errors import ObraError
-
-    try:
-        status = state.get_task(task_id).status
-    except ObraError as error:
-        return f"how task {task_id} is stored cannot be read: {error}"
-    kept = f"task {task_id} is stored as {status}"
-    if status is TaskStatus.COMPLETED:
-        return kept
-    return f"{kept}; go on with: {chosen.again(f'obra run --task {task_id}', agent=True)}"
-
-
-def _require_heard(progress: Progress) -> None:
-    """Raise when the run could not be shown; it has ended and is stored all the same."""
-    if progress.lost:
-        raise progress.lost

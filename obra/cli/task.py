@@ -17,7 +17,7 @@ STATUSES = ("pending", "running", "completed", "escalated", "failed", "interrupt
 
 @click.group(cls=Group, examples=['obra task create 1 "Add a search page" --check "file: search.py"'])
 def task() -> None:
-    """Create, list and show tasks."""
+    """Create, list, show and release tasks."""
 
 
 @task.command(
@@ -122,6 +122,22 @@ def show(task_id: int, diff: bool, in_json: bool, chosen: Chosen) -> None:
     tell_task(found, attempts, breakpoints)
     if diff:
         tell_diff(attempts)
+
+
+@task.command(examples=["obra task release 3"])
+@click.argument("task_id", type=int, metavar="ID")
+@settings_options
+def release(task_id: int, chosen: Chosen) -> None:
+    """Mark a running task as interrupted whose process is gone for good, such as that of a removed container.
+
+    From another machine it cannot be seen whether a process still lives, so a person has to say so. Refused while
+    the process lives on this machine. Should it live after all, it stops at its next write.
+    """
+    from obra.domain import TaskStatus
+
+    with stored(chosen.load()) as state:
+        found = state.finish_task(task_id, TaskStatus.INTERRUPTED, "released by a person")
+    say(f"task {found.id} is interrupted; go on with: {chosen.again(f'obra resume --task {found.id}')}")
 
 
 def _check(text: str) -> Mapping[str, Any]:

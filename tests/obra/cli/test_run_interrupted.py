@@ -73,7 +73,7 @@ def test_ctrl_c_exits_130_and_says_how_to_go_on(obra, start, slow, number):
     _, err = process.communicate(timeout=15)
     assert process.returncode == 130
     assert err.strip() == (
-        "Interrupted: task 1 is stored as interrupted; go on with: obra run --task 1 -o agent.max_turns=7"
+        "Interrupted: task 1 is stored as interrupted; go on with: obra resume --task 1 -o agent.max_turns=7"
     )
     assert running(word) == []
     task = obra("task", "list", "--json").data[0]
