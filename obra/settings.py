@@ -67,7 +67,7 @@ class SSHAgentSettings(Section):
     """Seconds to connect and log in."""
     timeout_response: Seconds = 600
     """Seconds without any output during a turn before it is ended as hung."""
-    lease: Seconds = 60
+    lease: Annotated[float, Field(ge=5)] = 60
     """Seconds that a lost link is tried again; not heard for so long, the other side ends the agent."""
 
 

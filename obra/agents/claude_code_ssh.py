@@ -32,6 +32,7 @@ from obra.events import AgentEventSink
 from obra.plugins import PermissionDecider
 
 _COMMAND_SECONDS = 30.0
+_NO_PROGRAM = 9
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BASE_URL = "ANTHROPIC_BASE_URL"
 
@@ -213,16 +214,15 @@ class ClaudeCodeSSHAgent:
             seconds=settings.timeout_ready,
         )
         self._far.upload(connection)
-        find = f"command -v -- {shlex.quote(settings.command)}"
-        code, output = connection.run(find, seconds=_COMMAND_SECONDS)
-        if code != 0:
+        find = f'p=$(command -v -- {shlex.quote(settings.command)}) || exit {_NO_PROGRAM}; echo "$p"'
+        ask = f'{find}; exec "$p" --version </dev/null'
+        code, output = connection.run(quoted(["sh", "-c", ask]), seconds=settings.timeout_ready)
+        if code == _NO_PROGRAM:
             raise AgentUnavailable(
                 f"Claude Code is not on {settings.host}: no program {settings.command!r} there. Install it there "
                 f"({INSTALL_HINT}) or set agent.ssh.command to where it is"
             )
-        self._executable = output.strip()
-        version = f"{quoted([self._executable, '--version'])} </dev/null"
-        _, output = connection.run(version, seconds=settings.timeout_ready)
+        self._executable, _, output = output.partition("\n")
         self._identity = f"{identity_of(output, settings.command)} on {settings.host}"
 
     def _start(self, launch: Launch, session: str) -> RemoteProgram:

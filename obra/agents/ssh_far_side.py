@@ -16,6 +16,7 @@ from obra.errors import AgentCrashed, AgentUnavailable
 _PACKAGE = "obra.agents.far_side"
 _MAIN = f"import sys\nfrom {_PACKAGE}.program import main\nsys.exit(main())\n"
 _COMMAND_SECONDS = 30.0
+_NO_PYTHON = 3
 _TEMPORARY = "/tmp"  # noqa: S108  # mktemp makes a private folder in it
 _NEEDED = "import os, sys; sys.exit(not (sys.version_info >= (3, 8) and os.path.exists('/proc/self/environ')))"
 
@@ -86,17 +87,16 @@ def make_folder(connection: SSHConnection, *, base: str, python: str, host: str,
     Raises:
         AgentUnavailable: there is no such Python, or the folder cannot be made.
     """
-    code, output = connection.run(f"{quoted([python, '-c', _NEEDED])} </dev/null", seconds=seconds)
-    if code != 0:
+    base = base or _TEMPORARY
+    look = f"{quoted([python, '-c', _NEEDED])} </dev/null || exit {_NO_PYTHON}"
+    make = f'd=$(mktemp -d {quoted([base])}/obra-XXXXXXXX) && mkdir "$d/home" "$d/home/tmp" "$d/workspace"'
+    code, output = connection.run(quoted(["sh", "-c", f'{look}; {make} && echo "$d"']), seconds=seconds)
+    if code == _NO_PYTHON:
         said = output.strip().rpartition("\n")[2]
         raise AgentUnavailable(
-            f"{host} has no Python 3.8 or newer, on Linux, as {python!r} ({said or f'exit code {code}'}): "
+            f"{host} has no Python 3.8 or newer, on Linux, as {python!r} ({said or 'another one'}): "
             f"install python3 there, or set agent.ssh.python to where it is"
         )
-    base = base or _TEMPORARY
-    made = f"d=$(mktemp -d {quoted([base])}/obra-XXXXXXXX)"
-    make = f'{made} && mkdir "$d/home" "$d/home/tmp" "$d/workspace" && echo "$d"'
-    code, output = connection.run(make, seconds=_COMMAND_SECONDS)
     if code != 0:
         raise AgentUnavailable(f"no folder can be made in {base} on {host}: {output.strip()}")
     return FarSide(python=python, folder=output.strip(), marker=f"obra-{secrets.token_hex(8)}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from obra.agents.conversation import TurnClock
 from obra.agents.far_side.processes import RUN_ID
-from obra.agents.ssh_connection import SSHConnection, quoted
+from obra.agents.ssh_connection import SSHConnection
 from obra.agents.ssh_far_side import FarSide
 from obra.agents.ssh_link import SSHLink
 from obra.agents.ssh_tunnel import ReverseTunnel
@@ -114,11 +115,7 @@ class RemoteProgram:
         if self._has_tried:
             self._far.sweep(connection)
         self._has_tried = True
-        made = f"mktemp -d {quoted([self._far.folder])}/run-XXXXXXXX"
-        code, folder = connection.run(made, seconds=_COMMAND_SECONDS)
-        if code != 0:
-            raise AgentUnavailable(f"no folder can be made in {self._far.folder} there: {folder.strip()}")
-        folder = folder.strip()
+        folder = f"{self._far.folder}/run-{secrets.token_hex(4)}"
         start = f"exec env {RUN_ID}={self._far.marker} {self._far.command('start', folder)}"
         code, output = connection.run(start, data=json.dumps(job).encode(), seconds=_COMMAND_SECONDS)
         if code != 0:

@@ -29,6 +29,8 @@ _LOOK_SECONDS = 0.02
 _ERRORS_KEPT = 8 * 1024
 _LONGEST_BEAT = 1.0
 _LONGEST_SILENCE = 10.0
+_START_SECONDS = 5.0
+"""Seconds that the other end of a link gets to start on a busy machine."""
 
 Attach = Callable[[int, int, float], str]
 """Gives the command line that goes on after so many bytes of output and errors, with a beat of so many seconds."""
@@ -150,7 +152,8 @@ class RunnerWire:
                     is_known = self._take(header, body, is_first=not is_known) or is_known
             if channel.closed or channel.eof_received or channel.exit_status_ready():
                 return self._is_refused(channel, complaint)
-            if now - heard > self._silence and not self._lines.is_flooded():
+            silence = self._silence if is_known else max(self._silence, _START_SECONDS)
+            if now - heard > silence and not self._lines.is_flooded():
                 return False
             if not outgoing:
                 outgoing += self._due(is_known, is_time=now - beaten >= self._beat)

@@ -34,6 +34,7 @@ def start(folder: Path) -> int:
     What it is to run comes as JSON on standard input, so that no process list shows the variables. Returns when
     the agent has been started, or could not be; then why stands on standard error.
     """
+    folder.mkdir(mode=0o700)
     job = json.loads(sys.stdin.buffer.read().decode("utf-8"))
     reading, writing = os.pipe()
     end_seen, end_held = os.pipe()

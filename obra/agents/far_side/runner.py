@@ -44,8 +44,8 @@ class Runner:
         """
         self._folder = Folder(root)
         self._folder.make()
-        self._lock = self._folder.lock.open("rb")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        # A number and no file object: the kernel lets go of it when nothing else of this process is left.
+        fcntl.flock(os.open(self._folder.lock, os.O_RDONLY), fcntl.LOCK_EX)
         self._marker, self._lease = str(job["marker"]), float(job["lease"])
         self._orders: dict[str, Any] = {}
         self._orders_seen: tuple[int, int] | None = None

@@ -64,8 +64,8 @@ def test_turns_change_the_local_workspace_through_the_other_machine(
 def test_a_timeout_ends_what_runs_there_and_still_fetches(play, workspace: Path, processes_of):
     """A hanging tool is ended on the other machine, and what it had done until then comes back."""
     agent = play(ScriptStep(say="x", run=("touch begun", SLEEP)), ScriptStep(say="two"))
-    with pytest.raises(AgentTimeout, match=r"was silent for 1 s"):
-        agent.send_prompt("go", limits=TurnLimits(idle=1.0))
+    with pytest.raises(AgentTimeout, match=r"was silent for 3 s"):
+        agent.send_prompt("go", limits=TurnLimits(idle=3.0))
     assert processes_of(agent) == []
     assert (workspace / "begun").exists()
     assert agent.send_prompt("go on").text == "two"
@@ -145,6 +145,6 @@ def test_a_machine_without_python_is_told(login, tmp_path: Path):
     """The runner needs one; which was looked for and what to set is said, and nothing is left there."""
     with pytest.raises(AgentUnavailable, match=r"no Python 3\.8 or newer.*'no-python'.*agent\.ssh\.python"):
         login(python="no-python")
-    with pytest.raises(AgentUnavailable, match=r"no Python 3\.8 or newer.*exit code 1"):
+    with pytest.raises(AgentUnavailable, match=r"no Python 3\.8 or newer.*another one"):
         login(python="false")
     assert list((tmp_path / "there").iterdir()) == []
