@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from obra.config import Config
 from obra.domain import Record
@@ -158,42 +159,35 @@ def _agent(settings: Settings) -> Iterator[Prerequisite]:
 
 
 def _claude_code(settings: Settings) -> Prerequisite:
-    """Let the agent itself find its program and ask for the version, so that a run cannot see it otherwise."""
-    from obra.agents.claude_code_local import ClaudeCodeLocalAgent
-
     local = settings.agent.local
-    agent = ClaudeCodeLocalAgent()
-    try:
-        with tempfile.TemporaryDirectory(prefix="obra-prerequisites-") as folder:
-            agent.initialize(
-                {
-                    "workspace_dir": folder,
-                    "command": local.command,
-                    "timeout_ready": local.timeout_ready,
-                    "transport": local.transport,
-                }
-            )
-    except AgentUnavailable as error:
-        return Prerequisite(name="Claude Code", found=f"no usable {local.command!r}", ok=False, cure=str(error))
-    finally:
-        agent.cleanup()
-    return Prerequisite(name="Claude Code", found=agent.identity, ok=True)
+    given = {"command": local.command, "timeout_ready": local.timeout_ready, "transport": local.transport}
+    return _initialized(settings, given, name="Claude Code", otherwise=f"no usable {local.command!r}")
 
 
 def _over_ssh(settings: Settings) -> Prerequisite:
-    """Log in as the agent will, and let it look for Python and Claude Code there; nothing is left behind."""
     from obra.bootstrap import agent_config
 
+    otherwise = f"not usable on {settings.agent.ssh.host or 'no machine'}"
+    given = agent_config(settings.agent, Path())
+    return _initialized(settings, given, name="Claude Code over SSH", otherwise=otherwise)
+
+
+def _program(settings: Settings) -> Prerequisite:
+    name = f"agent {settings.agent.type}"
+    return _initialized(settings, settings.agent.options, name=name, otherwise="not usable")
+
+
+def _initialized(settings: Settings, given: Mapping[str, Any], *, name: str, otherwise: str) -> Prerequisite:
+    """Let the agent itself find what it needs, so that a run cannot see it otherwise; a model is not asked."""
     agent = find_plugin(AGENTS, settings.agent.type)()
-    found = settings.agent.ssh.host or "no machine"
     try:
         with tempfile.TemporaryDirectory(prefix="obra-prerequisites-") as folder:
-            agent.initialize(agent_config(settings.agent, Path(folder)))
+            agent.initialize({**given, "workspace_dir": folder})
     except AgentUnavailable as error:
-        return Prerequisite(name="Claude Code over SSH", found=f"not usable on {found}", ok=False, cure=str(error))
+        return Prerequisite(name=name, found=otherwise, ok=False, cure=str(error))
     finally:
         agent.cleanup()
-    return Prerequisite(name="Claude Code over SSH", found=agent.identity, ok=True)
+    return Prerequisite(name=name, found=agent.identity, ok=True)
 
 
 def _sandbox() -> Prerequisite:
@@ -203,20 +197,6 @@ def _sandbox() -> Prerequisite:
         return Prerequisite(name="sandbox", found=bubblewrap(), ok=True)
     except WorkspaceError as error:
         return Prerequisite(name="sandbox", found="not usable", ok=False, cure=str(error))
-
-
-def _program(settings: Settings) -> Prerequisite:
-    """Let the agent find its program as it will in the run; a model is not asked."""
-    kind = settings.agent.type
-    agent = find_plugin(AGENTS, kind)()
-    try:
-        with tempfile.TemporaryDirectory(prefix="obra-prerequisites-") as folder:
-            agent.initialize({**settings.agent.options, "workspace_dir": folder})
-    except AgentUnavailable as error:
-        return Prerequisite(name=f"agent {kind}", found="not usable", ok=False, cure=str(error))
-    finally:
-        agent.cleanup()
-    return Prerequisite(name=f"agent {kind}", found=agent.identity, ok=True)
 
 
 def _model_access(settings: Settings) -> Prerequisite:

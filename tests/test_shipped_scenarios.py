@@ -62,32 +62,52 @@ def test_a_reviewer_that_always_says_no_stops_everything(play, path):
     assert report.outcome.status == "escalated"
 
 
-def test_the_real_binary_reaches_the_verdicts_of_the_mock(claude, tmp_path):
-    """Mock and replay in one run: the real Claude Code does the scripts' work, and the verdicts are the same."""
-    environment = {
+def verdicts(folder: Path, agents: tuple[str, ...], **environment: str) -> dict[str, dict[str, dict]]:
+    """Return the rows of one pytest run of all shipped scenarios, by agent and by scenario."""
+    whole = {
         "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        "OBRA__AGENT__LOCAL__COMMAND": claude,
-        "OBRA__DATABASE__URL": f"sqlite:///{tmp_path}/obra.db",
-        "OBRA__WORKSPACE__STORE": str(tmp_path / "snapshots.git"),
+        "HOME": str(folder),
+        "OBRA__DATABASE__URL": f"sqlite:///{folder}/obra.db",
+        "OBRA__WORKSPACE__STORE": str(folder / "snapshots.git"),
+        **environment,
     }
-    arguments = ["--obra-agent=mock", "--obra-agent=replay", f"--obra-report-dir={tmp_path}/reports"]
+    arguments = [*(f"--obra-agent={one}" for one in agents), f"--obra-report-dir={folder}/reports"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, str(ROOT / "scenarios")],
-        cwd=tmp_path,
-        env=environment,
+        cwd=folder,
+        env=whole,
         capture_output=True,
         text=True,
         timeout=110,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    (results,) = tmp_path.glob("reports/*/results.jsonl")
+    (results,) = folder.glob("reports/*/results.jsonl")
     rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
-    seen = {agent: {row["scenario"]: row for row in rows if row["agent"] == agent} for agent in ("mock", "replay")}
-    assert len(seen["mock"]) == len(seen["replay"]) == len(PATHS)
-    for name, mock in seen["mock"].items():
-        replay = seen["replay"][name]
-        assert replay["agent_identity"].startswith("claude-code 2.")
+    return {agent: {row["scenario"]: row for row in rows if row["agent"] == agent} for agent in agents}
+
+
+def assert_same(mock: dict[str, dict], other: dict[str, dict]) -> None:
+    """Check that another rung reached the verdicts of the mock, over all scenarios."""
+    assert len(mock) == len(other) == len(PATHS)
+    for name, row in mock.items():
+        assert other[name]["agent_identity"].startswith("claude-code 2.")
         for key in ("result", "status", "iterations", "quality"):
-            assert replay[key] == mock[key], (name, key)
+            assert other[name][key] == row[key], (name, key)
+
+
+def test_the_real_binary_reaches_the_verdicts_of_the_mock(claude, tmp_path):
+    """Mock and replay in one run: the real Claude Code does the scripts' work, and the verdicts are the same."""
+    seen = verdicts(tmp_path, ("mock", "replay"), OBRA__AGENT__LOCAL__COMMAND=claude)
+    assert_same(seen["mock"], seen["replay"])
+
+
+def test_the_real_binary_reaches_them_on_another_machine(claude, ssh_server, tmp_path):
+    """The same over SSH: the scripted model is here, the agent behind a real OpenSSH server, and nothing stays."""
+    there = tmp_path / "there"
+    there.mkdir()
+    reach = {f"OBRA__AGENT__SSH__{key.upper()}": str(value) for key, value in ssh_server.reach.items()}
+    reach |= {"OBRA__AGENT__SSH__COMMAND": claude, "OBRA__AGENT__SSH__WORKSPACE_DIR": str(there)}
+    seen = verdicts(tmp_path, ("mock", "replay:ssh"), **reach)
+    assert_same(seen["mock"], seen["replay:ssh"])
+    assert list(there.iterdir()) == []

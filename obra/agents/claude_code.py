@@ -170,8 +170,8 @@ def version_in(text: str) -> tuple[int, int, int] | None:
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
-def identity_of(version_text: str, command: str) -> str:
-    """Return the name and version for reports, from the answer to ``--version``.
+def identity_of(version_text: str, command: str, *, key: str = "agent.local.command") -> str:
+    """Return the name and version for reports, from the answer to ``--version``; *key* is where *command* is set.
 
     Raises:
         AgentUnavailable: it is no version, or one that is too old.
@@ -181,7 +181,7 @@ def identity_of(version_text: str, command: str) -> str:
     if version is None:
         raise AgentUnavailable(
             f"{command!r} does not answer --version as Claude Code does, but {version_text.strip()[:80]!r}; "
-            f"set agent.local.command to the real one, or install it: {INSTALL_HINT}"
+            f"set {key} to the real one, or install it: {INSTALL_HINT}"
         )
     found = ".".join(map(str, version))
     if version < OLDEST_VERSION:

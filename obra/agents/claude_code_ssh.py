@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from obra.agents.claude_code import (
     INSTALL_HINT,
@@ -118,9 +118,8 @@ class ClaudeCodeSSHAgent:
             if settings.tunnel:
                 self._tunnel = ReverseTunnel(settings.base_url or "")
                 self._tunnel.port_on(self._link.connection)
-        except AgentError:
-            self.cleanup()
-            raise
+        except AgentError as error:
+            self._give_up(error)
         self._session = ClaudeCodeSession(settings, self._start)
 
     def is_healthy(self) -> bool:
@@ -200,19 +199,20 @@ class ClaudeCodeSSHAgent:
                 tunnel.close()
             link.close()
 
+    def _give_up(self, error: AgentError) -> NoReturn:
+        try:
+            self.cleanup()
+        except AgentError as left:
+            raise AgentUnavailable(f"{error} ({left})") from error
+        raise AgentUnavailable(str(error)) from error
+
     def _remove_folder(self, connection: SSHConnection) -> None:
         if self._far.folder:
             folder = shlex.quote(self._far.folder)
             connection.run(f"chmod -R u+rwX {folder}; rm -rf -- {folder}", seconds=_COMMAND_SECONDS)
 
     def _prepare(self, settings: ClaudeCodeSSHSettings, connection: SSHConnection) -> None:
-        self._far = make_folder(
-            connection,
-            base=settings.remote_dir,
-            python=settings.python,
-            host=settings.host,
-            seconds=settings.timeout_ready,
-        )
+        self._far = make_folder(connection, settings.remote_dir, python=settings.python, host=settings.host)
         self._far.upload(connection)
         find = f'p=$(command -v -- {shlex.quote(settings.command)}) || exit {_NO_PROGRAM}; echo "$p"'
         ask = f'{find}; exec "$p" --version </dev/null'
@@ -223,7 +223,8 @@ class ClaudeCodeSSHAgent:
                 f"({INSTALL_HINT}) or set agent.ssh.command to where it is"
             )
         self._executable, _, output = output.partition("\n")
-        self._identity = f"{identity_of(output, settings.command)} on {settings.host}"
+        name = identity_of(output, settings.command, key="agent.ssh.command")
+        self._identity = f"{name} on {settings.host}"
 
     def _start(self, launch: Launch, session: str) -> RemoteProgram:
         settings, link = self._settings, self._link
@@ -242,7 +243,7 @@ class ClaudeCodeSSHAgent:
         else:
             del variables["CLAUDE_CONFIG_DIR"]
             keep.append("HOME")
-        if session and not link.do(lambda connection: self._is_stored(connection, session)):
+        if session and not link.do(lambda connection: self._far.has_session(connection, session)):
             session = ""
         self._program = RemoteProgram(
             link,
@@ -285,12 +286,6 @@ class ClaudeCodeSSHAgent:
         finally:
             if program is not None:
                 program.pause_turn(is_paused=False)
-
-    def _is_stored(self, connection: SSHConnection, session: str) -> bool:
-        name = shlex.quote(f"{session}.jsonl")
-        private = shlex.quote(f"{self._far.folder}/home")
-        look = f'ls {private}/.claude/projects/*/{name} "$HOME"/.claude/projects/*/{name} 2>/dev/null | grep -q .'
-        return connection.run(look, seconds=_COMMAND_SECONDS)[0] == 0
 
 
 def _log_in(settings: ClaudeCodeSSHSettings) -> SSHConnection:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import shlex
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 256 * 1024
 _CHANNEL_SECONDS = 15.0
+_LOOK_SECONDS = 0.02
 _WRONG_FINGERPRINT = "its host key is"
 
 
@@ -107,27 +110,27 @@ class SSHConnection:
         return channel
 
     def run(self, command: str, *, data: bytes = b"", seconds: float) -> tuple[int, str]:
-        """Run a short *command* and return its exit code and all that it printed.
+        """Run a short *command* and return its exit code and what it printed; its errors only when it failed.
+
+        The login shell may print errors of its own, which say nothing about a command that succeeded.
 
         Raises:
             AgentCrashed: the connection is lost, or it takes longer than *seconds*.
         """
         with self.open(command) as channel:
-            channel.set_combine_stderr(True)
             channel.settimeout(seconds)
-            output = b""
             try:
                 channel.sendall(data)
                 channel.shutdown_write()
-                while received := channel.recv(_CHUNK):
-                    output += received
+                output, errors = _read_both(channel, time.monotonic() + seconds)
                 if not channel.status_event.wait(seconds):
                     raise TimeoutError("no exit code")
             except OSError as error:  # TimeoutError is one
                 raise AgentCrashed(
                     f"over SSH, {command[:80]!r} did not end within {seconds:g} s: {error}"
                 ) from error
-            return channel.recv_exit_status(), output.decode("utf-8", "replace")
+            code = channel.recv_exit_status()
+            return code, (output if code == 0 else output + errors).decode("utf-8", "replace")
 
     def forward(self, take: Callable[[Any, Any, Any], None]) -> int:
         """Let a loopback port there, which is returned, lead here; *take* gets each channel, and must not wait.
@@ -159,6 +162,20 @@ class SSHConnection:
         self._client.close()
         if transport is not None:
             transport.join(_CHANNEL_SECONDS)
+
+
+def _read_both(channel: paramiko.Channel, end: float) -> tuple[bytes, bytes]:
+    """Read output and errors to their end; whoever reads only one of them can block the other."""
+    output, errors = b"", b""
+    while channel.recv_ready() or channel.recv_stderr_ready() or not (channel.eof_received or channel.closed):
+        if time.monotonic() > end:
+            raise TimeoutError("its output did not end")
+        select.select([channel.fileno()], [], [], _LOOK_SECONDS)
+        if channel.recv_stderr_ready():
+            errors += channel.recv_stderr(_CHUNK)
+        if channel.recv_ready():
+            output += channel.recv(_CHUNK)
+    return output, errors
 
 
 def quoted(words: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.resources
 import io
 import secrets
+import shlex
 import zipfile
 from dataclasses import dataclass
 
@@ -69,12 +70,22 @@ class FarSide(Record):
         if code != 0:
             raise AgentCrashed(f"processes with {RUN_ID}={self.marker} do not end; end them on that machine")
 
+    def has_session(self, connection: SSHConnection, session: str) -> bool:
+        """Tell whether Claude Code has written *session* down there, so that it can be resumed.
+
+        Raises:
+            AgentCrashed: the connection is lost.
+        """
+        name, home = shlex.quote(f"{session}.jsonl"), shlex.quote(f"{self.folder}/home")
+        look = f'ls {home}/.claude/projects/*/{name} "$HOME"/.claude/projects/*/{name} 2>/dev/null | grep -q .'
+        return connection.run(look, seconds=_COMMAND_SECONDS)[0] == 0
+
     @property
     def _file(self) -> str:
         return f"{self.folder}/runner.pyz"
 
 
-def make_folder(connection: SSHConnection, *, base: str, python: str, host: str, seconds: float) -> FarSide:
+def make_folder(connection: SSHConnection, base: str, *, python: str, host: str) -> FarSide:
     """Make a private folder on the other machine, with ``home`` and ``workspace`` in it.
 
     Args:
@@ -82,15 +93,14 @@ def make_folder(connection: SSHConnection, *, base: str, python: str, host: str,
         base: folder to make it in; empty means its ``/tmp``.
         python: the Python there.
         host: name of the machine, for messages.
-        seconds: that Python gets to start.
 
     Raises:
-        AgentUnavailable: there is no such Python, or the folder cannot be made.
+        AgentUnavailable: there is no such Python, the folder cannot be made, or the login shell talks.
     """
     base = base or _TEMPORARY
     look = f"{quoted([python, '-c', _NEEDED])} </dev/null || exit {_NO_PYTHON}"
     make = f'd=$(mktemp -d {quoted([base])}/obra-XXXXXXXX) && mkdir "$d/home" "$d/home/tmp" "$d/workspace"'
-    code, output = connection.run(quoted(["sh", "-c", f'{look}; {make} && echo "$d"']), seconds=seconds)
+    code, output = connection.run(quoted(["sh", "-c", f'{look}; {make} && echo "$d"']), seconds=_COMMAND_SECONDS)
     if code == _NO_PYTHON:
         said = output.strip().rpartition("\n")[2]
         raise AgentUnavailable(
@@ -99,4 +109,11 @@ def make_folder(connection: SSHConnection, *, base: str, python: str, host: str,
         )
     if code != 0:
         raise AgentUnavailable(f"no folder can be made in {base} on {host}: {output.strip()}")
-    return FarSide(python=python, folder=output.strip(), marker=f"obra-{secrets.token_hex(8)}")
+    *noise, folder = output.strip().splitlines()
+    if noise:
+        connection.run(f"rm -rf -- {quoted([folder])}", seconds=_COMMAND_SECONDS)
+        raise AgentUnavailable(
+            f"the login shell on {host} prints something of its own ({noise[0][:80]!r}), which would be taken for "
+            f"what a command says: let its start files print only in a terminal"
+        )
+    return FarSide(python=python, folder=folder, marker=f"obra-{secrets.token_hex(8)}")

@@ -44,7 +44,7 @@ def fetch_workspace(connection: SSHConnection, there: str, local: Path) -> None:
     Raises:
         AgentCrashed: it did not come back whole; then *local* is as it was.
     """
-    with connection.open(f"cd {shlex.quote(there)} && exec tar -cf - .") as channel:
+    with connection.open(f"cd {shlex.quote(there)} && exec tar -cf - . 2>/dev/null") as channel:
         channel.settimeout(_COPY_SECONDS)
         try:
             with channel.makefile("rb") as stream:

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from ssh_server import SSHServer
 
 from obra.agents.claude_code_ssh import ClaudeCodeSSHAgent
 from obra.domain import ScriptStep, TurnLimits
@@ -122,7 +123,9 @@ def test_a_missing_or_wrong_program_there_is_told(login, tmp_path: Path):
     """The program is looked for on the other machine, and nothing is left there when it is missing."""
     with pytest.raises(AgentUnavailable, match=r"is not on 127\.0\.0\.1: no program 'no-such-claude'"):
         login(command="no-such-claude")
-    with pytest.raises(AgentUnavailable, match="does not answer --version as Claude Code does"):
+    with pytest.raises(
+        AgentUnavailable, match=r"does not answer --version as Claude Code does.*agent\.ssh\.command"
+    ):
         login(command="true")
     assert list((tmp_path / "there").iterdir()) == []
 
@@ -148,3 +151,37 @@ def test_a_machine_without_python_is_told(login, tmp_path: Path):
     with pytest.raises(AgentUnavailable, match=r"no Python 3\.8 or newer.*another one"):
         login(python="false")
     assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_a_login_shell_that_talks_is_borne_or_told(tmp_path: Path, workspace: Path, claude_command: str):
+    """Errors of its start files are no part of what a command says; what it prints to its output is told."""
+    server = SSHServer(tmp_path / "talking", 'ForceCommand echo noise >&2; eval "$SSH_ORIGINAL_COMMAND"')
+    config = {"workspace_dir": str(workspace), "command": claude_command, "remote_dir": str(tmp_path)}
+    agent = ClaudeCodeSSHAgent()
+    try:
+        agent.initialize({**server.reach, **config})
+        assert agent.identity.startswith("claude-code 2.")
+        agent.cleanup()
+        text = (server.folder / "config").read_text()
+        (server.folder / "config").write_text(text.replace("echo noise >&2", "echo noise"))
+        server.stop()
+        server.start()
+        with pytest.raises(AgentUnavailable, match=r"prints something of its own \('noise'\)"):
+            agent.initialize({**server.reach, **config})
+        assert not list(tmp_path.glob("obra-*"))
+    finally:
+        agent.cleanup()
+        server.stop()
+
+
+def test_a_server_that_forbids_the_tunnel_is_told(tmp_path: Path, workspace: Path, claude_command: str):
+    """Without the reverse tunnel a scripted model cannot be reached; which setting permits it is said."""
+    server = SSHServer(tmp_path / "closed", "AllowTcpForwarding no")
+    config = {"workspace_dir": str(workspace), "command": claude_command, "remote_dir": str(tmp_path)}
+    agent = ClaudeCodeSSHAgent()
+    try:
+        with pytest.raises(AgentUnavailable, match="AllowTcpForwarding"):
+            agent.initialize({**server.reach, **config, "tunnel": True, "base_url": "http://127.0.0.1:9"})
+        assert not list(tmp_path.glob("obra-*"))
+    finally:
+        server.stop()
