@@ -5,11 +5,13 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from obra.errors import ScenarioError
 from obra.scenarios.scenario import Scenario
+from pytest_obra.repeats import FIXTURE, Repeat, repeats
 from pytest_obra.running import make_test
 
 
@@ -67,13 +69,20 @@ def parametrize_scenarios(metafunc: pytest.Metafunc, mark: pytest.Mark | None) -
         scenarios: list[Scenario] = list(metafunc.module.obra_scenarios)
     else:
         scenarios = list(_matching(metafunc, mark))
+    if FIXTURE not in metafunc.fixturenames:  # the test looks at scenarios and runs none
+        metafunc.parametrize("scenario", [_parameter(one) for one in scenarios])
+        return
     metafunc.parametrize(
-        "scenario",
-        [
-            pytest.param(one, id=one.case, marks=[getattr(pytest.mark, name) for name in one.markers])
-            for one in scenarios
-        ],
+        ("scenario", FIXTURE),
+        [_parameter(one, repeat) for one in scenarios for repeat in repeats(metafunc.config, one)],
+        indirect=[FIXTURE],
     )
+
+
+def _parameter(scenario: Scenario, *repeats: Repeat) -> Any:
+    name = "-".join(filter(None, (scenario.case, *(repeat.id for repeat in repeats))))
+    marks = [getattr(pytest.mark, name) for name in scenario.markers]
+    return pytest.param(scenario, *repeats, id=name, marks=marks)
 
 
 def _matching(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Scenario]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_obra.repeats import Repeat
+
 if TYPE_CHECKING:
     from obra.config import Config
     from obra.domain import Fault
@@ -24,6 +26,13 @@ def obra_agent_name(request: pytest.FixtureRequest) -> str:
     """Name of the agent at work, one for each --obra-agent: mock, replay, real or an agent's own name."""
     name: str = request.param
     return name
+
+
+@pytest.fixture
+def obra_repeat(request: pytest.FixtureRequest) -> Repeat:
+    """Which run of its case this is: ``number`` (from 1), ``of``, and ``bare`` for one without Obra."""
+    repeat: Repeat = getattr(request, "param", Repeat())
+    return repeat
 
 
 @pytest.fixture
@@ -152,7 +161,7 @@ def obra(
 
 @pytest.fixture
 def run_scenario(
-    request: pytest.FixtureRequest, obra_agent_name: str, obra_workspace: Path
+    request: pytest.FixtureRequest, obra_agent_name: str, obra_workspace: Path, obra_repeat: Repeat
 ) -> Callable[[Scenario], ScenarioReport]:
     """Run one scenario through the whole road and return its report; call it once in a test.
 
@@ -160,4 +169,4 @@ def run_scenario(
     """
     from pytest_obra.running import runner
 
-    return runner(request, obra_agent_name, obra_workspace)
+    return runner(request, obra_agent_name, obra_workspace, obra_repeat)

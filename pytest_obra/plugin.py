@@ -21,11 +21,15 @@ from pytest_obra.fixtures import (
     obra_faults,
     obra_llm,
     obra_ollama,
+    obra_repeat,
     obra_state,
     obra_workspace,
     run_scenario,
 )
 from pytest_obra.live.view import follow_worker, show_live
+from pytest_obra.options import add_statistics_options, check_statistics_options
+from pytest_obra.reckoning import Reckoning
+from pytest_obra.repeats import parametrize_repeats
 from pytest_obra.reporters.run_files import SUFFIX, RunFiles
 
 if TYPE_CHECKING:
@@ -39,6 +43,7 @@ __all__ = [
     "obra_faults",
     "obra_llm",
     "obra_ollama",
+    "obra_repeat",
     "obra_state",
     "obra_workspace",
     "run_scenario",
@@ -110,6 +115,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "accepted, and honest ones in odd clothes, all of which must; the closing matrix shows which check caught "
         "whom, and where the scenario's acceptance criteria have a hole.",
     )
+    add_statistics_options(group)
 
 
 def agent_names(config: pytest.Config) -> tuple[str, ...]:
@@ -132,12 +138,15 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             f"--obra-sabotage plays its agents in process; leave out --obra-agent={','.join(agent_names(config))}"
         )
+    check_statistics_options(config)
     if any(map(config.getoption, ("--obra-agent", "--obra-llm", "--obra-config", "--obra-record"))):
         from pytest_obra.agents import verify
 
         verify(config, agent_names(config))
     if not config.option.collectonly:
-        config.pluginmanager.register(RunFiles(config), "obra-run-files")
+        reckoning = Reckoning(config)
+        config.pluginmanager.register(reckoning, "obra-reckoning")
+        config.pluginmanager.register(RunFiles(config, reckoning), "obra-run-files")
     show_live(config)
 
 
@@ -164,6 +173,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         from pytest_obra.collection import parametrize_scenarios
 
         parametrize_scenarios(metafunc, mark)
+    elif "obra_repeat" in metafunc.fixturenames:
+        parametrize_repeats(metafunc)
 
 
 @pytest.hookimpl(tryfirst=True)

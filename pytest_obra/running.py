@@ -15,11 +15,15 @@ from obra.scenarios.scenario import Scenario
 from obra.scenarios.scenario_run import ScenarioReport
 from obra.scenarios.scenario_run import run_scenario as run
 from pytest_obra.agents import settings_for
+from pytest_obra.options import has_ledger
+from pytest_obra.reckoning import LEDGER_ADDRESS
+from pytest_obra.repeats import Repeat, repeat_of
 from pytest_obra.reporters.terminal import error_text, failure_text
 
 if TYPE_CHECKING:
     from obra.orchestrator import Orchestrator
     from obra.state.state_manager import StateManager
+    from pytest_obra.ledger import Ledger
 
 _PREFIX = "obra_"
 _PROPERTIES = {
@@ -38,6 +42,11 @@ _PROPERTIES = {
 """Properties of a test, and the keys of its row."""
 _SCENARIO = pytest.StashKey[Scenario]()
 _REPORT = pytest.StashKey[ScenarioReport]()
+_NOT_RUN = pytest.StashKey[tuple[str, str]]()
+"""Why a test did not run its scenario: ``not_needed`` or ``left_out``, and a sentence."""
+_EXECUTION = pytest.StashKey[int]()
+"""How often a test told of its scenario: a plugin that runs a failed test again keeps the item."""
+_LEDGER = pytest.StashKey["Ledger"]()
 
 
 class Shared:
@@ -85,7 +94,7 @@ def scenario_of(request: pytest.FixtureRequest) -> Scenario | None:
 
 
 def runner(
-    request: pytest.FixtureRequest, agent_name: str, workspace: Path
+    request: pytest.FixtureRequest, agent_name: str, workspace: Path, repeat: Repeat
 ) -> Callable[[Scenario], ScenarioReport]:
     """Return the function behind the fixture ``run_scenario``."""
     for key in (_SCENARIO, _REPORT):  # of the same test's execution before, when a plugin runs it again
@@ -100,8 +109,12 @@ def runner(
                 f"use @pytest.mark.obra_scenarios to get a test for each"
             )
         stash[_SCENARIO] = scenario
-        orchestrator: Orchestrator = request.getfixturevalue("obra")
-        report = run(scenario, orchestrator, root=workspace, agent=agent_name)
+        _skip_if_left_out(request, scenario, agent_name, repeat)
+        if repeat.bare:
+            report = _run_bare(request, scenario, agent_name, workspace, repeat)
+        else:
+            orchestrator: Orchestrator = request.getfixturevalue("obra")
+            report = run(scenario, orchestrator, root=workspace, agent=agent_name, repeat=repeat.number)
         stash[_REPORT] = report
         if request.config.pluginmanager.hasplugin("allure_pytest") and request.config.getoption("--alluredir"):
             from pytest_obra.reporters.allure_steps import attach
@@ -113,12 +126,48 @@ def runner(
     return run_scenario
 
 
+def _run_bare(
+    request: pytest.FixtureRequest, scenario: Scenario, agent_name: str, workspace: Path, repeat: Repeat
+) -> ScenarioReport:
+    from obra.scenarios.bare_run import run_bare
+
+    agent, config = request.getfixturevalue("obra_agent"), request.getfixturevalue("obra_config")
+    return run_bare(scenario, agent, config, root=workspace, name=agent_name, repeat=repeat.number)
+
+
+def _skip_if_left_out(request: pytest.FixtureRequest, scenario: Scenario, agent_name: str, repeat: Repeat) -> None:
+    """Skip a run that the budget does not allow or the gate does not need any more; the reason goes with it."""
+    ledger = _ledger(request.config)
+    if ledger is None:
+        return
+    key = (scenario.case, agent_name, repeat.bare)
+    reason, kind = ledger.certain(key, repeat), "not_needed"
+    if not reason:
+        reason, kind = ledger.left_out(), "left_out"
+    if reason:
+        request.node.stash[_NOT_RUN] = (kind, reason)
+        pytest.skip(reason)
+
+
+def _ledger(config: pytest.Config) -> Ledger | None:
+    """Return what the workers of this run share, when an option asks for it; opened once in each process."""
+    if not has_ledger(config):
+        return None
+    if _LEDGER not in config.stash:
+        from pytest_obra.ledger import WORKER_INPUT, open_ledger
+
+        worker = getattr(config, "workerinput", None)
+        path, started = worker[WORKER_INPUT] if worker else config.stash[LEDGER_ADDRESS]
+        config.stash[_LEDGER] = open_ledger(config, path, started)
+    return config.stash[_LEDGER]
+
+
 def make_test() -> Callable[..., None]:
     """Return the test function of one scenario file; each file needs a function object of its own."""
 
     def test_scenario(scenario: Scenario, run_scenario: Callable[[Scenario], ScenarioReport]) -> None:
         report = run_scenario(scenario)
-        if not report.passed:
+        if not report.passed and not report.bare:  # how an agent fares alone is measured, and fails nobody
             pytest.fail(failure_text(report), pytrace=False)
 
     return test_scenario
@@ -148,7 +197,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         done = item.stash[_REPORT]
         row: dict[str, Any] = row_of(done, node=item.nodeid)
     elif report.failed:
-        callspec = getattr(item, "callspec", None)
+        callspec, repeat = getattr(item, "callspec", None), repeat_of(item)
         row = error_row(
             scenario=scenario.name,
             case=scenario.case,
@@ -156,11 +205,18 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
             path=str(scenario.path),
             node=item.nodeid,
             message=str(error),
+            repeat=repeat.number,
+            bare=repeat.bare,
         )
     else:
+        if report.skipped and _NOT_RUN in item.stash:
+            vars(report)["obra_not_run"] = item.stash[_NOT_RUN]
         return
-    row["execution"] = getattr(item, "execution_count", 1)  # as pytest-rerunfailures counts
+    row["execution"] = item.stash[_EXECUTION] = item.stash.get(_EXECUTION, 0) + 1
     vars(report)["obra_row"] = row
+    ledger = _ledger(item.config)
+    if ledger is not None:
+        ledger.record((row["case"], row["agent"], row["bare"]), row["repeat"], row)
     item.user_properties[:] = report.user_properties[:] = [*_others(item.user_properties), *properties_of(row)]
 
 

@@ -21,7 +21,7 @@ from obra.domain import Attempt, CheckResult, Outcome, Record, TaskStatus
 from obra.judging.chances import verdict_of
 from obra.orchestrator import Orchestrator
 from obra.plugins import AGENTS, find_plugin
-from obra.scenarios.scenario_run import hidden_checks, prepare_workspace
+from obra.scenarios.scenario_run import changes_of, hidden_checks, prepare_workspace
 from obra.state.state_manager import StateManager
 
 if TYPE_CHECKING:
@@ -128,7 +128,9 @@ class SeenBefore:
         """Return the messages of the hidden checks that fail."""
         state = state_of(root)
         if state not in self._truth:
-            hidden = hidden_checks(case.scenario, outcome, settings, root=root)
+            hidden = hidden_checks(
+                case.scenario, changes_of(case.scenario, outcome, settings, root), settings, root=root
+            )
             self._truth[state] = tuple(check.message for check in hidden if not check.passed)
         return self._truth[state]
 

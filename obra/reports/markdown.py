@@ -8,6 +8,7 @@ from typing import Any
 from obra.reports.figures import cost_text, count_text, score_text, seconds_text
 from obra.reports.quoting import fenced, html_line, inline
 from obra.reports.sabotage import sabotage_parts
+from obra.reports.statistics import statistics_parts
 from obra.reports.wording import MEANINGS, WORDS, command_again, issues_of
 
 Row = Mapping[str, Any]
@@ -33,7 +34,8 @@ def report_parts(summary: Mapping[str, Any], rows: Iterable[Row], environment: M
     yield _table(("What", "Version"), [(name, inline(value)) for name, value in environment.items()])
     if summary["scenarios"] or "sabotage" not in summary:
         yield from result_table(summary["scenarios"])
-    yield from not_run_parts(summary["not_run"])
+    yield from statistics_parts(summary)
+    yield from not_run_parts(summary["not_run"], summary.get("not_run_reasons", {}))
     if "sabotage" in summary:
         yield from sabotage_parts(summary["sabotage"])
     for row in rows:
@@ -83,11 +85,15 @@ def _with_unknown(totals: Mapping[str, Any], key: str, show: Any) -> str:
     return f"unknown (not told by {unknown} of the scenarios; the others: {show(totals[f'{key}_known'])})"
 
 
-def not_run_parts(names: Sequence[str]) -> Iterator[str]:
-    """Yield the chapter about what was asked for and never ran, if any."""
+def not_run_parts(names: Sequence[str], reasons: Mapping[str, str]) -> Iterator[str]:
+    """Yield the chapter about what was asked for and never ran, if any, with the reason of each."""
     if names:
         yield "\n## Not run\n\n"
-        yield "".join(f"- {inline(name)}\n" for name in names)
+        yield "".join(f"- {inline(name)}{_because(reasons.get(name, ''))}\n" for name in names)
+
+
+def _because(reason: str) -> str:
+    return f": {inline(reason)}" if reason else ""
 
 
 def _scenario(row: Row) -> Iterator[str]:

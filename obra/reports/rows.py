@@ -51,6 +51,7 @@ def row_of(report: ScenarioReport, *, node: str = "") -> dict[str, Any]:
         "description": text_of(report.description),
         "markers": _texts(report.markers),
         "execution": 1,
+        "bare": report.bare,
         "agent": text_of(report.agent),
         "agent_identity": text_of(report.agent_identity),
         "llm_identity": text_of(report.llm_identity),
@@ -79,7 +80,15 @@ def row_of(report: ScenarioReport, *, node: str = "") -> dict[str, Any]:
 
 
 def error_row(
-    *, scenario: str, agent: str, path: str, node: str, message: str, case: str = "", repeat: int = 1
+    *,
+    scenario: str,
+    agent: str,
+    path: str,
+    node: str,
+    message: str,
+    case: str = "",
+    repeat: int = 1,
+    bare: bool = False,
 ) -> dict[str, Any]:
     """Return the row of a scenario that came to no verdict because the machinery broke.
 
@@ -94,6 +103,7 @@ def error_row(
         "description": "",
         "markers": [],
         "execution": 1,
+        "bare": bare,
         "agent": text_of(agent),
         "agent_identity": "",
         "llm_identity": "",

@@ -76,7 +76,13 @@ class RunWriter:
             raise unwritable(path, error) from error
 
     def finish(
-        self, environment: Mapping[str, str], *, not_run: Sequence[str], exit_status: int, seconds: float
+        self,
+        environment: Mapping[str, str],
+        *,
+        not_run: Sequence[str],
+        exit_status: int,
+        seconds: float,
+        conclusion: Mapping[str, Any] | None = None,
     ) -> None:
         """Write ``summary.json`` and ``report.md``, each whole or not at all; nothing when no row was added.
 
@@ -85,6 +91,8 @@ class RunWriter:
             not_run: what was asked for and never ran.
             exit_status: the exit status of the whole run.
             seconds: its wall clock time.
+            conclusion: what else the summary is to hold: ``gates``, ``comparison``, ``uplift``,
+                ``not_run_reasons``.
 
         Raises:
             ReportError: a file cannot be written or read back.
@@ -92,7 +100,7 @@ class RunWriter:
         if not self._lines and not self._variants:
             return
         numbers = summarize(self._lines, not_run=not_run, exit_status=exit_status, seconds=seconds)
-        summary = {"run": self.directory.name, "environment": dict(environment), **numbers}
+        summary = {"run": self.directory.name, "environment": dict(environment), **numbers, **(conclusion or {})}
         if self._variants:
             summary["sabotage"] = matrix(self._variants)
         write_whole(self.directory / "summary.json", (json.dumps(summary, indent=2, allow_nan=False), "\n"))

@@ -58,7 +58,7 @@ def _parts(summary: Row, rows: Iterable[Row]) -> Iterator[str]:
     for row, line in zip(rows, summary["scenarios"], strict=True):
         if row["result"] != "passed" and line["counts"]:
             yield "".join(_bad(row))
-    yield "".join(not_run_parts(summary["not_run"]))
+    yield "".join(not_run_parts(summary["not_run"], summary.get("not_run_reasons", {})))
     if summary["scenarios"]:
         yield from result_table(summary["scenarios"])
 

@@ -11,9 +11,13 @@ from obra.errors import ReportError
 from obra.reports.summary import line_of, summarize
 from obra.sabotage.matrix import matrix
 
+CONCLUSION = ("gates", "comparison", "uplift", "not_run_reasons")
+"""What a run was judged by as a whole, and why tests did not run."""
 _SINCE_THEN: Mapping[str, Any] = {
     "parameters": {},
     "repeat": 1,
+    "bare": False,
+    "llm_identity": "",
     "title": "",
     "description": "",
     "markers": [],
@@ -101,7 +105,8 @@ class StoredRun:
     def summary(self) -> dict[str, Any]:
         """Return the numbers of the run, counted from its rows.
 
-        What only the run itself knew (``environment``, ``not_run``, ``exit_status``, ``seconds``) comes from
+        What only the run itself knew (``environment``, ``not_run``, ``exit_status``, ``seconds``, and
+        :data:`CONCLUSION`) comes from
         ``summary.json``; a run that was killed has none, and then ``exit_status`` and ``seconds`` are ``None``.
 
         Raises:
@@ -120,6 +125,7 @@ class StoredRun:
             "environment": told.get("environment", {}),
             "is_whole": bool(told),
             **counted,
+            **{key: told[key] for key in CONCLUSION if key in told},
             **({"sabotage": matrix(variants)} if variants else {}),
         }
 

@@ -13,11 +13,12 @@ from obra.statistics.trials import counting
 JUDGED = ("passed", "agent_failed", "verdict_wrong")
 """Results that are a verdict. Broken machinery is none and never counts into the pass rate."""
 
-_LINE_KEYS = (
+LINE_KEYS = (
     "scenario",
     "case",
     "repeat",
     "execution",
+    "bare",
     "agent",
     "llm_identity",
     "node",
@@ -46,8 +47,8 @@ def summarize(
         seconds: its wall clock time; the same.
 
     Returns:
-        ``counts`` of what counts (:func:`obra.statistics.trials.counting`); ``reruns``, the number of rows that do
-        not, because the same test was run again; ``pass_rate`` from 0 to 1, or ``None`` when nothing was judged;
+        ``counts`` of the runs with Obra that count (:func:`obra.statistics.trials.counting`); ``reruns``, the
+        number of rows that do not, because the same test was run again; ``pass_rate`` from 0 to 1, or ``None`` when nothing was judged;
         ``totals`` over all rows, each ``None`` as soon as one part is unknown, beside the sum of the known parts
         and the number of unknown ones; ``statistics``, as data (:class:`obra.statistics.runs.RunStatistics`);
         ``scenarios``, one line for each row, with ``counts``; ``not_run``; ``exit_status``; ``seconds``.
@@ -56,7 +57,7 @@ def summarize(
     counted = counting(lines)
     for line in counted:
         line["counts"] = True
-    seen = Counter(line["result"] for line in counted)
+    seen = Counter(line["result"] for line in counted if not line["bare"])
     counts = {result: seen[result] for result in (*JUDGED, MACHINERY_BROKE)}
     judged = sum(counts[result] for result in JUDGED)
     return {
@@ -78,7 +79,7 @@ def summarize(
 
 def line_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the few values of a row that a table shows."""
-    return {key: row[key] for key in _LINE_KEYS}
+    return {key: row[key] for key in LINE_KEYS}
 
 
 def _total(key: str, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from obra.orchestrator import Orchestrator
 from obra.plugins import AGENTS, find_plugin
 from obra.sabotage.material import Family, Variant
 from obra.scenarios.scenario import Scenario
-from obra.scenarios.scenario_run import hidden_checks, prepare_workspace
+from obra.scenarios.scenario_run import changes_of, hidden_checks, prepare_workspace
 from obra.scenarios.scenario_settings import with_settings
 
 Reviewer = Sequence[Mapping[str, Any] | str]
@@ -108,7 +108,7 @@ def run_variant(
         project = state.create_project(name, description=variant.why, working_dir=str(root))
         task = state.create_task(project.id, scenario.task_data())
         outcome = orchestrator.execute_task(task.id, max_iterations=max(1, len(variant.script)))
-    truth = hidden_checks(scenario, outcome, settings, root=root)
+    truth = hidden_checks(scenario, changes_of(scenario, outcome, settings, root), settings, root=root)
     return VariantResult(
         scenario=scenario.case,
         variant=variant,

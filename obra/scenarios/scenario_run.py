@@ -80,6 +80,8 @@ class ScenarioReport(Record):
     """What a person was asked and answered on the way, as the scenario's ``human:`` says."""
     tasks: tuple[TaskReport, ...] = ()
     """Each task of a scenario with several, in the order of the file; ``outcome`` is then all of them together."""
+    bare: bool = False
+    """True when the agent worked without Obra."""
 
     @property
     def passed(self) -> bool:
@@ -146,7 +148,8 @@ def run_scenario(
     finally:
         orchestrator.observers.remove(storyteller)
     outcome = whole_outcome(runs)
-    truth = hidden_checks(scenario, outcome, orchestrator.config, root=root)
+    changes = changes_of(scenario, outcome, orchestrator.config, root)
+    truth = hidden_checks(scenario, changes, orchestrator.config, root=root)
     scripted = is_scripted(orchestrator.config)
     expectations = tuple(one for run in runs for one in expectations_of(run, scripted=scripted))
     return ScenarioReport(
@@ -187,8 +190,16 @@ def _task_report(run: PartRun) -> TaskReport:
     )
 
 
-def hidden_checks(scenario: Scenario, outcome: Outcome, config: Config, *, root: Path) -> tuple[CheckResult, ...]:
+def hidden_checks(
+    scenario: Scenario, changes: tuple[FileChange, ...], config: Config, *, root: Path
+) -> tuple[CheckResult, ...]:
     """Return what the checks that Obra never sees find in the workspace *root* after the work.
+
+    Args:
+        scenario: whose ``expect: truth:`` they are.
+        changes: what changed since the task began.
+        config: the section ``evidence`` bounds them.
+        root: the workspace.
 
     Raises:
         CheckError: a check broke; that says nothing about the work.
@@ -199,14 +210,14 @@ def hidden_checks(scenario: Scenario, outcome: Outcome, config: Config, *, root:
         scenario.expect.truth,
         Scene(
             root=root,
-            changes=_changes(scenario, outcome, config, root),
+            changes=changes,
             timeout=settings.timeout,
             max_output=settings.max_output,
         ),
     )
 
 
-def _changes(scenario: Scenario, outcome: Outcome, config: Config, root: Path) -> tuple[FileChange, ...]:
+def changes_of(scenario: Scenario, outcome: Outcome, config: Config, root: Path) -> tuple[FileChange, ...]:
     """Return what the work changed from its beginning to its end, over all tasks."""
     if not outcome.attempts:
         return ()

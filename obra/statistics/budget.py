@@ -37,7 +37,7 @@ def used_up(budget: Budget, *, cost_usd: Measure, tokens: Measure, seconds: floa
         seconds: since the run began.
     """
     if budget.seconds is not None and seconds >= budget.seconds:
-        return f"the budget of {budget.seconds:g} seconds is used up ({seconds:.1f} s have passed)"
+        return f"the budget of {budget.seconds:g} seconds is used up"
     return _spent(budget.usd, cost_usd, "USD", "--obra-budget-usd") or _spent(
         budget.tokens, tokens, "tokens", "--obra-budget-tokens"
     )
@@ -59,9 +59,9 @@ def _spent(limit: float | None, measure: Measure, unit: str, option: str) -> str
 def amount(measure: Measure, unit: str) -> str:
     """Return a sum in words; with unknown parts it is a lower bound, and says so.
 
-    Examples: ``1.25 USD``, ``at least 1.25 USD, 2 unknown``, ``unknown``.
+    Examples: ``1.25 USD``, ``at least 1.25 USD, 2 unknown``, ``tokens unknown``.
     """
     shown = f"{measure.total:.2f} USD" if unit == "USD" else f"{measure.total:g} {unit}"
     if not measure.unknown:
         return shown
-    return f"at least {shown}, {measure.unknown} unknown" if measure.known else "unknown"
+    return f"at least {shown}, {measure.unknown} unknown" if measure.known else f"{unit} unknown"

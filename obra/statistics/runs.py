@@ -15,7 +15,7 @@ from obra.domain import Record
 from obra.statistics.estimators import pass_at_k, pass_hat_k
 from obra.statistics.flips import Flip, flips
 from obra.statistics.proportions import Share
-from obra.statistics.trials import MACHINERY_BROKE, PASSED, VERDICT_WRONG, Row, Trial, trials_of
+from obra.statistics.trials import MACHINERY_BROKE, PASSED, VERDICT_WRONG, Row, Trial, trial_of, trials_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,22 +138,26 @@ def run_statistics(rows: Iterable[Row]) -> RunStatistics:
     Args:
         rows: rows of :mod:`obra.reports.rows`, or the lines that :func:`obra.reports.summary.line_of` makes of
             them. Of a repeat that a plugin ran again, the first verdict counts
-            (see :func:`obra.statistics.trials.trials_of`).
+            (see :func:`obra.statistics.trials.trials_of`), and what every run used up.
 
     Returns:
         Shares from 0 to 1, seconds, tokens, US dollars.
     """
-    trials = trials_of(rows)
+    lines = list(rows)
+    trials, executions = trials_of(lines), [trial_of(row) for row in lines]
+    spent: dict[tuple[str, str, bool], list[Trial]] = {}
+    for trial in executions:
+        spent.setdefault(trial.key, []).append(trial)
     cases: dict[tuple[str, str, bool], list[Trial]] = {}
     for trial in trials:
         cases.setdefault(trial.key, []).append(trial)
     with_obra = [trial for trial in trials if not trial.bare]
     counts = _counts(with_obra)
     return RunStatistics(
-        cases=tuple(_case(found) for found in cases.values()),
+        cases=tuple(_case(found, spent[key]) for key, found in cases.items()),
         counts=counts,
         pass_rate=Share.counted(counts.passed, counts.judged),
-        **_measures(trials),
+        **_measures(executions),
     )
 
 
@@ -168,7 +172,7 @@ def measure(values: Sequence[float | None]) -> Measure:
     )
 
 
-def _case(trials: Sequence[Trial]) -> CaseStatistics:
+def _case(trials: Sequence[Trial], executions: Sequence[Trial]) -> CaseStatistics:
     counts, first = _counts(trials), trials[0]
     passed, judged = counts.passed, counts.judged
     return CaseStatistics(
@@ -181,7 +185,7 @@ def _case(trials: Sequence[Trial]) -> CaseStatistics:
         pass_at=tuple(pass_at_k(judged, passed, k) for k in range(1, judged + 1)),
         pass_hat=tuple(pass_hat_k(judged, passed, k) for k in range(1, judged + 1)),
         flips=flips(trials),
-        **_measures(trials),
+        **_measures(executions),
     )
 
 

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_obra.repeats import names_in
+
 if TYPE_CHECKING:
     from obra.reports.run_writer import RunWriter
+    from pytest_obra.reckoning import Reckoning
 
 
 SUFFIX = ".obra.yaml"
@@ -20,13 +23,16 @@ SUFFIX = ".obra.yaml"
 class RunFiles:
     """Registered on the controller only; nothing is written or imported unless a scenario ran."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, reckoning: Reckoning) -> None:
         self._config = config
+        self._reckoning = reckoning
+        self._conclusion: dict[str, Any] = {}
         self._started = time.monotonic()
         self._rows: list[dict[str, Any]] = []
         self._variants: list[dict[str, Any]] = []
         self._problems: list[str] = []
         self._planned: dict[str, None] = {}
+        self._not_run: dict[str, str] = {}
         self._writer: RunWriter | None = None
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -52,6 +58,8 @@ class RunFiles:
             vars(report)["obra_broke"] = True
         if report.when == "teardown" or report.skipped:
             self._planned.pop(report.nodeid, None)
+        if hasattr(report, "obra_not_run"):
+            self._not_run[report.nodeid] = report.obra_not_run[1]
         if row is not None:
             self._planned.pop(report.nodeid, None)
             self._write(row)
@@ -60,8 +68,14 @@ class RunFiles:
             self._planned.pop(report.nodeid, None)
             self._write_variant(variant_row)
 
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Write the summary and the report."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Judge the run as a whole, and write the summary and the report."""
+        if not self._rows and not self._variants and not self._reckoning.left_out:
+            return
+        for node in self._planned:
+            self._not_run.setdefault(node, _why_not(session))
+        self._conclusion = {**self._reckoning.conclude(session, self._rows), "not_run_reasons": self._not_run}
         if self._writer is None:
             return
         from obra.errors import ReportError
@@ -70,8 +84,9 @@ class RunFiles:
         try:
             self._writer.finish(
                 environment(),
-                not_run=tuple(self._planned),
-                exit_status=int(exitstatus),
+                not_run=tuple(self._not_run),
+                exit_status=int(session.exitstatus),
+                conclusion=self._conclusion,
                 seconds=time.monotonic() - self._started,
             )
         except ReportError as error:
@@ -82,15 +97,17 @@ class RunFiles:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the closing table, and what could not be written."""
-        if self._writer is None:
+        if self._writer is None and not self._not_run:
             return
+        from pytest_obra.reporters.statistics_table import conclusion_lines
         from pytest_obra.reporters.terminal import summary_lines
 
         terminalreporter.section("obra", sep="=")
-        directory = _shown(self._writer.directory, self._config.invocation_params.dir)
+        directory = _shown(self._writer.directory, self._config.invocation_params.dir) if self._writer else ""
         for line in (
             *self._saboteurs(directory),
-            *summary_lines(self._rows, directory=directory, not_run=tuple(self._planned)),
+            *summary_lines(self._rows, directory=directory, not_run=self._not_run),
+            *conclusion_lines(self._rows, self._conclusion),
         ):
             terminalreporter.line(line)
         for problem in dict.fromkeys(self._problems):
@@ -129,10 +146,22 @@ class RunFiles:
         from obra.reports.run_writer import RunWriter, new_run_id
 
         if self._writer is None:
-            option = self._config.getoption("--obra-report-dir")
-            folder = Path(option) if option else self._config.rootpath / "reports"
-            self._writer = RunWriter(folder / new_run_id(datetime.now(UTC)))
+            self._writer = RunWriter(report_folder(self._config) / new_run_id(datetime.now(UTC)))
         return self._writer
+
+
+def report_folder(config: pytest.Config) -> Path:
+    """Return the folder that holds a folder for each run."""
+    option = config.getoption("--obra-report-dir")
+    return Path(option) if option else config.rootpath / "reports"
+
+
+def _why_not(session: pytest.Session) -> str:
+    """Say why a scenario that was collected never reported."""
+    if session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        return f"the run was interrupted{f': {session.shouldstop}' if session.shouldstop else ''}"
+    why = session.shouldfail or session.shouldstop
+    return str(why) if why else "nobody ran it, or whoever did was lost"
 
 
 def _has_variant(report: pytest.TestReport) -> bool:
@@ -143,9 +172,17 @@ def _broken_row(report: pytest.TestReport) -> dict[str, Any]:
     """Return the row of a scenario that nobody lived to tell of."""
     from obra.reports.rows import error_row
 
-    path, _, test = report.nodeid.partition("::")
-    agent, _, name = test.partition("[")[2].rstrip("]").partition("-")
-    return error_row(scenario=name, agent=agent, path=path, node=report.nodeid, message=report.longreprtext)
+    path, names = report.nodeid.partition("::")[0], names_in(report.nodeid)
+    return error_row(
+        scenario=names.case.partition("[")[0],
+        agent=names.agent,
+        path=path,
+        node=report.nodeid,
+        message=report.longreprtext,
+        case=names.case,
+        repeat=names.repeat,
+        bare=names.bare,
+    )
 
 
 def _shown(path: Path, start: Path) -> str:

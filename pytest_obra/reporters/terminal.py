@@ -27,22 +27,23 @@ _WHOLE_SECONDS = 100
 """From here on tenths of a second tell nothing."""
 
 
-def summary_lines(rows: Sequence[Row], *, directory: str, not_run: Sequence[str]) -> list[str]:
+def summary_lines(rows: Sequence[Row], *, directory: str, not_run: Mapping[str, str]) -> list[str]:
     """Return the closing table of a run, line by line; nothing when nothing was asked for.
 
     Args:
         rows: rows of :mod:`obra.reports.rows`.
         directory: where the run's files lie.
-        not_run: what was asked for and never ran.
+        not_run: what was asked for and never ran, and why.
     """
     lines: list[str] = []
     if rows:
         lines += _aligned([_HEAD, *(_cells(row) for row in rows)])
         lines += ["", _counts(rows)]
-    if not_run:
-        names = ", ".join(_line(name) for name in not_run[:_MOST_NAMES])
-        more = f" and {len(not_run) - _MOST_NAMES} more" if len(not_run) > _MOST_NAMES else ""
-        lines.append(f"not run: {names}{more}")
+    for reason in dict.fromkeys(not_run.values()):
+        found = [name for name, why in not_run.items() if why == reason]
+        names = ", ".join(_line(name) for name in found[:_MOST_NAMES])
+        more = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
+        lines.append(f"not run: {names}{more} ({_line(reason)})")
     if rows:
         lines.append(f"report: {directory}/report.md")
     return lines
@@ -78,7 +79,7 @@ def error_text(error: ObraError) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         _name(row["scenario"]),
-        _name(row["agent"]),
+        _name(f"{row['agent']} alone" if row["bare"] else row["agent"]),
         _SHORT[row["result"]],
         row["status"] or "-",
         str(row["iterations"]),
@@ -100,10 +101,11 @@ def _aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _counts(rows: Sequence[Row]) -> str:
-    seen = Counter(_SHORT[row["result"]] for row in rows)
-    return f"scenarios: {len(rows)}, " + ", ".join(
-        f"{seen[word]} {word}" for word in _SHORT.values() if seen[word]
-    )
+    with_obra = [row for row in rows if not row["bare"]]
+    seen = Counter(_SHORT[row["result"]] for row in with_obra)
+    told = [f"{seen[word]} {word}" for word in _SHORT.values() if seen[word]]
+    alone = [f"and {len(rows) - len(with_obra)} without Obra"] if len(rows) > len(with_obra) else []
+    return ", ".join([f"scenarios: {len(with_obra)}", *told, *alone])
 
 
 def _unmet(kind: str, checks: Iterable[Row]) -> Iterator[str]:

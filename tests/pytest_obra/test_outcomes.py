@@ -2,7 +2,7 @@
 
 import xml.etree.ElementTree as ET
 
-import pytest
+from obra.statistics.exit_codes import RunExit
 
 LIE = [{"say": "Done. All tests pass."}] * 3
 
@@ -49,7 +49,7 @@ def test_broken_machinery_is_an_error(pytester, scenario_file, run):
     result.stdout.fnmatch_lines(["ERROR good.obra.yaml*"])
     suite = next(ET.parse(pytester.path / "out.xml").iter("testsuite"))
     assert (suite.get("errors"), suite.get("failures")) == ("1", "0")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert result.ret == RunExit.MACHINERY_BROKE
 
 
 def test_machinery_that_breaks_in_a_run_is_an_error_too(pytester, scenario_file, run):

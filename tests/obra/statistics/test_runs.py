@@ -42,6 +42,13 @@ def test_unknown_is_not_zero(line):
     assert (nothing.total, nothing.known, nothing.unknown, nothing.median) == (0, 0, 1, None)
 
 
+def test_a_rerun_is_no_sample_and_is_paid_for(line):
+    """The failure that a plugin ran again stays one, and the cost of both runs is spent."""
+    run = run_statistics([line("agent_failed"), line()])
+    assert (run.pass_rate.count, run.pass_rate.of, run.cost_usd.total) == (0, 1, 0.5)
+    assert run.cases[0].runs == 1
+
+
 def test_runs_without_obra_stand_apart(line):
     """A bare run is a case of its own and counts into no number of the whole but what was spent."""
     run = run_statistics([line(), line("agent_failed", bare=True)])

@@ -20,7 +20,7 @@ def test_the_table_of_the_usual_scenarios_fits_80_columns(make_report):
         for name in PLAN
     ]
 
-    lines = summary_lines(rows, directory="reports/20260101-000000-abcdef", not_run=())
+    lines = summary_lines(rows, directory="reports/20260101-000000-abcdef", not_run={})
 
     assert max(len(line) for line in lines) <= 80
     assert all(not line.endswith(" ") for line in lines)
@@ -30,7 +30,7 @@ def test_every_line_of_the_table_has_its_values_under_the_head(make_report, make
     """Numbers stand to the right, words to the left, in the order of the rows."""
     rows = [row_of(make_passing_report()), row_of(make_report(agent="replay"))]
 
-    head, first, second, *_ = summary_lines(rows, directory="d", not_run=())
+    head, first, second, *_ = summary_lines(rows, directory="d", not_run={})
 
     assert head.split() == ["scenario", "agent", "result", "status", "tries", "quality", "sure", "time", "cost"]
     assert first.split() == ["calculator", "mock", "passed", "completed", "1", "55.0", "61.5", "4.2s", "$0.50"]
@@ -49,7 +49,9 @@ def test_the_lines_below_say_how_many_and_where_the_report_lies(make_report, mak
     broken = error_row(scenario="b", agent="mock", path="b", node="", message="x")
     rows = [row_of(make_passing_report()), row_of(make_report()), broken]
 
-    lines = summary_lines(rows, directory="reports/1", not_run=[f"n{number}" for number in range(7)])
+    lines = summary_lines(
+        rows, directory="reports/1", not_run=dict.fromkeys((f"n{number}" for number in range(7)), "why")
+    )
 
     assert lines[3].split() == ["b", "mock", "broke", "-", "0", "-", "-", "-", "unknown"]
     assert lines[4:] == [
@@ -62,15 +64,15 @@ def test_the_lines_below_say_how_many_and_where_the_report_lies(make_report, mak
 
 def test_nothing_is_said_of_a_report_that_is_not_there():
     """Without a scenario no file is written, so none is named."""
-    assert summary_lines([], directory="d", not_run=()) == []
-    assert summary_lines([], directory="d", not_run=["a"]) == ["not run: a"]
+    assert summary_lines([], directory="d", not_run={}) == []
+    assert summary_lines([], directory="d", not_run={"a": "why"}) == ["not run: a (why)"]
 
 
 def test_hostile_names_neither_break_the_table_nor_reach_the_terminal(make_report):
     """Escape sequences and line ends are shown, long names are cut."""
     rows = [row_of(make_report(scenario="a\x1b[31m\nb" + "c" * 100)), row_of(make_report())]
 
-    lines = summary_lines(rows, directory="d", not_run=["x\n\x1b[2Jy"])
+    lines = summary_lines(rows, directory="d", not_run={"x\n\x1b[2Jy": "z\x1b[2J"})
 
     assert len(lines) == 7
     assert not any("\x1b" in line or "\n" in line for line in lines)
