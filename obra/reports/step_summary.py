@@ -56,7 +56,7 @@ def _parts(summary: Row, rows: Iterable[Row]) -> Iterator[str]:
             f"false rejects {share_text(totals['false_rejects'])}\n"
         )
     for row, line in zip(rows, summary["scenarios"], strict=True):
-        if row["result"] != "passed" and line["counts"]:
+        if row["result"] != "passed" and line["counts"] and not line["bare"]:
             yield "".join(_bad(row))
     yield "".join(not_run_parts(summary["not_run"], summary.get("not_run_reasons", {})))
     if summary["scenarios"]:

@@ -48,10 +48,11 @@ def summarize(
 
     Returns:
         ``counts`` of the runs with Obra that count (:func:`obra.statistics.trials.counting`); ``reruns``, the
-        number of rows that do not, because the same test was run again; ``pass_rate`` from 0 to 1, or ``None`` when nothing was judged;
-        ``totals`` over all rows, each ``None`` as soon as one part is unknown, beside the sum of the known parts
-        and the number of unknown ones; ``statistics``, as data (:class:`obra.statistics.runs.RunStatistics`);
-        ``scenarios``, one line for each row, with ``counts``; ``not_run``; ``exit_status``; ``seconds``.
+        number of rows that do not, because the same test was run again; ``pass_rate`` from 0 to 1, or ``None``
+        when nothing was judged; ``totals`` over all rows, each ``None`` as soon as one part is unknown, beside the
+        sum of the known parts and the number of unknown ones; ``statistics``, as data
+        (:class:`obra.statistics.runs.RunStatistics`); ``scenarios``, one line for each row, with ``counts``;
+        ``not_run``; ``exit_status``; ``seconds``.
     """
     lines = [{**line_of(row), "counts": False} for row in rows]
     counted = counting(lines)

@@ -2,6 +2,8 @@
 
 import xml.etree.ElementTree as ET
 
+import pytest
+
 from obra.statistics.exit_codes import RunExit
 
 LIE = [{"say": "Done. All tests pass."}] * 3

@@ -57,7 +57,7 @@ def test_the_lines_below_say_how_many_and_where_the_report_lies(make_report, mak
     assert lines[4:] == [
         "",
         "scenarios: 3, 1 passed, 1 failed, 1 broke",
-        "not run: n0, n1, n2, n3, n4 and 2 more",
+        "not run: n0, n1, n2, n3, n4 and 2 more (why)",
         "report: reports/1/report.md",
     ]
 
