@@ -35,7 +35,8 @@ def prompt_text(prompt: str) -> str:
     ``␛``; the first character must not be one that opens a command or a mode of the program; the last one must not
     leave a list of suggestions open.
     """
-    text = "".join(map(_visible, prompt.replace("\r\n", "\n").replace("\r", "\n"))).strip()
+    text = prompt.encode("utf-8", "replace").decode().replace("\r\n", "\n").replace("\r", "\n")
+    text = "".join(map(_visible, text)).strip()
     if text[:1] in _LEADS:
         text = _GUARD + text
     return f"{text} "
@@ -53,7 +54,7 @@ def pastes(text: str) -> bytes:
                 pieces[-1] = joined
     if len(pieces) > _PASTES:
         pieces = [_FOREWORD, text]
-    return b"".join(_BEGIN + piece.encode("utf-8", "replace") + _END for piece in pieces if piece)
+    return b"".join(_BEGIN + piece.encode() + _END for piece in pieces if piece)
 
 
 def is_same(typed: str, heard: str) -> bool:
@@ -62,7 +63,8 @@ def is_same(typed: str, heard: str) -> bool:
 
 
 def _seen(text: str) -> str:
-    return "".join(letter for letter in text if letter.isprintable() and not letter.isspace())
+    composed = unicodedata.normalize("NFC", text)  # as the program does
+    return "".join(letter for letter in composed if letter.isprintable() and not letter.isspace())
 
 
 def _visible(letter: str) -> str:

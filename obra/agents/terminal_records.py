@@ -19,15 +19,17 @@ LIMIT = "Limit"
 
 _RECORD = """#!/bin/sh
 umask 077
-cat > "{folder}/.$1-$$" && mv "{folder}/.$1-$$" "{folder}/$1-$$"
+folder={folder}
+cat > "$folder/.$1-$$" && mv "$folder/.$1-$$" "$folder/$1-$$"
 """
 _COUNT = """#!/bin/sh
 umask 077
+folder={folder}
 if grep -q '"agent_id":'; then exit 0; fi
-made=$(($(cat "{folder}/.turns") + 1))
-echo "$made" > "{folder}/.turns"
+made=$(($(cat "$folder/.turns") + 1))
+echo "$made" > "$folder/.turns"
 [ "$made" -lt {limit} ] && exit 0
-echo '{{"limit": {limit}}}' > "{folder}/.{name}-$$" && mv "{folder}/.{name}-$$" "{folder}/{name}-$$"
+echo '{{"limit": {limit}}}' > "$folder/.{name}-$$" && mv "$folder/.{name}-$$" "$folder/{name}-$$"
 echo '{{"continue": false, "stopReason": "no more model calls in this turn"}}'
 """
 
@@ -44,8 +46,9 @@ class TerminalRecords:
         """
         folder.mkdir(parents=True)
         self._folder = folder
-        self._record = self._script("record", _RECORD.format(folder=folder))
-        self._count = self._script("count", _COUNT.format(folder=folder, limit=max_turns, name=LIMIT))
+        quoted = shlex.quote(str(folder))
+        self._record = self._script("record", _RECORD.format(folder=quoted))
+        self._count = self._script("count", _COUNT.format(folder=quoted, limit=max_turns, name=LIMIT))
         self._transcript: Path | None = None
         self._offset = 0
         self.begin_turn()

@@ -14,13 +14,18 @@ from obra.domain import Record
 from obra.errors import AgentUnavailable
 
 ROWS, COLUMNS = 50, 160
-_UNKNOWN_SEQUENCES = re.compile(rb"\x1b\[[<=>][0-9;:]*[A-Za-z]")
-"""Keyboard and version queries that pyte would take for text."""
-_CUT_SEQUENCE = re.compile(rb"\x1b(?:\[[<=>]?[0-9;:]*)?$")
+_SEQUENCE = re.compile(rb"\x1b\[([<=>?]?)([0-9;:]*)([@-~])")
+_PARAMETERS = dict.fromkeys(b"@ABCDEFGLMPXade`g", 1) | dict.fromkeys(b"Hfr", 2) | {ord("J"): 1, ord("K"): 1}
+"""How many parameters a control sequence may have that pyte is to draw; with more, and some others, it fails."""
+_WHOLE_SCREEN = 3  # the greatest parameter of the sequences that erase
+_CUT_SEQUENCE = re.compile(rb"\x1b(?:\[[<=>?]?[0-9;:]*)?$")
 _RULE = re.compile(r"^\s*[─━]{3,}")
 _MARK = "\u276f"  # the heavy angle bracket before the box and before the option that is marked
 _BOX = re.compile(rf"^\s*[{_MARK}!>](?:\s|$)")
 _OPTION = re.compile(rf"^\s*({_MARK})?\s*(\d)\.\s+(\S.*?)\s*$")
+_MARKED = re.compile(rf"^\s*{_MARK}\s+(\S.*)$")
+_CONFIRM = re.compile(r"\b(Enter|Esc) to \w+")
+_FEWEST = 2  # with fewer answers it is no question
 _BUSY = re.compile(r"esc to interrupt|\besc to (?:stop|cancel)\b", re.IGNORECASE)
 _SHOWN_LINES = 15
 
@@ -81,7 +86,7 @@ class TerminalScreen:
         data = self._rest + data
         cut = _CUT_SEQUENCE.search(data)
         self._rest = data[cut.start() :] if cut else b""
-        self._stream.feed(_UNKNOWN_SEQUENCES.sub(b"", data[: cut.start()] if cut else data))
+        self._stream.feed(_SEQUENCE.sub(_drawable, data[: cut.start()] if cut else data))
         drawn = tuple(line.rstrip() for line in self._screen.display)
         if drawn != self._drawn:
             self._drawn = drawn
@@ -119,19 +124,64 @@ class TerminalScreen:
 
     def dialog(self) -> Dialog | None:
         """Return the dialog that is open at the bottom of the screen, if one is."""
-        lines = self.lines
-        found = [(at, match) for at, line in enumerate(lines) if (match := _OPTION.match(line))]
+        found = self._numbered() or self._unnumbered()
+        if found is None:
+            return None
+        first, last, options = found
+        if len(options) < _FEWEST or sum(option.is_chosen for option in options) != 1:
+            return None
+        if any(_RULE.match(line) for line in self._drawn[last + 1 :]):
+            return None  # it is text above the box
+        above = [line for line in self._drawn[:first] if line.strip()]
+        rules = [at for at, line in enumerate(above) if _RULE.match(line)]
+        return Dialog(text="\n".join(above[(rules[-1] + 1) if rules else 0 :]), options=options)
+
+    def _numbered(self) -> tuple[int, int, tuple[Option, ...]] | None:
+        """Return first and last line and the options of the last list that counts 1, 2, 3."""
         tail: list[tuple[int, re.Match[str]]] = []
-        for at, match in reversed(found):  # the last list that counts 1, 2, 3
+        for at in range(len(self._drawn) - 1, -1, -1):
+            match = _OPTION.match(self._drawn[at])
+            if match is None:
+                continue
             if tail and int(match[2]) != int(tail[0][1][2]) - 1:
                 break
             tail.insert(0, (at, match))
-        options = tuple(Option(number=int(match[2]), text=match[3], is_chosen=bool(match[1])) for _, match in tail)
-        if len(options) < 2 or options[0].number != 1 or sum(option.is_chosen for option in options) != 1:  # noqa: PLR2004  # one answer is no question
+        if not tail or tail[0][1][2] != "1":
             return None
-        after = lines[tail[-1][0] + 1 :]
-        if any(_RULE.match(line) for line in after):
-            return None  # it is text above the box
-        first = tail[0][0]
-        rules = [at for at, line in enumerate(lines[:first]) if _RULE.match(line)]
-        return Dialog(text="\n".join(lines[(rules[-1] + 1) if rules else 0 : first]), options=options)
+        options = tuple(Option(number=int(one[2]), text=one[3], is_chosen=bool(one[1])) for _, one in tail)
+        return tail[0][0], tail[-1][0], options
+
+    def _unnumbered(self) -> tuple[int, int, tuple[Option, ...]] | None:
+        """Return the same of a list without numbers: lines that begin where the marked one does."""
+        marked = [(at, match) for at, line in enumerate(self._drawn) if (match := _MARKED.match(line))]
+        if not marked or not any(_CONFIRM.search(line) for line in self._drawn[marked[-1][0] :]):
+            return None
+        at, match = marked[-1]
+        first = last = at
+        while first > 0 and self._begins_at(first - 1, match.start(1)):
+            first -= 1
+        while last + 1 < len(self._drawn) and self._begins_at(last + 1, match.start(1)):
+            last += 1
+        options = tuple(
+            Option(number=number, text=self._drawn[line][match.start(1) :], is_chosen=line == at)
+            for number, line in enumerate(range(first, last + 1), start=1)
+        )
+        return first, last, options
+
+    def _begins_at(self, line: int, column: int) -> bool:
+        text = self._drawn[line]
+        return bool(text.strip()) and len(text) - len(text.lstrip()) == column and not _RULE.match(text)
+
+
+def _drawable(sequence: re.Match[bytes]) -> bytes:
+    """Return a control sequence as it is when pyte can draw it, else nothing."""
+    prefix, parameters, final = sequence[1], sequence[2], sequence[3]
+    if prefix or final in b"hl":
+        return sequence[0] if prefix in (b"", b"?") and final in b"hl" and b":" not in parameters else b""
+    if final == b"m":
+        return b""  # colours mean nothing here
+    numbers = parameters.split(b";")
+    if len(numbers) > _PARAMETERS.get(final[0], 0) or b":" in parameters:
+        return b""
+    is_too_much = final in b"JK" and numbers[0] and int(numbers[0]) > _WHOLE_SCREEN
+    return b"" if is_too_much else sequence[0]
