@@ -43,6 +43,7 @@ LOOP = tuple(
 IMPURE_MODULES = {"os", "subprocess", "socket", "time", "random", "shutil", "tempfile", "logging", "secrets"}
 HOMES = {
     "alembic": ("obra/state/",),
+    "psycopg": ("obra/state/",),
     "sqlalchemy": ("obra/state/",),
     "httpx": ("obra/llm/", "obra/replay/"),
     "pexpect": ("obra/agents/",),

@@ -48,7 +48,12 @@ def open_(
 
 
 def open_resolved(connection: sa.Connection, wanted: Breakpoint, answer: str) -> Breakpoint:
-    """Store a breakpoint that was answered at once and return it."""
+    """Store a breakpoint that was answered at once and return it.
+
+    Raises:
+        NotFound: there is no such task.
+    """
+    journal.require_task(connection, wanted.task_id)
     opened = open_(connection, wanted, wanted.task_id, datetime.now(UTC))
     return resolve(connection, opened.id, answer)
 

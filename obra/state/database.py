@@ -13,13 +13,13 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool, StaticPool
 
 from obra.errors import StateError
@@ -30,6 +30,13 @@ _statement_log = logging.getLogger("obra.sql")
 
 _IMMEDIATE = "obra_immediate"
 """Name of our own execution option: this transaction will write."""
+
+
+_PAUSE = 0.05
+"""Seconds between two looks for a server that is away."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Database:
@@ -80,6 +87,48 @@ class Database:
         with self._transaction(self._writers if self._readers else None) as connection:
             yield connection
 
+    def read(self, function: Callable[Concatenate[sa.Connection, P], T], *values: P.args, **named: P.kwargs) -> T:
+        """Return what *function* finds in one consistent view; see :meth:`write`."""
+        return self._patiently(self.reading, function, *values, **named)
+
+    def write(self, function: Callable[Concatenate[sa.Connection, P], T], *values: P.args, **named: P.kwargs) -> T:
+        """Return what *function* does in one transaction, all of it or nothing.
+
+        When the connection to a server is lost before the end of the transaction was asked for, nothing of it was
+        stored, and it is done again, for as long as the busy timeout says. Lost after that, it may be stored or
+        not; that is an error, and whoever resumes reads which.
+
+        Raises:
+            StateError: the database failed, is closed, or another writer did not finish in time.
+        """
+        return self._patiently(self.writing, function, *values, **named)
+
+    def _patiently(
+        self,
+        transaction: Callable[[], AbstractContextManager[sa.Connection]],
+        function: Callable[Concatenate[sa.Connection, P], T],
+        *values: P.args,
+        **named: P.kwargs,
+    ) -> T:
+        end = 0.0
+        while True:
+            is_done = False
+            try:
+                with transaction() as connection:
+                    made = function(connection, *values, **named)
+                    is_done = True
+            except StateError as error:
+                end = end or time.monotonic() + self._patience
+                if is_done or not self._is_gone(error.__cause__) or time.monotonic() > end:
+                    raise
+                time.sleep(_PAUSE)
+            else:
+                return made
+
+    def _is_gone(self, cause: BaseException | None) -> bool:
+        """Tell whether a server is away, or the connection to it was cut."""
+        return self.url.get_backend_name() != "sqlite" and isinstance(cause, (OperationalError, InterfaceError))
+
     def close(self) -> None:
         """Close every connection; safe to call twice."""
         engine, self._readers = self._readers, None
@@ -111,13 +160,17 @@ class Database:
             options["connect_args"] = {"timeout": self._patience, "check_same_thread": False}
             if not self.is_memory:
                 self.url = _with_folder(self.url)
+        else:
+            options["pool_pre_ping"] = True  # a server may have restarted since the last transaction
+            options["connect_args"] = {"options": f"-c lock_timeout={int(self._patience * 1000)}"}
         try:
             engine = sa.create_engine(self.url, **options)
         except (SQLAlchemyError, TypeError) as error:
             raise state_error(error, self.url) from error
         except ImportError as error:
             raise StateError(
-                f"the database {masked(self.url)} needs the driver {error.name!r}; install it with pip"
+                f"the database {masked(self.url)} needs the driver {error.name!r}; install it, "
+                f"for PostgreSQL with: pip install 'obra[postgres]'"
             ) from error
         if echo:  # not SQLAlchemy's own echo, which prints to standard output, where results belong
             _statement_log.setLevel(logging.INFO)

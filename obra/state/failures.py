@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _ADVICE = (
     ("locked", "another process holds the database; wait for it or end it, then try again"),
+    ("lock timeout", "another process holds that row; wait for it or end it, then try again"),
     ("busy", "another process holds the database; wait for it or end it, then try again"),
     ("readonly", "make the file and its folder writable, or name another database.url"),
     ("read-only", "make the file and its folder writable, or name another database.url"),

@@ -75,6 +75,16 @@ def write_event(
     connection.execute(_INSERT_EVENT, values)
 
 
+def tell(connection: sa.Connection, task_id: int, kind: str, data: Mapping[str, Any]) -> None:
+    """Append one event to the story of a task.
+
+    Raises:
+        NotFound: there is no such task.
+    """
+    require_task(connection, task_id)
+    write_event(connection, task_id, kind, data)
+
+
 def events(connection: sa.Connection, task_id: int) -> tuple[Mapping[str, Any], ...]:
     """Return the story of a task, oldest first, as mappings of ``id, task_id, kind, data, at``."""
     require_task(connection, task_id)

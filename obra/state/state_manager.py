@@ -33,7 +33,8 @@ class StateManager:
 
     Each method is one transaction: all of it is stored, or, when it raises, none of it, and the manager goes on
     working. What a method has returned from survives the death of this process; see :mod:`obra.state.database`
-    for power cuts. Any method may raise StateError when the database fails. Threads may share a manager.
+    for power cuts. A server that goes away is waited for as long as for another writer, where nothing can be done
+    twice by that. Any method may raise StateError when the database fails. Threads may share a manager.
     """
 
     def __init__(
@@ -73,13 +74,11 @@ class StateManager:
         self, name: str, description: str = "", working_dir: str | os.PathLike[str] = ""
     ) -> Project:
         """Store a project and return it. Names need not be unique, but must not be empty."""
-        with self._database.writing() as connection:
-            return journal.create_project(connection, name, description, os.fspath(working_dir))
+        return self._database.write(journal.create_project, name, description, os.fspath(working_dir))
 
     def projects(self) -> tuple[Project, ...]:
         """Return all projects, oldest first."""
-        with self._database.reading() as connection:
-            return journal.projects(connection)
+        return self._database.read(journal.projects)
 
     def get_project(self, project_id: int) -> Project:
         """Return one project.
@@ -87,8 +86,7 @@ class StateManager:
         Raises:
             NotFound: there is none with that id.
         """
-        with self._database.reading() as connection:
-            return journal.project(connection, project_id)
+        return self._database.read(journal.project, project_id)
 
     def create_task(self, project_id: int, task_data: Mapping[str, Any]) -> Task:
         """Store a pending task and return it.
@@ -105,8 +103,7 @@ class StateManager:
             StateError: a key is unknown, or a value is missing or wrong.
         """
         task = task_of(project_id, task_data)
-        with self._database.writing() as connection:
-            return tasks.create(connection, task)
+        return self._database.write(tasks.create, task)
 
     def get_task(self, task_id: int) -> Task:
         """Return a task as it truly stands: stored as running by a process that is gone, it is interrupted.
@@ -116,16 +113,14 @@ class StateManager:
         Raises:
             NotFound: there is none with that id.
         """
-        with self._database.reading() as connection:
-            return tasks.find(connection, task_id)
+        return self._database.read(tasks.find, task_id)
 
     def list_tasks(
         self, project_id: int | None = None, status: TaskStatus | str | None = None, limit: int | None = 50
     ) -> tuple[Task, ...]:
         """Return tasks as they truly stand (see :meth:`get_task`), the last changed first; ``None`` is all."""
         wanted = None if status is None else _word(TaskStatus, status)
-        with self._database.reading() as connection:
-            return tasks.newest(connection, project_id, wanted, limit)
+        return self._database.read(tasks.newest, project_id, wanted, limit)
 
     def start_task(
         self,
@@ -146,8 +141,7 @@ class StateManager:
             TaskBusy: another process is working on it, or one on another host may be.
             IllegalStatus: its status does not allow it; the message lists what is allowed.
         """
-        with self._database.writing() as connection:
-            return tasks.start(connection, task_id, owner or this_process(), base_snapshot, run)
+        return self._database.write(tasks.start, task_id, owner or this_process(), base_snapshot, run)
 
     def require_free(self, task_id: int) -> None:
         """Do nothing when nobody works on a task.
@@ -156,10 +150,9 @@ class StateManager:
             NotFound: there is none with that id.
             TaskBusy: a process is working on it, or one on another host may be.
         """
-        with self._database.reading() as connection:
-            found = tasks.find_as_stored(connection, task_id)
-            if found.status is TaskStatus.RUNNING:
-                tasks.refuse_if_busy(found, also_when_unknown=True)
+        found = self._database.read(tasks.find_as_stored, task_id)
+        if found.status is TaskStatus.RUNNING:
+            tasks.refuse_if_busy(found, also_when_unknown=True)
 
     def record_step(self, task: Task, step: Step) -> None:
         """Keep one step of the attempt under way, so that another process can go on behind it.
@@ -172,13 +165,11 @@ class StateManager:
             TaskBusy: the task was released or given to another process since then; nothing was written.
             StateError: the position is taken, or the data is not JSON.
         """
-        with self._database.writing() as connection:
-            steps.add(connection, task, step)
+        self._database.write(steps.add, task, step)
 
     def steps(self, task_id: int) -> tuple[Step, ...]:
         """Return what is kept of the attempt under way, in order; nothing once the run has ended."""
-        with self._database.reading() as connection:
-            return steps.of_task(connection, task_id)
+        return self._database.read(steps.of_task, task_id)
 
     def record_attempt(
         self,
@@ -210,9 +201,8 @@ class StateManager:
             TaskBusy: another process owns the task, or it was started anew since *fence*.
             StateError: the number is taken, a score is not from 0 to 100, or something is not JSON.
         """
-        with self._database.writing() as connection:
-            ends = None if status is None else _word(TaskStatus, status)
-            return attempts.record(connection, attempt, ends, reason, fence=fence, run=run)
+        ends = None if status is None else _word(TaskStatus, status)
+        return self._database.write(attempts.record, attempt, ends, reason, fence=fence, run=run)
 
     def finish_task(
         self,
@@ -233,9 +223,8 @@ class StateManager:
             IllegalStatus: it may not become *status*; the message lists what is allowed.
             TaskBusy: another living process of this host is working on it, or it was started anew since *fence*.
         """
-        with self._database.writing() as connection:
-            ends = _word(TaskStatus, status)
-            return tasks.finish(connection, task_id, ends, reason, opened=breakpoint, fence=fence)
+        ends = _word(TaskStatus, status)
+        return self._database.write(tasks.finish, task_id, ends, reason, opened=breakpoint, fence=fence)
 
     def attempts(self, task_id: int) -> tuple[Attempt, ...]:
         """Return all attempts at a task, in order, equal to what was recorded.
@@ -245,8 +234,7 @@ class StateManager:
         Raises:
             NotFound: there is no such task.
         """
-        with self._database.reading() as connection:
-            return attempts.of_task(connection, task_id)
+        return self._database.read(attempts.of_task, task_id)
 
     def get_decision(self, attempt_id: int) -> Decision:
         """Return the decision of one attempt, with all that it was made from.
@@ -254,8 +242,7 @@ class StateManager:
         Raises:
             NotFound: there is no such attempt.
         """
-        with self._database.reading() as connection:
-            return attempts.decision(connection, attempt_id)
+        return self._database.read(attempts.decision, attempt_id)
 
     def breakpoints(
         self,
@@ -266,8 +253,7 @@ class StateManager:
     ) -> tuple[Breakpoint, ...]:
         """Return breakpoints, the newest first; ``None`` means all."""
         wanted = None if status is None else _word(BreakpointStatus, status)
-        with self._database.reading() as connection:
-            return breakpoints.newest(connection, task_id, wanted, limit)
+        return self._database.read(breakpoints.newest, task_id, wanted, limit)
 
     def record_permission(self, asked: Breakpoint, answer: str) -> Breakpoint:
         """Store what the agent asked for in the middle of a turn together with its answer, and return it.
@@ -275,9 +261,7 @@ class StateManager:
         Raises:
             NotFound: there is no such task.
         """
-        with self._database.writing() as connection:
-            journal.require_task(connection, asked.task_id)
-            return breakpoints.open_resolved(connection, asked, answer)
+        return self._database.write(breakpoints.open_resolved, asked, answer)
 
     def resolve_breakpoint(self, breakpoint_id: int, answer: str) -> Breakpoint:
         """Store a person's answer and return the breakpoint; the task itself is not changed.
@@ -286,8 +270,7 @@ class StateManager:
             NotFound: there is none with that id.
             IllegalStatus: it was answered before.
         """
-        with self._database.writing() as connection:
-            return breakpoints.resolve(connection, breakpoint_id, answer)
+        return self._database.write(breakpoints.resolve, breakpoint_id, answer)
 
     def record_event(self, task_id: int, kind: str, data: Mapping[str, Any]) -> None:
         """Append an event to the story of a task.
@@ -296,9 +279,7 @@ class StateManager:
             NotFound: there is no such task.
             StateError: *data* is not JSON.
         """
-        with self._database.writing() as connection:
-            journal.require_task(connection, task_id)
-            journal.write_event(connection, task_id, kind, data)
+        self._database.write(journal.tell, task_id, kind, data)
 
     def events(self, task_id: int) -> tuple[Mapping[str, Any], ...]:
         """Return the story of a task, oldest first: mappings of ``id, task_id, kind, data, at``.
@@ -308,8 +289,7 @@ class StateManager:
         Raises:
             NotFound: there is no such task.
         """
-        with self._database.reading() as connection:
-            return journal.events(connection, task_id)
+        return self._database.read(journal.events, task_id)
 
 
 def _word(words: type[Word], given: str) -> Word:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_server import PostgresServer
 
 from obra.domain import (
     Action,
@@ -90,11 +91,32 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "state" / "obra.db"
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of our own; skipped, with the reason, where there is none."""
+    with PostgresServer.or_skip() as server:
+        yield server
+
+
 @pytest.fixture
-def manager(file: Path) -> Iterator[StateManager]:
-    """Return an open manager on a new file."""
-    with StateManager(f"sqlite:///{file}", busy_timeout=0.3) as opened:
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Return the address of a new database: an SQLite file, or one on a PostgreSQL server."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{request.getfixturevalue('file')}"
+    return request.getfixturevalue("postgres").new_database()
+
+
+@pytest.fixture
+def manager(database_url: str) -> Iterator[StateManager]:
+    """Return an open manager on a new database."""
+    with StateManager(database_url, busy_timeout=0.3) as opened:
         yield opened
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for a manager, and not for its file, on both databases."""
+    if "database_url" in metafunc.fixturenames and not {"file", "tmp_path"} & set(metafunc.fixturenames):
+        metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
