@@ -56,6 +56,7 @@ HOMES = {
     "allure": ("pytest_obra/reporters/",),
     "pytest": ("pytest_obra/",),
     "click": ("obra/cli/",),
+    "plotext": ("obra/cli/",),
     "jinja2": ("obra/reports/",),
     "yaml": ("obra/documents.py", "obra/config.py", "obra/scenarios/", "obra/cli/"),
 }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -19,10 +20,11 @@ from obra.domain import (
     TaskStatus,
 )
 from obra.errors import StateError
-from obra.state import attempts, breakpoints, journal, steps, tasks
+from obra.state import attempts, breakpoints, journal, run_history, steps, tasks
 from obra.state.database import Database
 from obra.state.failures import masked
 from obra.state.owners import this_process
+from obra.state.run_history import RunCase
 from obra.state.task_data import task_of
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -290,6 +292,29 @@ class StateManager:
             NotFound: there is no such task.
         """
         return self._database.read(journal.events, task_id)
+
+    def record_run(
+        self, name: str, started_at: datetime, *, exit_status: int, seconds: float, cases: Iterable[RunCase]
+    ) -> None:
+        """Add a run of scenarios to the history.
+
+        Args:
+            name: its id, which is also the name of its report folder.
+            started_at: when it began.
+            exit_status: how it ended.
+            seconds: its wall clock time.
+            cases: how each case fared.
+
+        Raises:
+            StateError: a run of that name is stored already.
+        """
+        with self._database.writing() as connection:
+            run_history.record(connection, name, started_at, exit_status=exit_status, seconds=seconds, cases=cases)
+
+    def run_cases(self, case: str | None = None, *, limit: int = 20) -> tuple[RunCase, ...]:
+        """Return how cases, or one of them, fared in the newest *limit* runs, the oldest of these first."""
+        with self._database.reading() as connection:
+            return run_history.newest(connection, case, limit)
 
 
 def _word(words: type[Word], given: str) -> Word:

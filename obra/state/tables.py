@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from obra.domain import Action, BreakpointStatus, TaskStatus, Trigger
 from obra.state.encoding import utc
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """Raised with every change to the tables, by one; the newest step in ``migrations/versions`` has this number."""
 
 
@@ -220,3 +220,31 @@ attempt_step = sa.Table(
     _time("at"),
 )
 """What is done of the attempt under way, so that another process can go on; gone as soon as it is recorded."""
+
+run = sa.Table(
+    "run",
+    metadata,
+    _key(),
+    _text("name"),
+    _time("started_at"),
+    sa.Column("exit_status", sa.Integer, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.UniqueConstraint("name"),
+)
+"""One run of scenarios; what was found stands in its report folder, which has the same name."""
+
+run_case = sa.Table(
+    "run_case",
+    metadata,
+    _link("run_id", "run.id", primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    _text("case_name"),
+    _text("agent"),
+    sa.Column("bare", sa.Boolean, nullable=False),
+    *(
+        sa.Column(name, sa.Integer, nullable=False)
+        for name in ("passed", "agent_failed", "verdict_wrong", "machinery_broke")
+    ),
+    *(sa.Column(name, sa.Float) for name in ("seconds", "tokens", "cost_usd")),
+    sa.Index(None, "case_name"),
+)

@@ -71,14 +71,14 @@ class RunFiles:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Judge the run as a whole, and write the summary and the report."""
-        if not self._rows and not self._variants and not self._reckoning.left_out:
+        if not (self._rows or self._variants or self._reckoning.left_out or self._planned):
             return
         for node in self._planned:
             self._not_run.setdefault(node, _why_not(session))
         self._conclusion = {**self._reckoning.conclude(session, self._rows), "not_run_reasons": self._not_run}
         if self._writer is None:
             return
-        from obra.errors import ReportError
+        from obra.errors import ReportError, StateError
         from obra.reports.environment import environment
 
         try:
@@ -89,7 +89,9 @@ class RunFiles:
                 conclusion=self._conclusion,
                 seconds=time.monotonic() - self._started,
             )
-        except ReportError as error:
+            if self._rows:
+                self._remember(session, self._writer.directory.name)
+        except (ReportError, StateError) as error:
             self._problems.append(str(error))
         if self._problems and session.exitstatus == pytest.ExitCode.OK:
             # A run whose report is not whole must not look like one that is.
@@ -112,6 +114,13 @@ class RunFiles:
             terminalreporter.line(line)
         for problem in dict.fromkeys(self._problems):
             terminalreporter.line(f"the report is not whole: {problem}", red=True)
+
+    def _remember(self, session: pytest.Session, name: str) -> None:
+        """Add the run to the history, in the database of the first agent's settings."""
+        from pytest_obra.history import remember
+
+        seconds = time.monotonic() - self._started
+        remember(self._config, name, self._rows, exit_status=int(session.exitstatus), seconds=seconds)
 
     def _saboteurs(self, directory: str) -> list[str]:
         """Return the lines about saboteurs, if any ran; without scenarios they also say where the report lies."""
