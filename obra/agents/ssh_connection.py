@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from obra.agents.far_side.relay import at_once
 from obra.errors import AgentCrashed, AgentUnavailable
 
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ class SSHConnection:
                 auth_timeout=seconds,
                 channel_timeout=_CHANNEL_SECONDS,
             )
+            transport = self._client.get_transport()
+            if transport is not None:
+                at_once(transport.sock)
         except (OSError, paramiko.SSHException) as error:
             self._client.close()
             raise AgentUnavailable(_why_not_connected(where, pinned, error)) from error
@@ -193,6 +197,14 @@ def _only(fingerprint: str) -> paramiko.MissingHostKeyPolicy:
                 raise paramiko.SSHException(f"{_WRONG_FINGERPRINT} {key.get_name()} {key.fingerprint}")
 
     return Pinned()
+
+
+def is_another_machine(error: AgentUnavailable) -> bool:
+    """Tell whether it was refused since the host key is not the pinned one; trying again is wrong then."""
+    import paramiko
+
+    cause = error.__cause__
+    return isinstance(cause, paramiko.BadHostKeyException) or _WRONG_FINGERPRINT in str(cause)
 
 
 def _why_not_connected(where: str, pinned: Path, error: Exception) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from obra.agents.ssh_connection import SSHConnection
+from obra.agents.ssh_connection import SSHConnection, is_another_machine
 from obra.errors import AgentCrashed, AgentUnavailable
 
 _FIRST_PAUSE = 0.1
@@ -56,7 +56,7 @@ class SSHLink:
                 try:
                     self.connection = self._log_in()
                 except AgentUnavailable as error:
-                    if _is_final(error) or time.monotonic() + pause > end:
+                    if is_another_machine(error) or time.monotonic() + pause > end:
                         raise AgentCrashed(
                             f"the SSH connection was lost and did not come back within {seconds:g} s: {error}"
                         ) from error
@@ -87,10 +87,3 @@ class SSHLink:
         self._closing.set()
         with self._lock:
             self.connection.close()
-
-
-def _is_final(error: AgentUnavailable) -> bool:
-    """Tell whether trying again is wrong: another machine answers in its place."""
-    import paramiko
-
-    return isinstance(error.__cause__, paramiko.BadHostKeyException) or "pins" in str(error)

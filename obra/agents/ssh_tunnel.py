@@ -7,7 +7,7 @@ import threading
 from typing import Any
 from urllib.parse import urlsplit
 
-from obra.agents.far_side.relay import Streams
+from obra.agents.far_side.relay import Streams, at_once
 from obra.agents.ssh_connection import SSHConnection
 
 _CONNECT_SECONDS = 2.0
@@ -51,4 +51,4 @@ class ReverseTunnel:
             channel.close()
             return
         near.settimeout(None)
-        self._streams.join(near, channel)
+        self._streams.join(at_once(near), channel)

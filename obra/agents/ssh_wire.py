@@ -56,6 +56,8 @@ class RunnerWire:
         """
         self.reconnects = 0
         self._link, self._attach, self._port_on = link, attach, port_on
+        self._lease = lease
+        self._heard = time.monotonic()
         self._beat = min(_LONGEST_BEAT, lease / 10)
         self._silence = min(_LONGEST_SILENCE, lease / 3)
         self._lines = Lines()
@@ -85,7 +87,9 @@ class RunnerWire:
 
     def close_input(self) -> None:
         """End the program's input, once everything queued is sent; never waits."""
-        self.order(input_ends=self._confirmed + len(self._input))
+        with self._lock:
+            whole = self._confirmed + len(self._input)
+        self.order(input_ends=whole)
 
     def errors(self) -> str:
         """The end of what it printed to standard error, and why the runner ended it or the link did."""
@@ -117,6 +121,8 @@ class RunnerWire:
         connection = self._link.connection
         try:
             while not self._serve(connection) and not self._closing:
+                if time.monotonic() - self._heard > self._lease:
+                    raise AgentCrashed(f"nothing was heard of the runner there for {self._lease:g} s")
                 connection = self._link.renewed(connection)
                 self.reconnects += 1
         except AgentError as error:
@@ -139,7 +145,7 @@ class RunnerWire:
 
     def _carry(self, channel: paramiko.Channel) -> bool:
         frames, outgoing, complaint = Frames(), bytearray(), b""
-        heard = beaten = time.monotonic()
+        begun = beaten = time.monotonic()
         is_known = False  # how much of our input arrived there
         while not (self._closing or self._over.is_set()):
             select.select([channel.fileno()], [], [], _LOOK_SECONDS)
@@ -147,13 +153,13 @@ class RunnerWire:
                 complaint = (complaint + channel.recv_stderr(_CHUNK))[-_ERRORS_KEPT:]
             now = time.monotonic()
             while channel.recv_ready() and not self._lines.is_flooded():
-                heard = now
+                self._heard = now
                 for header, body in frames.feed(channel.recv(_CHUNK)):
                     is_known = self._take(header, body, is_first=not is_known) or is_known
             if channel.closed or channel.eof_received or channel.exit_status_ready():
                 return self._is_refused(channel, complaint)
             silence = self._silence if is_known else max(self._silence, _START_SECONDS)
-            if now - heard > silence and not self._lines.is_flooded():
+            if now - max(self._heard, begun) > silence and not self._lines.is_flooded():
                 return False
             if not outgoing:
                 outgoing += self._due(is_known, is_time=now - beaten >= self._beat)
@@ -170,7 +176,7 @@ class RunnerWire:
         self._trouble = f"over SSH: {said or 'the runner cannot be reached'}"
         return True
 
-    def _due(self, is_known: bool, *, is_time: bool) -> bytes:  # private
+    def _due(self, is_known: bool, *, is_time: bool) -> bytes:
         """Return what is to be sent next, if anything is."""
         with self._lock:
             if self._orders_due:
