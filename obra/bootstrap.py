@@ -183,7 +183,7 @@ def _confinement(settings: AgentSettings, agent: AgentPlugin) -> Mapping[str, An
     if not hasattr(agent, "sandbox"):
         raise AgentUnavailable(
             f"agent.sandbox is {settings.sandbox!r}, but the agent {settings.type!r} cannot be confined; "
-            f"claude_code_local can. Set agent.sandbox: none to let it run unconfined"
+            f"those with a program on this machine can. Set agent.sandbox: none to let it run unconfined"
         )
     return {"sandbox": settings.sandbox, "sandbox_network": settings.sandbox_network}
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import StrEnum
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, runtime_checkable
@@ -71,6 +72,37 @@ class AsksPermission(Protocol):
     """
 
     on_permission: PermissionDecider | None
+
+
+class ContractCase(StrEnum):
+    """A situation that every agent gets into; :mod:`obra.testing` brings each about and says what is promised."""
+
+    NORMAL_TURN = "normal turn"
+    SECOND_TURN = "second turn"
+    REFUSAL = "refusal"
+    PERMISSION_DENIED = "permission denied"
+    TURN_LIMIT = "turn limit"
+    COST_LIMIT = "cost limit"
+    WALL_CLOCK = "wall clock"
+    IDLE = "idle"
+    HUGE_OUTPUT = "huge output"
+    LONG_PROMPT = "long prompt"
+    CRASH = "crash"
+    HANG = "hang"
+    GARBAGE = "garbage"
+    RESUME_AFTER_KILL = "resume after kill"
+    CANCEL = "cancel"
+    CLEANUP = "cleanup"
+
+
+@runtime_checkable
+class DeclaresExceptions(Protocol):
+    """What an agent may offer beside :class:`AgentPlugin`: it says what it cannot do, and why.
+
+    The contract suite does not ask for these cases, and shows the reasons in its table instead.
+    """
+
+    contract_exceptions: Mapping[ContractCase, str]
 
 
 @runtime_checkable

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -179,9 +178,11 @@ def _program(settings: Settings) -> Prerequisite:
 
 def _initialized(settings: Settings, given: Mapping[str, Any], *, name: str, otherwise: str) -> Prerequisite:
     """Let the agent itself find what it needs, so that a run cannot see it otherwise; a model is not asked."""
+    from obra.workspace.private_folder import private_folder
+
     agent = find_plugin(AGENTS, settings.agent.type)()
     try:
-        with tempfile.TemporaryDirectory(prefix="obra-prerequisites-") as folder:
+        with private_folder("prerequisites") as folder:
             agent.initialize({**given, "workspace_dir": folder})
     except AgentUnavailable as error:
         return Prerequisite(name=name, found=otherwise, ok=False, cure=str(error))

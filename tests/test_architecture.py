@@ -52,7 +52,7 @@ HOMES = {
     "acp": ("obra/agents/",),
     "watchdog": ("obra/monitoring/",),
     "pygit2": ("obra/workspace/",),
-    "psutil": ("obra/workspace/", "obra/state/", "obra/agents/"),
+    "psutil": ("obra/workspace/", "obra/state/", "obra/agents/", "obra/testing/"),
     "allure": ("pytest_obra/reporters/",),
     "pytest": ("pytest_obra/",),
     "click": ("obra/cli/",),

@@ -5,21 +5,28 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from obra.agents.acp_connection import ACPConnection
 from obra.agents.acp_turn import ACPSettings, ACPTurn, open_session
+from obra.agents.claude_code import API_RETRIES
 from obra.agents.cli_agent import CLIAgent
 from obra.agents.settings import words_of
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentUnavailable
 from obra.events import AgentEventSink
 from obra.monitoring.acp_events import ACPEvents
-from obra.plugins import PermissionDecider
+from obra.plugins import ContractCase, PermissionDecider
 from obra.workspace.processes import clean_environment
 
 INSTALL = "npm install -g @zed-industries/claude-code-acp@0.16.2"
-_QUIET = {"DISABLE_AUTOUPDATER": "1", "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+_QUIET = {
+    "DISABLE_AUTOUPDATER": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "CLAUDE_CODE_MAX_RETRIES": API_RETRIES,
+}
 """For the agent that is Claude Code; nobody else looks at them."""
 
 
@@ -35,6 +42,10 @@ class ACPAgent(CLIAgent[ACPSettings, ACPEvents]):
     PROGRAM = "acp"
     INSTALL = INSTALL
     SETTINGS = ACPSettings
+
+    contract_exceptions: ClassVar[Mapping[ContractCase, str]] = {
+        ContractCase.COST_LIMIT: "an agent need not tell what it costs, and claude-code-acp 0.16.2 does not"
+    }
 
     on_permission: PermissionDecider | None
 
@@ -76,10 +87,11 @@ class ACPAgent(CLIAgent[ACPSettings, ACPEvents]):
         return self._reply(time.monotonic() - started, limit)
 
     def _start(self, settings: ACPSettings, home: Path) -> ACPConnection:
+        environment = clean_environment(home, _variables(settings))
         connection = self._connection = ACPConnection(
-            self._words,
+            self._confined(settings, self._words, environment, home),
             cwd=Path(settings.workspace_dir),
-            environment=clean_environment(home, _variables(settings)),
+            environment=environment,
             errors=home / "stderr.txt",
             name="the ACP agent",
         )

@@ -19,16 +19,15 @@ from obra.agents.claude_code import (
     identity_of,
 )
 from obra.agents.claude_code_session import ClaudeCodeSession, Program
+from obra.agents.confinement import Confinement, Places
 from obra.agents.program_version import version_text
 from obra.agents.wire import PipeWire
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentUnavailable, ObraError, WorkspaceError
 from obra.events import AgentEventSink
 from obra.plugins import PermissionDecider
-from obra.workspace.model_door import ModelDoor
 from obra.workspace.private_folder import make_private_folder, remove_private_folder
 from obra.workspace.processes import ProcessTree, clean_environment
-from obra.workspace.sandbox import Sandbox, bubblewrap
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 """Where Claude Code finds its model unless it is told otherwise."""
@@ -94,13 +93,12 @@ class ClaudeCodeLocalAgent:
         self._identity = "claude-code"
         self.on_permission: PermissionDecider | None = None
         self._home: Path | None = None
-        self._door: ModelDoor | None = None
-        self._sandbox = "none"
+        self._confinement = Confinement()
 
     @property
     def sandbox(self) -> str:
         """What confines it, for reports: ``none``, or name and version; after :meth:`initialize`."""
-        return self._sandbox
+        return self._confinement.told
 
     @property
     def identity(self) -> str:
@@ -129,7 +127,7 @@ class ClaudeCodeLocalAgent:
                 f"Install it ({INSTALL_HINT}) or set agent.local.command to where it is"
             )
         self._executable = str(Path(executable).absolute())
-        self._sandbox = _sandbox(settings)
+        self._confinement = Confinement(settings.sandbox, settings.sandbox_network)
         cure = f"set agent.local.command to the real one, or install it: {INSTALL_HINT}"
         told = version_text(self._executable, seconds=settings.timeout_ready, name="Claude Code", cure=cure)
         self._identity = identity_of(told, settings.command)
@@ -172,9 +170,7 @@ class ClaudeCodeLocalAgent:
         self._settings = None
         if session is not None:
             session.end()
-        door, self._door = self._door, None
-        if door is not None:
-            door.close()
+        self._confinement.close()
         if home is not None:
             remove_private_folder(home)
 
@@ -216,42 +212,16 @@ class ClaudeCodeLocalAgent:
 
         Where a person's own HOME is passed on, their Claude Code login in it can be read and renewed.
         """
-        if settings.sandbox == "none":
-            return command
         assert self._home is not None  # noqa: S101  # made before; tells mypy so
-        writable = [self._home]
-        if "HOME" in passed:
-            writable += [Path(passed["HOME"], ".claude"), Path(passed["HOME"], ".claude.json")]
-        readable: tuple[Path, ...] = (Path(self._executable),)
-        if settings.sandbox_network == "model":
-            if self._door is None:
-                url = settings.base_url or environment.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
-                self._door = ModelDoor(self._home, url)
-            environment.update(self._door.variables)
-            command = self._door.command(command)
-            readable += self._door.readable
-        sandbox = Sandbox(
-            workspace=Path(settings.workspace_dir).resolve(),
+        writable = [Path(passed["HOME"], name) for name in (".claude", ".claude.json")] if "HOME" in passed else []
+        places = Places(
+            workspace=Path(settings.workspace_dir),
+            home=self._home,
+            program=Path(self._executable),
             writable=tuple(writable),
-            readable=readable,
-            network=settings.sandbox_network,
         )
-        return sandbox.command(command, environment)
-
-
-def _sandbox(settings: ClaudeCodeSettings) -> str:
-    """Return what will confine the agent.
-
-    Raises:
-        AgentUnavailable: it was asked for and does not work here.
-    """
-    if settings.sandbox == "none":
-        return "none"
-    try:
-        found = bubblewrap()
-    except WorkspaceError as error:
-        raise AgentUnavailable(str(error)) from error
-    return f"{found}, network: {settings.sandbox_network}"
+        url = settings.base_url or environment.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
+        return self._confinement.command(command, environment, places, model_url=url)
 
 
 def _is_stored(session: str, environment: Mapping[str, str]) -> bool:

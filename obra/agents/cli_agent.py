@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from obra.agents.confinement import Confinement, Places
 from obra.agents.settings import CLISettings, read_settings
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentUnavailable
@@ -46,11 +47,17 @@ class CLIAgent(ABC, Generic[Settings, Reader]):
         self._reader = self._new_reader()
         self._turn = threading.Lock()
         self._cancelled = threading.Event()
+        self._confinement = Confinement()
 
     @property
     def identity(self) -> str:
         """Name and version; the version after :meth:`initialize`."""
         return self._identity
+
+    @property
+    def sandbox(self) -> str:
+        """What confines it, for reports: ``none``, or name and version; after :meth:`initialize`."""
+        return self._confinement.told
 
     def initialize(self, config: Mapping[str, Any]) -> None:
         """Take the settings, find the program and learn its version.
@@ -62,6 +69,7 @@ class CLIAgent(ABC, Generic[Settings, Reader]):
         settings = read_settings(self.SETTINGS, config, name=self.NAME)
         self.cleanup()
         self._executable = self._find(settings)
+        self._confinement = Confinement(settings.sandbox, settings.sandbox_network)
         try:
             Path(settings.workspace_dir).mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -106,6 +114,7 @@ class CLIAgent(ABC, Generic[Settings, Reader]):
         with self._turn:
             self._settings = None
             self._close()
+            self._confinement.close()
             home, self._home = self._home, None
             if home is not None:
                 remove_private_folder(home)
@@ -131,6 +140,13 @@ class CLIAgent(ABC, Generic[Settings, Reader]):
     @abstractmethod
     def _close(self) -> None:
         """End what lives between the turns."""
+
+    def _confined(
+        self, settings: Settings, command: list[str], environment: dict[str, str], home: Path
+    ) -> list[str]:
+        """Return *command* as it is run in the sandbox, if there is one; *environment* gets what that needs."""
+        places = Places(workspace=Path(settings.workspace_dir), home=home, program=Path(self._executable))
+        return self._confinement.command(command, environment, places, model_url=settings.base_url)
 
     def _program(self, command: str) -> str:
         """Return the path of a program.

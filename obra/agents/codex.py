@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from obra.agents.headless import HeadlessAgent
 from obra.agents.settings import CLISettings
 from obra.monitoring.codex_events import CodexEvents
+from obra.plugins import ContractCase
 
 _KEY = "OBRA_CODEX_API_KEY"
 _PROVIDER = "obra"
@@ -21,17 +23,17 @@ _RETRIES = 3
 class CodexSettings(CLISettings):
     """The settings of :class:`CLISettings`, and what only Codex has."""
 
-    sandbox: str = "workspace-write"
-    """read-only, workspace-write, or danger-full-access where another sandbox is around it."""
+    own_sandbox: str = "workspace-write"
+    """Codex's own: read-only, workspace-write or danger-full-access; none where ``agent.sandbox`` is around it."""
 
 
 class CodexAgent(HeadlessAgent[CodexSettings, CodexEvents]):
     """Codex, seen to work with 0.169.0.
 
     ``agent.options`` may hold ``command``, ``timeout_ready``, ``timeout_response``, ``base_url`` (of a Responses
-    API, with its ``/v1``), ``api_key``, ``pass_environment`` and ``sandbox``; see :class:`CodexSettings`. To use a
-    person's own login, set no ``base_url`` and no ``api_key`` and pass ``HOME`` on (their ``config.toml`` then
-    holds too), or pass ``CODEX_API_KEY``.
+    API, with its ``/v1``), ``api_key``, ``pass_environment`` and ``own_sandbox``; see :class:`CodexSettings`.
+    To use a person's own login, set no ``base_url`` and no ``api_key`` and pass ``HOME`` on (their
+    ``config.toml`` then holds too), or pass ``CODEX_API_KEY``.
 
     Nobody is asked anything: what its sandbox forbids fails. It tells no cost, so ``cost_usd`` limits nothing.
     """
@@ -41,6 +43,11 @@ class CodexAgent(HeadlessAgent[CodexSettings, CodexEvents]):
     INSTALL = "npm install -g @openai/codex@0.169.0"
     SETTINGS = CodexSettings
 
+    contract_exceptions: ClassVar[Mapping[ContractCase, str]] = {
+        ContractCase.COST_LIMIT: "it tells no cost",
+        ContractCase.PERMISSION_DENIED: "its output does not tell what its sandbox forbids",
+    }
+
     def _new_reader(self) -> CodexEvents:
         return CodexEvents()
 
@@ -48,7 +55,7 @@ class CodexAgent(HeadlessAgent[CodexSettings, CodexEvents]):
         """The prompt goes to standard input; values of ``-c`` are TOML, whose strings JSON's are."""
         values = {
             "approval_policy": "never",
-            "sandbox_mode": settings.sandbox,
+            "sandbox_mode": settings.own_sandbox if settings.sandbox == "none" else "danger-full-access",
             "sandbox_workspace_write.exclude_slash_tmp": True,
             "check_for_update_on_startup": False,
         }

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from obra.agents.headless import HeadlessAgent
 from obra.agents.settings import CLISettings, words_of
 from obra.errors import AgentCrashed, AgentError, AgentUnavailable
 from obra.monitoring.event_lines import PlainText
+from obra.plugins import ContractCase
 
 _PROMPT_FILE = "{prompt_file}"
 _WORKSPACE = "{workspace}"
@@ -43,6 +45,15 @@ class CommandAgent(HeadlessAgent[CommandSettings, PlainText]):
     PROGRAM = "command"
     INSTALL = "with the package that it comes in"
     SETTINGS = CommandSettings
+
+    contract_exceptions: ClassVar[Mapping[ContractCase, str]] = {
+        ContractCase.SECOND_TURN: "each turn stands for itself; there is no session",
+        ContractCase.REFUSAL: "what its exit code means is not known: it is a crash",
+        ContractCase.PERMISSION_DENIED: "it has no permissions of its own",
+        ContractCase.TURN_LIMIT: "it does not tell its model calls",
+        ContractCase.COST_LIMIT: "it does not tell what it costs",
+        ContractCase.RESUME_AFTER_KILL: "there is no session to continue",
+    }
 
     def _new_reader(self) -> PlainText:
         return PlainText()

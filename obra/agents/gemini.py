@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from obra.agents.headless import HeadlessAgent
 from obra.agents.settings import CLISettings
 from obra.errors import AgentUnavailable
 from obra.monitoring.gemini_events import GeminiEvents
+from obra.plugins import ContractCase
 
 _CONTENT: Mapping[str, Any] = {
     "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
@@ -56,6 +57,11 @@ class GeminiAgent(HeadlessAgent[GeminiSettings, GeminiEvents]):
     PROGRAM = "gemini"
     INSTALL = "npm install -g @google/gemini-cli@0.61.0"
     SETTINGS = GeminiSettings
+
+    contract_exceptions: ClassVar[Mapping[ContractCase, str]] = {
+        ContractCase.COST_LIMIT: "it tells no cost",
+        ContractCase.HUGE_OUTPUT: "its program ends before a line of more than a megabyte is taken: AgentCrashed",
+    }
 
     def _new_reader(self) -> GeminiEvents:
         return GeminiEvents()

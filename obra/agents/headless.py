@@ -77,7 +77,7 @@ class HeadlessAgent(CLIAgent[Settings, Reader]):
         passed = {name: os.environ[name] for name in settings.pass_environment if name in os.environ}
         environment = clean_environment(home, {**self._variables(settings, home), **passed})
         process = TurnProcess(
-            self._command(settings, prompt, home),
+            self._confined(settings, self._command(settings, prompt, home), environment, home),
             cwd=Path(settings.workspace_dir),
             environment=environment,
             name=self.NAME,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from obra.domain import CLIFault, Fault, ModelFault, Reply, ScriptStep, TurnLimits
 from obra.errors import AgentCrashed, AgentError, AgentTimeout, AgentUnavailable, ScriptExhausted
 from obra.events import AgentEvent, AgentEventKind, AgentEventSink
+from obra.plugins import ContractCase
 
 NO_SCRIPT_REPLY = "I have no script, so I changed nothing."
 _RUN_SECONDS = 120.0
@@ -39,6 +39,13 @@ class MockAgent:
     """
 
     identity = "mock"
+    contract_exceptions: ClassVar[Mapping[ContractCase, str]] = {
+        ContractCase.REFUSAL: "it asks no model",
+        ContractCase.TURN_LIMIT: "a step of its script is one model call",
+        ContractCase.COST_LIMIT: "it costs nothing",
+        ContractCase.GARBAGE: "it has no program whose output is read",
+        ContractCase.CANCEL: "it runs in this process; its commands end at their own time limit",
+    }
 
     def __init__(self, script: Sequence[ScriptStep] | None = None) -> None:
         self._script = None if script is None else tuple(script)
@@ -160,10 +167,11 @@ class MockAgent:
     def _run(self, step: ScriptStep, seconds: float | None, tell: AgentEventSink) -> None:
         if not step.run or self._root is None:
             return
+        from obra.workspace.private_folder import private_folder
         from obra.workspace.processes import clean_environment, run_command
 
-        with tempfile.TemporaryDirectory(prefix="obra-mock-") as home:
-            environment = clean_environment(Path(home))
+        with private_folder("mock") as home:
+            environment = clean_environment(home)
             for line in step.run:
                 tell(AgentEvent(kind=AgentEventKind.TOOL_CALL, tool="run", text=line))
                 result = run_command(

@@ -27,13 +27,16 @@ class OpenCodeSettings(CLISettings):
         default_factory=lambda: {"edit": "allow", "bash": "allow", "external_directory": "deny"}
     )
     """Its rules of permission; what they would ask about is denied, since nobody is there."""
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """Dollars for a million tokens, ``input`` and ``output``, of the model behind ``base_url``; without them it
+    tells no cost, and ``cost_usd`` limits nothing."""
 
 
 class OpenCodeAgent(HeadlessAgent[OpenCodeSettings, OpenCodeEvents]):
     """opencode, seen to work with 1.18.33.
 
     ``agent.options`` may hold ``command``, ``timeout_ready``, ``timeout_response``, ``base_url`` (of chat
-    completions, with its ``/v1``), ``api_key``, ``pass_environment`` and ``permission``; see
+    completions, with its ``/v1``), ``api_key``, ``pass_environment``, ``permission`` and ``prices``; see
     :class:`OpenCodeSettings`. With ``base_url``, ``agent.model`` is the model's name there; without, it is
     ``provider/model``, and the provider's key is to be passed on (such as ``ANTHROPIC_API_KEY``).
 
@@ -71,7 +74,7 @@ class OpenCodeAgent(HeadlessAgent[OpenCodeSettings, OpenCodeEvents]):
                     "npm": "@ai-sdk/openai-compatible",  # one that comes inside opencode
                     "name": _PROVIDER,
                     "options": {"baseURL": settings.base_url, "apiKey": settings.api_key or "none"},
-                    "models": {name: {"name": name, "limit": limit}},
+                    "models": {name: {"name": name, "limit": limit, **_cost_of(settings)}},
                 }
             }
             config["model"] = config["small_model"] = f"{_PROVIDER}/{name}"
@@ -82,6 +85,10 @@ class OpenCodeAgent(HeadlessAgent[OpenCodeSettings, OpenCodeEvents]):
             "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
             **({"OPENCODE_DISABLE_MODELS_FETCH": "1"} if settings.base_url else {}),
         }
+
+
+def _cost_of(settings: OpenCodeSettings) -> dict[str, Any]:
+    return {"cost": {"input": 0, "output": 0, **settings.prices}} if settings.prices else {}
 
 
 def _model_of(settings: OpenCodeSettings) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from obra.errors import AgentUnavailable, WorkspaceError
+from obra.workspace.private_folder import private_folder
 from obra.workspace.processes import clean_environment, run_command
 
 _OUTPUT = 4_000
@@ -31,12 +31,12 @@ def version_text(executable: str, *, seconds: float, name: str, cure: str) -> st
     key = (str(file), status.st_size, status.st_mtime_ns)
     if key in _answers:
         return _answers[key]
-    with tempfile.TemporaryDirectory(prefix="obra-version-") as folder:
+    with private_folder("version") as folder:
         try:
             result = run_command(
                 [executable, "--version"],
-                cwd=Path(folder),
-                environment=clean_environment(Path(folder)),
+                cwd=folder,
+                environment=clean_environment(folder),
                 timeout=seconds,
                 max_output=_OUTPUT,
             )

@@ -6,7 +6,7 @@ import difflib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from obra.errors import AgentUnavailable, ObraError
 
@@ -40,6 +40,10 @@ class CLISettings:
     """Names of environment variables handed to the program; all others are withheld."""
     model: str | None = None
     """Model to use; none means the program's own default."""
+    sandbox: str = "none"
+    """none or bubblewrap: what confines the program."""
+    sandbox_network: Literal["host", "model"] = "host"
+    """What a confined program reaches: everything, or ``base_url`` alone."""
     max_turns: int = 50
     """Model calls within one turn, as far as the program's output tells them."""
 

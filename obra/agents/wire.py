@@ -8,6 +8,7 @@ beyond what any conversation needs, is made to wait until somebody reads.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import queue
 import selectors
@@ -20,6 +21,9 @@ LONGEST_LINE = 64 * 1024 * 1024
 FLOOD = 2 * LONGEST_LINE
 """Bytes that may wait to be read before the program has to wait."""
 _CHUNK = 256 * 1024
+_PIPE = 1024 * 1024
+"""Bytes the kernel keeps of the output, the most it allows without privileges, not 64 KiB: Gemini CLI 0.61.0 ends
+without waiting until its output is taken, and what does not fit is lost."""
 _LINE_OVERHEAD = 64  # bytes that a short line takes beside its text, so that many empty lines count too
 _ERRORS_KEPT = 8 * 1024
 
@@ -138,6 +142,8 @@ class PipeWire:
         self._wake_read, self._wake_write = os.pipe()
         for pipe in (stdin, stdout, stderr):
             os.set_blocking(pipe.fileno(), False)
+        with contextlib.suppress(OSError, AttributeError):  # not Linux, or this user has too many pipes already
+            fcntl.fcntl(stdout.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
         self._thread = threading.Thread(target=self._pump, name="obra-agent-wire", daemon=True)
         self._thread.start()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -23,6 +22,7 @@ from obra.orchestrator import Orchestrator
 from obra.plugins import AGENTS, find_plugin
 from obra.scenarios.scenario_run import changes_of, hidden_checks, prepare_workspace
 from obra.state.state_manager import StateManager
+from obra.workspace.private_folder import private_folder
 
 if TYPE_CHECKING:
     from obra.evidence.collector import EvidenceCollector
@@ -189,10 +189,10 @@ def judge(
     """
     seen, found = seen or SeenBefore(), []
     truth: tuple[str, ...] = ()
-    with tempfile.TemporaryDirectory(prefix="obra-calibrate-") as folder, StateManager("sqlite://") as state:
+    with private_folder("calibrate") as folder, StateManager("sqlite://") as state:
         for number, reviewer in enumerate(reviewers):
-            root = Path(folder) / f"workspace-{number}"
-            settings = _settings(config, case, reviewer, Path(folder))
+            root = folder / f"workspace-{number}"
+            settings = _settings(config, case, reviewer, folder)
             outcome, model = _run(case, settings, reviewer, root=root, state=state, seen=seen)
             if number == 0:
                 truth = seen.truth(case, outcome, settings, root)

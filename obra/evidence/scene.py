@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,8 +52,9 @@ class Scene(Record):
             OSError: the copy cannot be made or deleted (no space, a disk that fails).
         """
         from obra.evidence.copying import copy_tree, delete_tree
+        from obra.workspace.private_folder import make_private_folder
 
-        folder = Path(tempfile.mkdtemp(prefix="obra-check-")).resolve()
+        folder = make_private_folder("check").resolve()
         try:
             scratch = Scratch(
                 workspace=folder / "workspace",

@@ -12,7 +12,6 @@ import re
 import secrets
 import shutil
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -133,10 +132,11 @@ class LlamaCppLLM:
         program, file = _program(), self._file()
         if program is None:
             raise LLMUnavailable(INSTALL_SERVER)
+        from obra.workspace.private_folder import private_folder
         from obra.workspace.processes import ProcessTree, clean_environment
 
         try:
-            home = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="obra-llama-")))
+            home = self._stack.enter_context(private_folder("llama"))
             key = secrets.token_hex(16)
             (home / "key").write_text(key)
             log = home / "log"

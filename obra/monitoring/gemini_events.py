@@ -10,6 +10,9 @@ from obra.monitoring.event_lines import MessageReader, count_of, event_of, mappi
 
 _EDITS = frozenset({"write_file", "replace"})
 _SUBJECT_KEYS = ("file_path", "command", "pattern", "url", "query", "dir_path")
+_DENIALS = frozenset({"policy_violation", "execution_denied"})
+_OUTSIDE = "Path not in workspace"
+"""How it refuses a path that leads out of the workspace, which it calls a wrong parameter."""
 _LIMITS = frozenset({"FatalTurnLimitedError"})
 
 
@@ -69,7 +72,7 @@ class GeminiEvents(MessageReader):
     def _tool_result(self, message: Mapping[str, Any]) -> Iterator[AgentEvent]:
         tool = self._tools.get(str(message.get("tool_id")), "")
         error = mapping(message.get("error"))
-        if error.get("type") in ("policy_violation", "execution_denied"):
+        if error.get("type") in _DENIALS or plain(error.get("message")).startswith(_OUTSIDE):
             self.denials = (*self.denials, tool)
             yield event_of(AgentEventKind.PERMISSION, f"denied: {tool} {plain(error.get('message'))}", tool=tool)
         shown = f"failed: {plain(error.get('message'))}" if error else plain(message.get("output"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -141,8 +140,9 @@ def _misbehaving(kind: str, rehearsal: Rehearsal) -> Iterator[Mapping[str, Any]]
             f"and the agent is {kind!r}; use --obra-agent=replay, or faults of the model"
         )
     from obra.replay.misbehaving_cli import install
+    from obra.workspace.private_folder import private_folder
 
     script: Sequence[ScriptStep] = rehearsal.script or ()
     steps = [{"say": step.say, "write": dict(step.write), "run": list(step.run)} for step in script]
-    with tempfile.TemporaryDirectory(prefix="obra-misbehaving-") as folder:
-        yield {"command": str(install(Path(folder), steps, wanted))}
+    with private_folder("misbehaving") as folder:
+        yield {"command": str(install(folder, steps, wanted))}

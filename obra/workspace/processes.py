@@ -186,10 +186,10 @@ class ProcessTree:
         quiet_looks = 0
         while quiet_looks < 2:  # noqa: PLR2004  # the kernel's list may skip one while another thread reaps
             alive = self._alive()
+            ended.update(process for process in alive if not is_zombie(process))
             for process in alive:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(process, signal.SIGKILL)
-            ended.update(alive)
             quiet_looks = 0 if alive else quiet_looks + 1
             if alive and time.monotonic() > deadline:
                 raise WorkspaceError(f"processes {alive} do not end even by SIGKILL; end them by hand")
@@ -206,11 +206,18 @@ class ProcessTree:
         for child in children(os.getpid()):
             if not is_marked(child, self.marker, self._number, self.process.pid):
                 continue
-            if child != self.process.pid and is_zombie(child):
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(child, os.WNOHANG)
+            if is_zombie(child):
+                found += [] if self._is_reaped(child) else [child]
             found += [process for process in descendants(child) if not is_zombie(process)]
         return found
+
+    def _is_reaped(self, child: int) -> bool:
+        """Reap a zombie; one whose other threads are still ending cannot be reaped yet, and counts as alive."""
+        if child == self.process.pid:
+            return self.process.poll() is not None
+        with contextlib.suppress(ChildProcessError):
+            return os.waitpid(child, os.WNOHANG)[0] == child
+        return True
 
     def _alive_by_search(self) -> list[int]:
         """Look at every process of the system: some 20 ms, where orphans do not come to us."""

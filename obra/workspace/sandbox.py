@@ -40,7 +40,7 @@ class Sandbox(Record):
     writable: tuple[Path, ...] = ()
     """Further folders and files that it may change; those that are missing are left out."""
     readable: tuple[Path, ...] = ()
-    """What it needs of the folders that are hidden from it."""
+    """What it needs of the folders that are hidden from it; of an npm package's program, all of its packages."""
     network: Literal["host", "model"] = "host"
 
     def command(self, command: Sequence[str], environment: Mapping[str, str]) -> list[str]:
@@ -61,7 +61,8 @@ class Sandbox(Record):
         ]
         for folder in hidden:
             arguments += ["--tmpfs", str(folder)]
-        needed = dict.fromkeys([*_needed_to_start(Path(command[0]), environment), *self.readable])
+        given = [one for path in self.readable for one in (*_package_of(path), *_package_of(path.resolve()))]
+        needed = dict.fromkeys([*_needed_to_start(Path(command[0]), environment), *given])
         for path in needed:
             if any(path.is_relative_to(folder) for folder in hidden):
                 arguments += ["--ro-bind-try", str(path), str(path)]

@@ -261,13 +261,10 @@ def test_an_unreachable_llm_must_say_so(members, words):
         check_llm(GoodLLM, unreachable=_with(DeadLLM, **members))
 
 
-def test_it_needs_no_test_framework_and_no_effects():
-    """Third parties may run it under anything: of ours it imports leaves, and no pytest at all."""
-    tree = ast.parse(Path(obra.testing.__file__).read_text(encoding="utf-8"))
-    imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert {name for name in imported if name.startswith(("obra", "pytest", "_pytest"))} == {
-        "obra.domain",
-        "obra.errors",
-        "obra.events",
-        "obra.plugins",
-    }
+def test_it_needs_no_test_framework():
+    """Third parties may run it under anything; what they run imports no pytest, and nothing that runs the loop."""
+    for path in Path(obra.testing.__file__).parent.glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        barred = ("pytest", "_pytest", "obra.cli", "obra.bootstrap", "obra.orchestrator", "obra.judging")
+        assert not {name for name in imported if name.startswith(barred)}

@@ -1,0 +1,44 @@
+"""``python -m obra.testing``: the contract table of our adapters, with the real programs that are found here."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from obra.plugins import ContractCase
+from obra.testing.contract_table import FAILED, cases_of, markdown, program_of, run_cell, staged_here
+
+
+def main(arguments: list[str]) -> int:
+    """Run the cases, one after another, and print the table; return 1 when a promise was broken."""
+    parser = argparse.ArgumentParser(prog="python -m obra.testing", description=__doc__)
+    parser.add_argument("--agent", action="append", help="a row of the table, such as codex; may be repeated")
+    parser.add_argument("--case", action="append", choices=list(ContractCase), help="a column; may be repeated")
+    parser.add_argument("--output", type=Path, help="file to write the Markdown to, too")
+    given = parser.parse_args(arguments)
+    programs, cells = {}, []
+    with tempfile.TemporaryDirectory(prefix="contract-") as folder:
+        for row, (adapter, stage) in enumerate(staged_here().items()):
+            if given.agent and adapter not in given.agent:
+                continue
+            if isinstance(stage, str):
+                programs[adapter] = f"not here: {stage}"
+                continue
+            programs[adapter] = program_of(stage, Path(folder, f"{row}"))
+            for number, case in enumerate(cases_of(stage)):
+                if given.case and case not in given.case:
+                    continue
+                place = Path(folder, f"{row}-{number}", "workspace")
+                cells.append(run_cell(adapter, stage, case, workspace=place))
+                print(f"{adapter}, {case}: {cells[-1].result} {cells[-1].seconds:.1f} s", file=sys.stderr)
+    text = markdown(cells, programs)
+    print(text)
+    if given.output:
+        given.output.write_text(text, encoding="utf-8")
+    return int(any(cell.result == FAILED for cell in cells))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

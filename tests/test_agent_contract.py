@@ -1,0 +1,33 @@
+"""Every adapter of ours in every situation that the contract names, with the real program where there is one.
+
+``python -m obra.testing`` prints the same as a table.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from obra.plugins import ContractCase
+from obra.testing import check_case
+from obra.testing.contract_table import cases_of, staged_here
+
+SECONDS = 300  # some of these programs take ten seconds to start on a busy machine
+ROWS = staged_here()
+CELLS = [
+    pytest.param(name, case, id=f"{name}-{case}")
+    for name, stage in ROWS.items()
+    for case in (ContractCase if isinstance(stage, str) else cases_of(stage))
+]
+
+pytestmark = pytest.mark.timeout(SECONDS)
+
+
+@pytest.mark.parametrize(("name", "case"), CELLS)
+def test_the_promise_is_kept(name, case, tmp_path):
+    """What is promised for the case is kept, and nothing is left; an exception is shown with its reason."""
+    stage = ROWS[name]
+    if isinstance(stage, str):
+        pytest.skip(stage)
+    excepted = check_case(case, stage, workspace=tmp_path / "workspace")
+    if excepted:
+        pytest.skip(f"excepted, as {name} declares: {excepted}")
