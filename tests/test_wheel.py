@@ -26,7 +26,7 @@ reviewer: [{score: 95}]
 expect: {truth: [{contains: {file: hello.txt, text: hello}}]}
 """
 LIE = GOOD.replace("write: {hello.txt: hello}", "write: {other.txt: hello}").replace("Done.", "All tests pass.")
-EXTRAS = ("paramiko", "allure", "xdist", "pexpect", "timeout", "coverage", "mypy")
+EXTRAS = ("paramiko", "allure", "xdist", "pexpect", "pyte", "timeout", "coverage", "mypy")
 HEAVY = ("sqlalchemy", "httpx", "pydantic", "pygit2", "pytest", "yaml")
 
 pytestmark = pytest.mark.timeout(INSTALL_SECONDS)

@@ -68,6 +68,7 @@ class TerminalProgram:
 
     def end(self, *, hopeless: bool) -> None:
         """Wait for it to end by itself, then make it; sweep what it left behind and close the terminal."""
+        hopeless |= self.wire.is_broken
         try:
             if self.tree.wait(_HANGING_SECONDS if hopeless else _LEAVING_SECONDS) is None:
                 self.tree.stop(_LADDER)

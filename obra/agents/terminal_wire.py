@@ -122,6 +122,8 @@ class TerminalWire:
         if writable:
             try:
                 del self._outbox[: os.write(self._master, self._outbox[:1024])]
+            except BlockingIOError:
+                pass  # there was less room than it seemed
             except OSError:
                 self._outbox.clear()  # it has ended: reading tells
         if readable:
@@ -262,8 +264,9 @@ class TerminalWire:
         return True
 
     def _give_up(self, reason: str) -> None:
-        """End the turn with an error that shows the screen."""
+        """End the turn with an error that shows the screen, and leave the program, whatever it would do next."""
         self.is_broken = True
+        self._closing.set()
         self._story.broken_off(
             "error_during_execution", "stuck", f"{reason}. The screen:\n{self._screen.last_lines()}"
         )

@@ -235,8 +235,8 @@ def test_a_silent_tool_is_a_timeout_and_the_session_goes_on(play, workspace: Pat
     """A command that hangs is ended with its turn; the next prompt resumes the session."""
     steps = (ScriptStep(say="never", run=(SLEEP,)), ScriptStep(say="two", write={"two.txt": "2"}))
     with play(*steps) as (agent, _):
-        with pytest.raises(AgentTimeout, match=r"was silent for 1 s.*last seen: tool_call .Bash python3"):
-            agent.send_prompt("go", limits=TurnLimits(idle=1.0))
+        with pytest.raises(AgentTimeout, match=r"was silent for 3 s.*last seen: tool_call .Bash python3"):
+            agent.send_prompt("go", limits=TurnLimits(idle=3.0))
         assert processes_in(workspace) == []
         session = agent._session.id
         assert agent.is_healthy()

@@ -184,8 +184,8 @@ def test_a_frozen_program_is_ended_at_its_limit(real):
             if event.kind is AgentEventKind.TOOL_CALL:
                 os.kill(agent._session.program.tree.process.pid, signal.SIGSTOP)
 
-        with pytest.raises(AgentTimeout, match="was silent for 1 s"):
-            agent.send_prompt("go", limits=TurnLimits(idle=1.0), on_event=freeze)
+        with pytest.raises(AgentTimeout, match="was silent for 3 s"):
+            agent.send_prompt("go", limits=TurnLimits(idle=3.0), on_event=freeze)
 
 
 @pytest.mark.parametrize("size", [(24, 80), (60, 220)])
