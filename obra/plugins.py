@@ -1,4 +1,6 @@
-"""The two doors for strangers, AgentPlugin and LLMPlugin, and how one is found by name.
+"""The doors for strangers, AgentPlugin and LLMPlugin, and how one is found by name.
+
+A third one, for kinds of check, stands in :mod:`obra.evidence.kinds`.
 
 A plugin is chosen by the name of an entry point (groups ``obra.agents`` and ``obra.llms``) or by a dotted path
 ``package.module:Class``. Ours come in by the same door. The protocols are structural: nothing needs to be
@@ -21,6 +23,7 @@ from obra.events import AgentEventSink
 
 AGENTS = "obra.agents"
 LLMS = "obra.llms"
+CHECKS = "obra.checks"
 
 
 @runtime_checkable
@@ -206,13 +209,14 @@ def close_llm(llm: LLMPlugin) -> None:
 
 
 @cache
-def _known(group: str) -> Mapping[str, EntryPoint]:
+def entry_points_of(group: str) -> Mapping[str, EntryPoint]:
+    """Return what installed packages offer in *group*, by name; looked up once in a process."""
     return {point.name: point for point in entry_points(group=group)}
 
 
 def known_names(group: str) -> tuple[str, ...]:
     """Return the names that *group* (:data:`AGENTS` or :data:`LLMS`) offers, sorted."""
-    return tuple(sorted(_known(group)))
+    return tuple(sorted(entry_points_of(group)))
 
 
 def find_plugin(group: str, name: str, *, also: Iterable[str] = ()) -> type[Any]:
@@ -227,7 +231,7 @@ def find_plugin(group: str, name: str, *, also: Iterable[str] = ()) -> type[Any]
         PluginError: nothing has that name, or its module cannot be imported.
     """
     kind = "agent" if group == AGENTS else "LLM"
-    points = _known(group)
+    points = entry_points_of(group)
     try:
         if name in points:
             found = points[name].load()

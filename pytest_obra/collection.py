@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from obra.errors import ScenarioError
 from obra.scenarios.scenario import Scenario
 from pytest_obra.repeats import FIXTURE, Repeat, repeats
 from pytest_obra.running import make_test
+
+_KNOWN_MARKERS = pytest.StashKey[set[str]]()
+_TIMES_LONGER, _LONGER = 2, 600
+"""What a test may take before pytest-timeout ends it: twice its ``limits.seconds``, and ten minutes."""
 
 
 class ScenarioFile(pytest.Module):
@@ -30,6 +35,15 @@ class ScenarioFile(pytest.Module):
         else:
             module.test_scenario = make_test()  # type: ignore[attr-defined]  # what pytest collects
         return module
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        """Return the tests of the one function that the module holds.
+
+        A module in Python may bring fixtures, ``setup_module`` and more, for which pytest goes through its names
+        several times. Ours has none of that, and looking for it would cost more than reading the file.
+        """
+        (name,) = [name for name in vars(self.obj) if name.startswith("test_")]
+        return list(self._genfunctions(name, getattr(self.obj, name)))
 
     def _sabotage(self, module: types.ModuleType, scenarios: Sequence[Scenario]) -> None:
         """Let the module hold one test for each variant of each case, instead of the cases themselves."""
@@ -51,15 +65,20 @@ class ScenarioFile(pytest.Module):
 
 def shortest(path: Path, config: pytest.Config) -> Path:
     """Return *path* as people would type it: relative to where pytest was started, if it is below."""
-    start = config.invocation_params.dir
-    return path.relative_to(start) if path.is_relative_to(start) else path
+    start = f"{config.invocation_params.dir}{os.sep}"
+    return Path(str(path).removeprefix(start))
 
 
 def register_markers(config: pytest.Config, markers: Sequence[str]) -> None:
     """Let scenarios bring their own markers, also under ``--strict-markers``."""
-    known = {line.split(":")[0].split("(")[0].strip() for line in config.getini("markers")}
+    if not markers:
+        return
+    if _KNOWN_MARKERS not in config.stash:
+        lines = config.getini("markers")
+        config.stash[_KNOWN_MARKERS] = {line.split(":")[0].split("(")[0].strip() for line in lines}
     for marker in markers:
-        if marker not in known:
+        if marker not in config.stash[_KNOWN_MARKERS]:
+            config.stash[_KNOWN_MARKERS].add(marker)
             config.addinivalue_line("markers", f"{marker}: given by a scenario file")
 
 
@@ -69,20 +88,35 @@ def parametrize_scenarios(metafunc: pytest.Metafunc, mark: pytest.Mark | None) -
         scenarios: list[Scenario] = list(metafunc.module.obra_scenarios)
     else:
         scenarios = list(_matching(metafunc, mark))
+    limit = limits_tests(metafunc.config)
     if FIXTURE not in metafunc.fixturenames:  # the test looks at scenarios and runs none
-        metafunc.parametrize("scenario", [_parameter(one) for one in scenarios])
+        metafunc.parametrize("scenario", [_parameter(one, limit=limit) for one in scenarios])
         return
     metafunc.parametrize(
         ("scenario", FIXTURE),
-        [_parameter(one, repeat) for one in scenarios for repeat in repeats(metafunc.config, one)],
+        [_parameter(one, repeat, limit=limit) for one in scenarios for repeat in repeats(metafunc.config, one)],
         indirect=[FIXTURE],
     )
 
 
-def _parameter(scenario: Scenario, *repeats: Repeat) -> Any:
+def _parameter(scenario: Scenario, *repeats: Repeat, limit: bool) -> Any:
     name = "-".join(filter(None, (scenario.case, *(repeat.id for repeat in repeats))))
-    marks = [getattr(pytest.mark, name) for name in scenario.markers]
-    return pytest.param(scenario, *repeats, id=name, marks=marks)
+    return pytest.param(scenario, *repeats, id=name, marks=_marks_of(scenario, limit=limit))
+
+
+def limits_tests(config: pytest.Config) -> bool:
+    """Tell whether scenarios limit their tests: pytest-timeout is there, and nobody else set a limit."""
+    if not config.pluginmanager.hasplugin("timeout"):
+        return False
+    return not (config.getoption("timeout", None) or config.getini("timeout") or os.environ.get("PYTEST_TIMEOUT"))
+
+
+def _marks_of(scenario: Scenario, *, limit: bool) -> list[pytest.MarkDecorator]:
+    marks: list[pytest.MarkDecorator] = [getattr(pytest.mark, name) for name in scenario.markers]
+    if limit and scenario.seconds is not None:
+        # The loop keeps the limit itself; this ends a test whose machinery hangs, checks and reviews included.
+        marks.append(pytest.mark.timeout(_TIMES_LONGER * scenario.seconds + _LONGER))
+    return marks
 
 
 def _matching(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Scenario]:

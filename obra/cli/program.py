@@ -15,6 +15,7 @@ from obra.cli.failures import exit_code_of
 VERBS = {
     "run": Verb("obra.cli.run:run", "Run scenarios, or one stored task, and show what happens."),
     "resume": Verb("obra.cli.resume:resume", "Go on with runs that were interrupted."),
+    "scenario": Verb("obra.cli.scenario:scenario", "Write, check and describe scenario files."),
     "project": Verb("obra.cli.project:project", "Create and list projects."),
     "task": Verb("obra.cli.task:task", "Create, list, show and release tasks."),
     "breakpoint": Verb("obra.cli.breakpoint:breakpoint_", "List the places where a person must look, and answer."),

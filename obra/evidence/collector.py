@@ -16,6 +16,7 @@ from obra.errors import CheckError
 from obra.evidence.checks import Check
 from obra.evidence.command_check import CommandCheck
 from obra.evidence.file_checks import AbsentCheck, ContainsCheck, FileCheck, UnchangedCheck
+from obra.evidence.kinds import installed_kind, installed_names
 from obra.evidence.paths import matches, shown
 from obra.evidence.pytest_check import PytestCheck
 from obra.evidence.python_check import PythonCheck, syntax_problem
@@ -31,7 +32,7 @@ _KINDS: tuple[type[Check], ...] = (
     UnchangedCheck,
 )
 KINDS: Mapping[str, type[Check]] = {check.kind: check for check in _KINDS}
-"""Every kind of check by the key that it is written with."""
+"""Every kind of check of our own by the key that it is written with; others may be installed."""
 
 _SETTINGS = ("name", "timeout", "required")
 _FOREIGN = frozenset({".git", ".venv", "venv", "site-packages", "node_modules"})
@@ -44,31 +45,40 @@ def parse_check(raw: Mapping[str, Any]) -> Check:
 
     Raises:
         CheckError: no kind, two kinds, an unknown key or a wrong value; the text names the nearest right word.
+        PluginError: it is of a kind by somebody else that cannot be loaded.
     """
     if not isinstance(raw, Mapping):
         raise CheckError(f"a check is a mapping with one of {_known()}; it is {raw!r}; write it as 'kind: value'")
     kinds = [key for key in raw if key in KINDS]
     if len(kinds) > 1:
         raise CheckError(f"one check has the kinds {' and '.join(kinds)}; write one check for each")
-    if not kinds:
-        raise CheckError(f"a check needs one of {_known()}; " + _nearest(raw))
-    kind = kinds[0]
+    model = KINDS[kinds[0]] if kinds else _by_others(raw)
     try:
-        return KINDS[kind].model_validate(dict(raw))
+        return model.model_validate(dict(raw))
     except ValidationError as error:
-        texts = "; ".join(problem.text for problem in problems_of(error, KINDS[kind]))
-        raise CheckError(f"check '{kind}': {texts}") from error
+        texts = "; ".join(problem.text for problem in problems_of(error, model))
+        raise CheckError(f"check '{model.kind}': {texts}") from error
+
+
+def _by_others(raw: Mapping[str, Any]) -> type[Check]:
+    """Return the kind of an installed package that *raw* is of."""
+    found = {key: kind for key in raw if isinstance(key, str) and (kind := installed_kind(key)) is not None}
+    if len(found) > 1:
+        raise CheckError(f"one check has the kinds {' and '.join(found)}; write one check for each")
+    if not found:
+        raise CheckError(f"a check needs one of {_known()}; " + _nearest(raw))
+    return next(iter(found.values()))
 
 
 def _known() -> str:
-    return ", ".join(KINDS)
+    return ", ".join((*KINDS, *installed_names()))
 
 
 def _nearest(raw: Mapping[str, Any]) -> str:
     unknown = [str(key) for key in raw if key not in _SETTINGS]
     if not unknown:
         return "it has none"
-    close = difflib.get_close_matches(unknown[0], KINDS, n=1)
+    close = difflib.get_close_matches(unknown[0], (*KINDS, *installed_names()), n=1)
     return f"'{unknown[0]}' is none of them" + (f"; did you mean '{close[0]}'?" if close else "")
 
 

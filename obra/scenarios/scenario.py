@@ -123,6 +123,18 @@ class Scenario:
             raise ScenarioError(str(error)) from error
 
     @classmethod
+    def parse(cls, text: str, path: Path) -> tuple[Scenario, ...]:
+        """Do as :meth:`load_cases` with the text of a file that need not be there yet.
+
+        Raises:
+            ScenarioError: as :meth:`load_cases`.
+        """
+        try:
+            return tuple(cls._cases(Document.parse(str(path), text), path))
+        except DocumentError as error:
+            raise ScenarioError(str(error)) from error
+
+    @classmethod
     def from_data(cls, data: Mapping[str, Any], *, name: str = "scenario") -> Scenario:
         """Read a mapping of the same form, without parameters.
 
@@ -197,6 +209,12 @@ class Scenario:
         if self.form.task is None:
             raise ScenarioError(f"{self.path}: this scenario has several tasks, and this needs one with a 'task:'")
         return self.form.task
+
+    @property
+    def seconds(self) -> float | None:
+        """What all tasks together may take, or ``None`` when one of them has no limit."""
+        given = [work.limits.seconds for work in self.form.tasks or (self.form,)]
+        return None if None in given else sum(one for one in given if one is not None)
 
     @property
     def title(self) -> str:
