@@ -145,7 +145,7 @@ def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, ch
     parts: dict[str, Any] = {
         "permissions": scenario.permissions,
         "faults": scenario.faults,
-        "cassette": scenario.cassette(config),
+        "cassette": None if scenario.is_several else scenario.cassette(config),
         "title": scenario.case,
         "observers": [progress],
     }

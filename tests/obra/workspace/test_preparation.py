@@ -1,11 +1,13 @@
 """Preparation: from files, a template or real git, and nothing half-made on failure."""
 
 import os
+import subprocess
+import tarfile
 
 import pytest
 
 from obra.errors import WorkspaceError
-from obra.workspace.preparation import GitSource, prepare
+from obra.workspace.preparation import FileContent, GitSource, prepare
 
 
 def test_from_files(tmp_path, look):
@@ -152,3 +154,43 @@ def test_git_started_from_a_hook(tmp_path, upstream):
         del os.environ["GIT_DIR"]
     assert (tmp_path / "work" / "a").read_text() == "first\n"
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_bytes_and_modes(tmp_path):
+    """A file may be binary, and may be run; others may not."""
+    files = {"logo.png": FileContent(content=b"\x89PNG\x00"), "run.sh": FileContent(content="x", executable=True)}
+    prepare(tmp_path / "work", files=files)
+    assert (tmp_path / "work" / "logo.png").read_bytes() == b"\x89PNG\x00"
+    assert (tmp_path / "work" / "run.sh").stat().st_mode & 0o777 == 0o755
+    assert not (tmp_path / "work" / "logo.png").stat().st_mode & 0o111
+
+
+def test_an_archive_of_a_repository(tmp_path, upstream):
+    """It is unpacked with its history and its modes, and files come on top."""
+    with tarfile.open(tmp_path / "repo.tar.gz", "w:gz") as packed:
+        packed.add(upstream, ".")
+    prepare(tmp_path / "work", archive=tmp_path / "repo.tar.gz", files={"extra": "x"})
+    log = subprocess.run(["git", "log", "--oneline"], cwd=tmp_path / "work", capture_output=True, check=True)
+    assert log.stdout
+    assert (tmp_path / "work" / "extra").read_text(encoding="utf-8") == "x"
+
+
+def test_an_archive_that_leads_outside_or_is_none(tmp_path):
+    """Neither a path out of the workspace nor half a file leaves anything behind."""
+    with tarfile.open(tmp_path / "evil.tar", "w") as packed:
+        packed.addfile(tarfile.TarInfo("../evil"))
+    (tmp_path / "half.tar.gz").write_bytes(b"\x1f\x8b\x08half")
+    for name in ("evil.tar", "half.tar.gz", "none.tar"):
+        with pytest.raises(WorkspaceError, match="cannot be unpacked"):
+            prepare(tmp_path / "work", archive=tmp_path / name)
+        assert not (tmp_path / "work").exists()
+    assert not (tmp_path / "evil").exists()
+
+
+def test_a_bundle_is_cloned_at_a_ref(tmp_path, upstream):
+    """A bundle, the one-file form of a repository, is a source like any other."""
+    subprocess.run(
+        ["git", "bundle", "create", "--quiet", tmp_path / "r.bundle", "--all"], cwd=upstream, check=True
+    )
+    prepare(tmp_path / "work", git=GitSource(url=str(tmp_path / "r.bundle"), ref="v1"))
+    assert (tmp_path / "work" / ".git").exists()
