@@ -23,9 +23,10 @@ VERBS = {
     "config": Verb("obra.cli.config:config", "Show the settings in force and where each comes from."),
     "doctor": Verb("obra.cli.doctor:doctor", "Look for everything that a run needs, and say how to get it."),
     "calibrate": Verb("obra.cli.calibrate:calibrate", "Measure on known work how often the verdict is right."),
-    "report": Verb("obra.cli.report:report", "Show a run that is over, as a page."),
+    "report": Verb("obra.cli.report:report", "Show a run that is over, as a page or a summary."),
     "compare": Verb("obra.cli.compare:compare", "Compare two runs, case by case."),
     "history": Verb("obra.cli.history:history", "Show how cases fared in the runs before."),
+    "export": Verb("obra.cli.export:export", "Write a run in a format that other viewers read."),
     "llm": Verb("obra.cli.llm:llm", "Fetch, list and check the models that review."),
 }
 

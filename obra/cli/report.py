@@ -15,7 +15,7 @@ from obra.cli.output import say
 if TYPE_CHECKING:
     from obra.reports.stored_run import StoredRun
 
-HELP = """Show a run that is over.
+HELP = """Show a run that is over, as a page or a summary.
 
 RUN is the folder of a run, its id in the folder of reports, or "last" (the default).
 
@@ -23,11 +23,12 @@ RUN is the folder of a run, its id in the folder of reports, or "last" (the defa
 Formats:
   html        one page with everything: results, diffs, scores, time lines; needs no network and no other file
   markdown    a summary for CI pages, within the limit of GitHub's (1 MiB)
+  validation  a test report for people who decide: environment, results, issues, performance, recommendations
 """
 EXAMPLES = (
     "obra report",
     "obra report reports/20261122-141500-ab12cd --out report.html",
-    'obra report --format markdown --out - >> "$GITHUB_STEP_SUMMARY"',
+    "obra report --format markdown --out - > summary.md",
 )
 STANDARD_OUTPUT = "-"
 
@@ -44,9 +45,16 @@ def _markdown(run: StoredRun) -> Iterator[str]:
     yield step_summary(run)
 
 
+def _validation(run: StoredRun) -> Iterator[str]:
+    from obra.reports.validation import validation_parts
+
+    return validation_parts(run)
+
+
 _FORMATS: dict[str, tuple[str, Callable[[StoredRun], Iterator[str]]]] = {
     "html": ("report.html", _html),
     "markdown": ("summary.md", _markdown),
+    "validation": ("REAL_ORCHESTRATION_TEST_REPORT.md", _validation),
 }
 
 reports_option = click.option(
