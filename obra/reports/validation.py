@@ -33,7 +33,7 @@ def validation_parts(run: StoredRun) -> Iterator[str]:
     yield from (_executed(row) for row in run.rows())
     yield f"\n## Results\n\n{headline(summary)}"
     yield "".join(result_table(summary["scenarios"])).replace("## Results", "### By scenario")
-    yield from not_run_parts(summary["not_run"])
+    yield from not_run_parts(summary["not_run"], summary.get("not_run_reasons", {}))
     yield from _chapter("Issues encountered", map(_issues, run.rows()), "None.")
     yield from _chapter("Workarounds applied", map(_workarounds, run.rows()), "None: no attempt was sent back.")
     yield from _performance(summary, run.rows())
