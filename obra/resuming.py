@@ -27,13 +27,13 @@ class Played(Record):
     """Prompts whose turn is over; one that was broken off will be sent again, and does not count."""
     reviews: int = 0
 
-    def rest_of_script(self, script: Sequence[Item] | None) -> Sequence[Item] | None:
+    def rest_of_script(self, script: Sequence[Item] | None) -> tuple[Item, ...] | None:
         """Return the agent's steps that are left."""
-        return None if script is None else script[self.prompts :]
+        return None if script is None else tuple(script[self.prompts :])
 
-    def rest_of_reviewer(self, script: Sequence[Item] | None) -> Sequence[Item] | None:
+    def rest_of_reviewer(self, script: Sequence[Item] | None) -> tuple[Item, ...] | None:
         """Return the reviewer's answers that are left."""
-        return None if script is None else script[self.reviews :]
+        return None if script is None else tuple(script[self.reviews :])
 
     def rest_of_faults(self, faults: Sequence[Fault]) -> tuple[Fault, ...]:
         """Return the faults that are still to come, numbered from the first prompt that is sent now."""

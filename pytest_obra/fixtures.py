@@ -48,8 +48,15 @@ def obra_config(request: pytest.FixtureRequest, obra_agent_name: str) -> Config:
 
 
 @pytest.fixture
-def obra_workspace(tmp_path: Path) -> Path:
-    """Folder that the agent works in: empty, and this test's own."""
+def obra_workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Folder that the agent works in: empty, and this test's own; with --obra-resume, that of the run before."""
+    if request.config.getoption("--obra-resume"):
+        from pytest_obra.running import interrupted_of
+
+        task = interrupted_of(request)
+        if task is not None:
+            state = request.getfixturevalue("obra_state")
+            return Path(state.get_project(state.get_task(task).project_id).working_dir)
     root = tmp_path / "workspace"
     root.mkdir()
     return root
@@ -83,17 +90,17 @@ def obra_agent(
     from obra.bootstrap import session_opener
     from obra.plugins import AGENTS, find_plugin
     from obra.replay.model_doors import Rehearsal
-    from pytest_obra.running import scenario_of
+    from pytest_obra.running import played_of, scenario_of
 
-    scenario = scenario_of(request)
+    scenario, played = scenario_of(request), played_of(request)
     agent: AgentPlugin = find_plugin(AGENTS, obra_config.settings.agent.type)()
     if scenario and scenario.is_several:
         yield agent
         agent.cleanup()
         return
     rehearsal = Rehearsal(
-        script=scenario.script if scenario else None,
-        faults=tuple(obra_faults),
+        script=played.rest_of_script(scenario.script) if scenario else None,
+        faults=played.rest_of_faults(obra_faults),
         cassette=scenario.cassette(obra_config) if scenario else None,
         title=scenario.case if scenario else "",
     )
@@ -108,10 +115,10 @@ def obra_llm(request: pytest.FixtureRequest, obra_config: Config) -> Iterator[LL
     """The LLM that reviews, closed after the test; the scripted one plays the scenario's ``reviewer:``."""
     from obra.bootstrap import make_llm
     from obra.plugins import close_llm
-    from pytest_obra.running import scenario_of
+    from pytest_obra.running import played_of, scenario_of
 
     scenario = scenario_of(request)
-    llm = make_llm(obra_config, scenario.reviewer if scenario else None)
+    llm = make_llm(obra_config, played_of(request).rest_of_reviewer(scenario.reviewer) if scenario else None)
     yield llm
     close_llm(llm)
 

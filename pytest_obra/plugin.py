@@ -115,6 +115,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "accepted, and honest ones in odd clothes, all of which must; the closing matrix shows which check caught "
         "whom, and where the scenario's acceptance criteria have a hole.",
     )
+    group.addoption(
+        "--obra-resume",
+        action="store_true",
+        help="go on with the newest run of the report folder, if it was killed or stopped: scenarios that it has "
+        "finished are not run again (their rows are taken over, marked 'taken_over'), and those that it left half "
+        "done go on behind their last finished step. Give the same other options as before",
+    )
     add_statistics_options(group)
 
 
@@ -131,6 +138,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_obra.reporters.allure_surface import AllureSurface
 
         config.pluginmanager.register(AllureSurface(config), "obra-allure-surface")
+    if config.getoption("--obra-resume"):
+        from pytest_obra.resuming import ResumedRun
+
+        config.pluginmanager.register(ResumedRun(config), "obra-resumed-run")
     if hasattr(config, "workerinput"):
         follow_worker(config)
         return

@@ -22,8 +22,10 @@ from pytest_obra.reporters.terminal import error_text, failure_text
 
 if TYPE_CHECKING:
     from obra.orchestrator import Orchestrator
+    from obra.resuming import Played
     from obra.state.state_manager import StateManager
     from pytest_obra.ledger import Ledger
+    from pytest_obra.resuming import ResumedRun
 
 _PREFIX = "obra_"
 _PROPERTIES = {
@@ -42,6 +44,10 @@ _PROPERTIES = {
 """Properties of a test, and the keys of its row."""
 _SCENARIO = pytest.StashKey[Scenario]()
 _REPORT = pytest.StashKey[ScenarioReport]()
+_TAKEN = pytest.StashKey[dict[str, Any]]()
+"""The row of a scenario that a run which was interrupted had finished."""
+_INTERRUPTED = pytest.StashKey[int | None]()
+"""The task that an interrupted run left half done for this test."""
 _NOT_RUN = pytest.StashKey[tuple[str, str]]()
 """Why a test did not run its scenario: ``not_needed`` or ``left_out``, and a sentence."""
 _EXECUTION = pytest.StashKey[int]()
@@ -97,7 +103,7 @@ def runner(
     request: pytest.FixtureRequest, agent_name: str, workspace: Path, repeat: Repeat
 ) -> Callable[[Scenario], ScenarioReport]:
     """Return the function behind the fixture ``run_scenario``."""
-    for key in (_SCENARIO, _REPORT):  # of the same test's execution before, when a plugin runs it again
+    for key in (_SCENARIO, _REPORT, _TAKEN):  # of the same test's execution before, when a plugin runs it again
         if key in request.node.stash:
             del request.node.stash[key]
 
@@ -113,8 +119,7 @@ def runner(
         if repeat.bare:
             report = _run_bare(request, scenario, agent_name, workspace, repeat)
         else:
-            orchestrator: Orchestrator = request.getfixturevalue("obra")
-            report = run(scenario, orchestrator, root=workspace, agent=agent_name, repeat=repeat.number)
+            report = _taken_over(request, scenario) or _run(request, scenario, agent_name, workspace, repeat)
         stash[_REPORT] = report
         if request.config.pluginmanager.hasplugin("allure_pytest") and request.config.getoption("--alluredir"):
             from pytest_obra.reporters.allure_steps import attach
@@ -124,6 +129,65 @@ def runner(
         return report
 
     return run_scenario
+
+
+def _run(
+    request: pytest.FixtureRequest, scenario: Scenario, agent_name: str, workspace: Path, repeat: Repeat
+) -> ScenarioReport:
+    from pytest_obra.resuming import RemembersTest
+
+    orchestrator: Orchestrator = request.getfixturevalue("obra")
+    remembers = RemembersTest(request.node.nodeid, orchestrator.state_manager)
+    orchestrator.observers.append(remembers)
+    try:
+        return run(
+            scenario,
+            orchestrator,
+            root=workspace,
+            agent=agent_name,
+            repeat=repeat.number,
+            interrupted=interrupted_of(request),
+        )
+    finally:
+        orchestrator.observers.remove(remembers)
+
+
+def _taken_over(request: pytest.FixtureRequest, scenario: Scenario) -> ScenarioReport | None:
+    """Return the report of a scenario that the interrupted run has finished."""
+    resumed: ResumedRun | None = request.config.pluginmanager.get_plugin("obra-resumed-run")
+    if resumed is None or request.node.nodeid not in resumed.resumption.rows:
+        return None
+    found: ScenarioReport | None = resumed.resumption.report(
+        request.node.nodeid, scenario, request.getfixturevalue("obra_state")
+    )
+    if found is not None:
+        request.node.stash[_TAKEN] = resumed.resumption.rows[request.node.nodeid]
+    return found
+
+
+def interrupted_of(request: pytest.FixtureRequest) -> int | None:
+    """Return the task that an interrupted run left half done for the asking test, with ``--obra-resume``."""
+    scenario = scenario_of(request)
+    resumed: ResumedRun | None = request.config.pluginmanager.get_plugin("obra-resumed-run")
+    if resumed is None or scenario is None or scenario.is_several:
+        return None
+    if request.node.nodeid in resumed.resumption.rows:  # finished
+        return None
+    stash = request.node.stash
+    if _INTERRUPTED not in stash:
+        from pytest_obra.resuming import interrupted_task
+
+        stash[_INTERRUPTED] = interrupted_task(request.node.nodeid, request.getfixturevalue("obra_state"))
+    found: int | None = stash[_INTERRUPTED]
+    return found
+
+
+def played_of(request: pytest.FixtureRequest) -> Played:
+    """Return how much of its scripts the asking test's interrupted run has played; mostly nothing."""
+    from obra.resuming import Played, played
+
+    task = interrupted_of(request)
+    return Played() if task is None else played(request.getfixturevalue("obra_state"), task)
 
 
 def _run_bare(
@@ -195,7 +259,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         return
     if call.when == "call" and _REPORT in item.stash:
         done = item.stash[_REPORT]
-        row: dict[str, Any] = row_of(done, node=item.nodeid)
+        row: dict[str, Any] = item.stash.get(_TAKEN, {}) or row_of(done, node=item.nodeid)
     elif report.failed:
         callspec, repeat = getattr(item, "callspec", None), repeat_of(item)
         row = error_row(

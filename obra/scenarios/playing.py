@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from obra.domain import Breakpoint, BreakpointStatus, Outcome, Project, Record, Task, TaskStatus, Trigger
@@ -52,10 +52,13 @@ class PartRun:
         return TaskStatus(self.part.expect.status)
 
 
-def play(scenario: Scenario, orchestrator: Orchestrator, project: Project) -> tuple[PartRun, ...]:
+def play(
+    scenario: Scenario, orchestrator: Orchestrator, project: Project, *, interrupted: int | None = None
+) -> tuple[PartRun, ...]:
     """Work on every task of *scenario*, and return them in the order of the file.
 
-    A task begins when all that it waits for are completed; one that waits for something else never does.
+    A task begins when all that it waits for are completed; one that waits for something else never does. The one
+    task of a scenario may be one that was *interrupted*: then its run goes on.
 
     Raises:
         ObraError: the machinery broke.
@@ -63,13 +66,17 @@ def play(scenario: Scenario, orchestrator: Orchestrator, project: Project) -> tu
     state = orchestrator.state_manager
     if not scenario.is_several:
         (part,) = scenario.parts
-        run = PartRun(part=part, task=state.create_task(project.id, part.played_task_data()))
-        _work_on(run, orchestrator)
+        if interrupted is None:
+            run = PartRun(part=part, task=state.create_task(project.id, part.played_task_data()))
+            _work_on(run, orchestrator, orchestrator.execute_task)
+        else:
+            run = PartRun(part=part, task=state.get_task(interrupted))
+            _work_on(run, orchestrator, orchestrator.resume_task)
         return (run,)
     runs = {run.task.id: run for run in _stored(scenario, orchestrator, project)}
     chooser = TaskScheduler()
     while task := chooser.next_task(state.list_tasks(project_id=project.id, limit=None)):
-        _work_on(runs[task.id], orchestrator)
+        _work_on(runs[task.id], orchestrator, orchestrator.execute_task)
     names = [part.name for part in scenario.parts]
     return tuple(sorted(runs.values(), key=lambda run: names.index(run.part.name)))
 
@@ -137,12 +144,12 @@ def _stored(scenario: Scenario, orchestrator: Orchestrator, project: Project) ->
         yield PartRun(part=part, task=task)
 
 
-def _work_on(run: PartRun, orchestrator: Orchestrator) -> None:
+def _work_on(run: PartRun, orchestrator: Orchestrator, begin: Callable[[int], Outcome]) -> None:
     """Work on one task, and go on with it as long as a person has an answer and its limits are not used up."""
     started, limits = time.monotonic(), run.part.limits
     settings = orchestrator.config.settings.orchestration
     most, seconds = limits.iterations or settings.max_iterations, limits.seconds or settings.task_timeout
-    run.outcome = orchestrator.execute_task(run.task.id)
+    run.outcome = begin(run.task.id)
     while opened := _open(run.outcome, orchestrator):
         left = most - run.outcome.iterations
         chosen = next((one for one in run.unused if one.trigger in (None, opened.trigger)), None)

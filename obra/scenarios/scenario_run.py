@@ -119,7 +119,13 @@ def _address(url: str, folder: Path) -> str:
 
 
 def run_scenario(
-    scenario: Scenario, orchestrator: Orchestrator, *, root: Path, agent: str = "mock", repeat: int = 1
+    scenario: Scenario,
+    orchestrator: Orchestrator,
+    *,
+    root: Path,
+    agent: str = "mock",
+    repeat: int = 1,
+    interrupted: int | None = None,
 ) -> ScenarioReport:
     """Run *scenario* once in *root*, which must be new or empty, and compare its ending with the truth.
 
@@ -130,6 +136,7 @@ def run_scenario(
         root: folder of the workspace.
         agent: the name that reports show for the agent.
         repeat: which run of the same case this is, from 1.
+        interrupted: id of the task of a run of this case that was interrupted in *root*, to go on with.
 
     Raises:
         ObraError: the machinery broke.
@@ -137,14 +144,16 @@ def run_scenario(
     started = time.monotonic()
     orchestrator.initialize()
     require_settings(scenario, orchestrator.config)
-    prepare_workspace(scenario, root)
-    project = orchestrator.state_manager.create_project(
-        scenario.case, description=str(scenario.path), working_dir=str(root)
-    )
+    state = orchestrator.state_manager
+    if interrupted is None:
+        prepare_workspace(scenario, root)
+        project = state.create_project(scenario.case, description=str(scenario.path), working_dir=str(root))
+    else:
+        project = state.get_project(state.get_task(interrupted).project_id)
     storyteller = Storyteller(time.monotonic)
     orchestrator.observers.append(storyteller)
     try:
-        runs = play(scenario, orchestrator, project)
+        runs = play(scenario, orchestrator, project, interrupted=interrupted)
     finally:
         orchestrator.observers.remove(storyteller)
     outcome = whole_outcome(runs)

@@ -1,0 +1,98 @@
+"""pytest --obra-resume: after kill -9 or Ctrl-C nothing is run twice, and the whole run is reported."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+QUICK = """\
+name: {name}
+task: {{title: Write a.txt}}
+checks: [{{file: a.txt}}]
+script: [{{say: Done., write: {{a.txt: a}}, run: "echo turn >> {folder}/{name}.log"}}]
+reviewer: [{{score: {score}}}]
+expect: {{truth: [{{contains: {{file: a.txt, text: a}}}}]}}
+"""
+SLOW = """\
+name: slow
+task: {{title: Write a.txt}}
+checks: [{{file: a.txt}}]
+script:
+  - {{say: Half., write: {{b.txt: b}}, run: "echo one >> {folder}/slow.log"}}
+  - say: Done.
+    write: {{a.txt: a}}
+    run:
+      - echo two >> {folder}/slow.log
+      - touch {folder}/waiting; while [ ! -e {folder}/go ]; do sleep 0.05; done
+reviewer: [{{score: 40}}, {{score: 95}}]
+expect: {{iterations: {{min: 2, max: 2}}, truth: [{{contains: {{file: a.txt, text: a}}}}]}}
+"""
+
+
+def rows_of(run):
+    """The rows of a run, by scenario."""
+    lines = (run / "results.jsonl").read_text().splitlines()
+    return {row["scenario"]: row for row in map(json.loads, lines)}
+
+
+@pytest.mark.parametrize(
+    ("number", "workers"), [(signal.SIGKILL, ()), (signal.SIGINT, ()), (signal.SIGKILL, ("-n", "2"))]
+)
+def test_an_interrupted_run_goes_on(tmp_path, number, workers):
+    """Finished scenarios keep their row and their verdict; the one under way goes on behind its last step."""
+    if workers:
+        pytest.importorskip("xdist")
+    for name, score in (("a_good", 95), ("b_bad", 10)):
+        (tmp_path / f"{name}.obra.yaml").write_text(QUICK.format(name=name, score=score, folder=tmp_path))
+    (tmp_path / "c_slow.obra.yaml").write_text(SLOW.format(folder=tmp_path))
+    (tmp_path / "d_last.obra.yaml").write_text(QUICK.format(name="d_last", score=95, folder=tmp_path))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp", tmp_path / "kept"]
+    whole = {"start_new_session": True, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([*command, *workers], cwd=tmp_path, **whole) as process:
+        end = time.monotonic() + 60
+        while not (tmp_path / "waiting").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        if workers:  # the other worker has done the rest by then, mostly; what it has done is not done again
+            time.sleep(0.5)
+        # A worker whose controller alone was killed lives on and ends its test, so the machine takes all of them.
+        os.killpg(process.pid, number)
+        process.communicate()
+    (first,) = (tmp_path / "reports").iterdir()
+    finished = set(rows_of(first)) - {"slow"}
+    assert finished >= ({"a_good", "b_bad"} if not workers else set())
+
+    (tmp_path / "go").touch()
+    command[-1] = tmp_path / "again"  # the folders of the killed run must stay
+    done = subprocess.run(
+        [*command, *workers, "--obra-resume"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stdout  # b_bad is as bad as it was
+    assert "3 passed" in done.stdout
+    second = max((tmp_path / "reports").iterdir())
+    rows = rows_of(second)
+    assert set(rows) == {"a_good", "b_bad", "slow", "d_last"}
+    assert {name for name, row in rows.items() if row.get("taken_over") == first.name} == finished
+    for name in finished:
+        assert rows[name]["attempts"] == rows_of(first)[name]["attempts"]
+    assert (rows["slow"]["result"], rows["slow"]["iterations"]) == ("passed", 2)
+    assert (tmp_path / "slow.log").read_text() == "one\ntwo\ntwo\n"  # the broken turn, and that turn again
+    for name in ("a_good", "d_last"):
+        assert (tmp_path / f"{name}.log").read_text() == "turn\n"
+
+
+def test_without_an_interrupted_run_everything_runs(tmp_path):
+    """A run that came to its end is not gone on with; the header says so."""
+    (tmp_path / "a.obra.yaml").write_text(QUICK.format(name="a", score=95, folder=tmp_path))
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--obra-resume"]
+    for _ in range(2):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+        assert "obra: the newest run was not interrupted" in done.stdout
+    assert (tmp_path / "a.log").read_text() == "turn\nturn\n"
