@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from obra.cli.broken_off import _kept
 from obra.cli.options import Chosen
-from obra.cli.run import _kept
 from obra.domain import TaskStatus
 from obra.state.state_manager import StateManager
 
