@@ -240,7 +240,8 @@ class TerminalWire:
             raise AgentCrashed(f"Claude Code shows a dialog for none of the tools that it asks for: {dialog.text}")
         story.requests.remove(request)
         self._asked += 1
-        wanted = {"subtype": "can_use_tool", "tool_name": request.get("tool_name"), "input": request["tool_input"]}
+        given = mapping(request.get("tool_input"))
+        wanted = {"subtype": "can_use_tool", "tool_name": request.get("tool_name"), "input": dict(given)}
         self._say({"type": "control_request", "request_id": f"obra-{self._asked}", "request": wanted})
         while self._answers.empty() and not story.has_ended:
             yield

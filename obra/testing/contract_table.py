@@ -16,6 +16,8 @@ from obra.testing.agent_life import living
 from obra.testing.scene import Stage
 from obra.testing.stages import CommandStage, MisbehavingStage, MockStage, ReplayStage
 
+_TERMINAL_PATIENCE = 5.0
+"""Seconds of silence that are normal for the interactive program: it is drawn, typed into and looked at."""
 PASSED, EXCEPTED, FAILED, NOT_SHOWN = "passed", "excepted", "FAILED", "-"
 
 
@@ -92,6 +94,12 @@ def staged_here() -> Mapping[str, Stage | str]:
             if found
             else f"no {known.program}: npm install {known.package} and name its path in {known.variable}"
         )
+    local = KNOWN[0]
+    rows["claude_code_local, terminal"] = (
+        ReplayStage(local.kind, found, _TERMINAL_PATIENCE, {"transport": "terminal"})
+        if (found := local.find())
+        else rows[local.kind]
+    )
     rows["claude_code_local, misbehaving"] = MisbehavingStage()
     return rows
 

@@ -195,8 +195,6 @@ class ProcessTree:
                 raise WorkspaceError(f"processes {alive} do not end even by SIGKILL; end them by hand")
             if alive:
                 time.sleep(_PAUSE)
-        if self.process.returncode is None:  # its first thread is a zombie while others of it still end
-            self.wait(_SWEEP_SECONDS)
         return len(ended)
 
     def _alive(self) -> list[int]:
