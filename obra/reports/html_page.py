@@ -69,6 +69,7 @@ def page_parts(run: StoredRun) -> Iterator[str]:
     passed = summary["statistics"]["pass_rate"]
     yield from environment.get_template("page.html").generate(
         summary=summary,
+        gates=summary.get("gates", ()),
         reasons=summary.get("not_run_reasons", {}),
         lines=lines,
         cases=list(_cases(summary, lines)),

@@ -49,6 +49,9 @@ def step_summary(run: StoredRun, largest: int = LARGEST - _RESERVE) -> str:
 
 def _parts(summary: Row, rows: Iterable[Row]) -> Iterator[str]:
     yield f"# Obra run {inline(summary['run'])}\n\n{headline(summary)}"
+    for gate in summary.get("gates", ()):
+        words = ": ".join(filter(None, (gate["name"], "; ".join(gate["findings"]))))
+        yield f"- Gate {inline(gate['state'])}: {inline(words, _LONGEST)}\n"
     if "sabotage" in summary:
         totals = summary["sabotage"]["totals"]
         yield (

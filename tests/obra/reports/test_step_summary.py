@@ -1,7 +1,10 @@
 """The summary for CI pages: what went wrong first, never larger than the page takes."""
 
+import json
+
 import pytest
 
+from obra.reports.html_page import page_parts
 from obra.reports.rows import row_of
 from obra.reports.run_writer import RunWriter
 from obra.reports.step_summary import LARGEST, step_summary
@@ -30,6 +33,18 @@ def test_bad_scenarios_stand_before_the_table(run_of, make_report, make_passing_
     assert "**not met**: status: expected completed, got escalated" in text
     assert "pytest --obra-agent=mock a::b" in text
     assert "## fine" not in text
+
+
+def test_gates_are_told(run_of, make_report):
+    """With their state and what was found."""
+    run = run_of(row_of(make_report()))
+    gates = [{"name": "at most 0 false accepts", "state": "failed", "findings": ["one was accepted"]}]
+    path = run.directory / "summary.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "gates": gates}))
+    told = step_summary(run)
+    assert "- Gate failed: at most 0 false accepts: one was accepted\n" in told
+    page = "".join(page_parts(run))
+    assert "at most 0 false accepts" in page[page.index('id="gates"') : page.index('id="results"')]
 
 
 def test_it_never_grows_beyond_what_the_page_takes(run_of, make_report):
