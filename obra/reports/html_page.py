@@ -122,7 +122,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(words=WORDS, signs=_SIGNS, endings=ENDINGS)
+    endings = {key: words.strip("*") for key, words in ENDINGS.items()}  # bold is Markdown's
+    made.globals.update(words=WORDS, signs=_SIGNS, endings=endings)
     made.filters.update(
         score=score_text,
         duration=duration_text,
