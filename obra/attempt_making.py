@@ -9,7 +9,7 @@ from typing import Any
 from obra import run_start
 from obra.attempt_steps import Gathered, Looked, Retried, Turn
 from obra.config import Config
-from obra.domain import Action, Attempt, Decision, Reply, Step, TaskStatus
+from obra.domain import Action, Attempt, Decision, Reply, Step, Task, TaskStatus
 from obra.errors import WorkspaceError
 from obra.events import (
     AttemptRecorded,
@@ -142,15 +142,15 @@ class AttemptSteps:
         self._tell(ReviewReceived(task_id=run.task.id, number=run.number, review=reviewed.review))
         return reviewed
 
-    def _judge(self, run: TaskRun, reply: Reply, looked: Looked, reviewed: Reviewed) -> dict[str, Any]:
+    def _judge(self, task: Task, reply: Reply, looked: Looked, reviewed: Reviewed) -> dict[str, Any]:
         judged: dict[str, Any] = {
             "evidence": looked.evidence,
             "review": reviewed.review,
             "claims": false_claims(reply.text, looked.evidence),
         }
         judged["validation"] = self.response_validator.validate_response(reply.text)
-        judged["quality"] = self.quality_controller.validate_output(reply.text, run.task, dict(judged))
-        judged["confidence"] = self.confidence_scorer.score_response(reply.text, run.task, dict(judged))
+        judged["quality"] = self.quality_controller.validate_output(reply.text, task, dict(judged))
+        judged["confidence"] = self.confidence_scorer.score_response(reply.text, task, dict(judged))
         return judged
 
     def _decide(self, run: TaskRun, reply: Reply, judged: Mapping[str, Any]) -> Decision:

@@ -197,7 +197,7 @@ class Orchestrator(AttemptSteps):
         turn = self._once(run, Turn, partial(self._take_turn, run, gathered))
         looked = self._once(run, Looked, partial(self._look, run, gathered, turn))
         reviewed = self._once(run, Reviewed, partial(self._review, run, gathered, turn, looked))
-        judged = self._judge(run, turn.reply, looked, reviewed)
+        judged = self._judge(run.task, turn.reply, looked, reviewed)
         decision = self._decide(run, turn.reply, judged)
         confidence: Confidence = judged["confidence"]
         attempt = Attempt(

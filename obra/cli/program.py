@@ -27,6 +27,7 @@ VERBS = {
     "compare": Verb("obra.cli.compare:compare", "Compare two runs, case by case."),
     "history": Verb("obra.cli.history:history", "Show how cases fared in the runs before."),
     "export": Verb("obra.cli.export:export", "Write a run in a format that other viewers read."),
+    "rejudge": Verb("obra.cli.rejudge:rejudge", "Judge the attempts of a run again, without an agent."),
     "llm": Verb("obra.cli.llm:llm", "Fetch, list and check the models that review."),
 }
 
