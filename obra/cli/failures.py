@@ -36,16 +36,22 @@ def exit_code_of(command: Callable[[], object], arguments: Sequence[str]) -> int
     except (click.Abort, KeyboardInterrupt) as error:
         return _interrupted(error)
     except ObraError as error:
-        return _explained(error)
+        return explained(error)
     except Exception as error:  # noqa: BLE001  # the last line of defence; the log holds all of it
         return _unexpected(error, arguments)
     return code if isinstance(code, int) else 0
 
 
-def _explained(error: ObraError) -> int:
+def explained(error: ObraError) -> int:
+    """Tell an error of ours and its notes on standard error, and return the exit code that it stands for."""
     say(styled("Error: ", "red"), str(error), error=True)
     for note in getattr(error, "__notes__", ()):
         say(note, error=True)
+    return exit_code_for(error)
+
+
+def exit_code_for(error: ObraError) -> int:
+    """Return what an error stands for: wrong usage, or a failure."""
     return WRONG if isinstance(error, _WRONG) else FAILED
 
 

@@ -39,6 +39,7 @@ Exit codes:
   1    escalated or failed, or an error that says what to do
   2    wrong usage, settings or scenario, or something needed is missing
   3    unexpected; a log file is named
+  12   obra run: no scenario failed, but for one the machinery broke, so there is no verdict
   130  interrupted; what was done is kept
 """
 

@@ -64,15 +64,16 @@ def run(
     from obra.cli.output import say
     from obra.prerequisites import require
     from obra.scenarios.scenario import Scenario
+    from obra.statistics.exit_codes import Ending, exit_of
 
     scenarios = [_with_limit(case, max_iterations) for file in files for case in Scenario.load_cases(file)]
     if workspace and len(scenarios) > 1:
         raise click.UsageError(_ONE_FOLDER)
     require(config)
-    passed = [_survives(scenario, workspace, config, chosen, alone=len(scenarios) == 1) for scenario in scenarios]
-    if len(passed) > 1:
-        say(f"\n{sum(passed)} of {len(passed)} scenarios passed")
-    return 0 if all(passed) else 1
+    ends = [_survives(scenario, workspace, config, chosen, alone=len(scenarios) == 1) for scenario in scenarios]
+    if len(ends) > 1:
+        say(f"\n{ends.count(True)} of {len(ends)} scenarios passed")
+    return exit_of(Ending(failed=False in ends, machinery_broke=None in ends))
 
 
 def _run_task(
@@ -117,19 +118,29 @@ def _with_limit(scenario: Scenario, iterations: int | None) -> Scenario:
     return scenario.changed(limits=limits)
 
 
-def _survives(scenario: Scenario, workspace: Path | None, config: Config, chosen: Chosen, *, alone: bool) -> bool:
-    """Run one of several scenarios; one whose machinery breaks is told, and the others run all the same."""
+def _survives(
+    scenario: Scenario, workspace: Path | None, config: Config, chosen: Chosen, *, alone: bool
+) -> bool | None:
+    """Run one scenario and tell if it passed; ``None`` is for broken machinery, and the others run then, too.
+
+    Raises:
+        ObraError: it is the only one, and what was asked for is wrong or cannot be had here.
+    """
+    from obra.cli.failures import FAILED, exit_code_for, explained
     from obra.cli.output import say
     from obra.errors import ObraError
 
     try:
         return _run_scenario(scenario, workspace, config, chosen)
     except ObraError as error:
-        if alone:
+        if alone and exit_code_for(error) != FAILED:
             raise
+        if alone:
+            explained(error)
+            return None
         for line in (f"scenario {scenario.case} ERROR: {error}", *getattr(error, "__notes__", ())):
             say(line, error=True)
-        return False
+        return None
 
 
 def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, chosen: Chosen) -> bool:

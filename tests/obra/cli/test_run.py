@@ -13,6 +13,7 @@ from obra.cli.broken_off import _kept
 from obra.cli.options import Chosen
 from obra.domain import TaskStatus
 from obra.state.state_manager import StateManager
+from obra.statistics.exit_codes import RunExit
 
 
 def test_a_scenario_that_ends_as_it_should_exits_0_and_says_both(obra, hello, tmp_path):
@@ -111,7 +112,7 @@ def test_a_workspace_in_use_is_refused(obra, hello, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/precious.txt").write_text("mine")
     ended = obra("run", hello, "--workspace", "full")
-    assert ended.code == 1
+    assert ended.code == RunExit.MACHINERY_BROKE
     assert "full is not a new or empty folder" in ended.err
     assert [one.name for one in (tmp_path / "full").iterdir()] == ["precious.txt"]
 
@@ -186,7 +187,7 @@ def test_a_full_disk_under_the_output_does_not_lose_the_run(obra, hello, tmp_pat
             timeout=60,
             check=False,
         )
-    assert done.returncode == 1
+    assert done.returncode == RunExit.MACHINERY_BROKE
     assert done.stderr.decode() == (
         "Error: the output cannot be written: No space left on device; make room, or send it elsewhere\n"
     )
@@ -233,7 +234,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_with_a_cure(obra, hello, write
     """workspace.root that is a file."""
     write("taken", "")
     ended = obra("run", hello, "-o", "workspace.root=taken")
-    assert ended.code == 1
+    assert ended.code == RunExit.MACHINERY_BROKE
     assert "set workspace.root to another place" in ended.err
 
 
@@ -266,7 +267,7 @@ def test_a_limit_that_passed_before_the_first_attempt_names_its_breakpoint(obra,
     assert obra("breakpoint", "resolve", "1", "Take longer").code == 0
 
 
-def test_an_agent_that_cannot_be_used_exits_1_and_says_how_the_task_is_stored(obra, write, hello):
+def test_an_agent_that_cannot_be_used_is_no_verdict_and_says_how_the_task_is_stored(obra, write, hello):
     """A typed error that escapes the run is shown without a traceback, with what is kept and how to go on."""
     write(
         "away.py",
@@ -279,7 +280,7 @@ def test_an_agent_that_cannot_be_used_exits_1_and_says_how_the_task_is_stored(ob
         "    def cleanup(self): pass\n",
     )
     ended = obra("run", hello, "--agent", "away:Away")
-    assert ended.code == 1
+    assert ended.code == RunExit.MACHINERY_BROKE
     assert ended.err == (
         "Error: it is on holiday; ask again in May\n"
         "task 1 is stored as failed; go on with: obra run --task 1 --agent away:Away\n"
