@@ -163,6 +163,24 @@ class ClaudeCodeLocalAgent:
         self._session.on_permission = self.on_permission
         return self._session.send(prompt, limits or TurnLimits(), on_event)
 
+    @property
+    def handle(self) -> str:
+        """The id of the session, for a later process; see :meth:`take_up`."""
+        return self._session.id if self._session else ""
+
+    def take_up(
+        self, handle: str, *, in_turn: bool, limits: TurnLimits, on_event: AgentEventSink | None = None
+    ) -> None:
+        """Let the next prompt resume the session *handle*, where Claude Code still has it.
+
+        That is so where a person's own ``HOME`` is passed on; a private one goes with the process that made it. A
+        turn is never adopted: Claude Code dies with the process that started it.
+        """
+        del in_turn, limits, on_event
+        if self._session is None:
+            raise AgentUnavailable("the agent is not initialized; call initialize() first")
+        self._session.id = handle
+
     def cleanup(self) -> None:
         """End the process with all it started and remove its private folders; safe to call twice."""
         session, self._session = self._session, None

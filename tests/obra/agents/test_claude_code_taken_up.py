@@ -1,0 +1,69 @@
+"""A session of the real Claude Code outlives the process that began it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from obra import ClaudeCodeLocalAgent
+from obra.domain import ScriptStep, TurnLimits
+from obra.plugins import OutlivesUs
+from obra.replay.model_server import ModelServer
+
+SCRIPT = [ScriptStep(say="One.", write={"a.txt": "1"}), ScriptStep(say="Two.", write={"b.txt": "2"})]
+FIRST = """\
+import json, os, sys
+from obra import ClaudeCodeLocalAgent
+agent = ClaudeCodeLocalAgent()
+agent.initialize(json.loads(sys.argv[1]))
+agent.send_prompt("the first")
+print(agent.handle, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def config_for(claude, server, tmp_path, passed=()):
+    """Settings of an agent whose model is *server*."""
+    place = str(tmp_path / "work")
+    more = {"workspace_dir": place, "pass_environment": list(passed)}
+    return {"command": claude, "base_url": server.base_url, "api_key": "none", **more}
+
+
+def killed_after_its_first_turn(config):
+    """Send one prompt in a process that is killed then; return the handle of its session."""
+    command = [sys.executable, "-c", FIRST, json.dumps(config)]
+    first = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert first.returncode == -9, first.stderr
+    return first.stdout.strip()
+
+
+def test_the_next_process_resumes_the_session_that_stands_in_a_persons_home(claude, tmp_path, monkeypatch):
+    """After kill -9 the second prompt of the same conversation gets the second step."""
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with ModelServer(SCRIPT, workspace=tmp_path / "work") as server:
+        config = config_for(claude, server, tmp_path, passed=["HOME"])
+        handle = killed_after_its_first_turn(config)
+        agent = ClaudeCodeLocalAgent()
+        assert isinstance(agent, OutlivesUs)
+        agent.initialize(config)
+        assert agent.handle == ""
+        assert agent.take_up(handle, in_turn=False, limits=TurnLimits()) is None
+        reply = agent.send_prompt("the second")
+        agent.cleanup()
+    assert (reply.text, reply.session) == ("Two.", handle)
+
+
+def test_a_session_that_is_gone_is_begun_anew(claude, tmp_path):
+    """A private home went with its process: the conversation begins with the first step."""
+    with ModelServer(SCRIPT, workspace=tmp_path / "work") as server:
+        config = config_for(claude, server, tmp_path)
+        handle = killed_after_its_first_turn(config)
+        agent = ClaudeCodeLocalAgent()
+        agent.initialize(config)
+        assert agent.take_up(handle, in_turn=True, limits=TurnLimits()) is None
+        reply = agent.send_prompt("the first")
+        agent.cleanup()
+    assert reply.text == "One."
+    assert reply.session != handle
