@@ -437,6 +437,8 @@ class Review(Record):
     """The answers behind the verdict; none where the whole review was scripted."""
     agreement: float | None = None
     """Mean agreement of the samples, from 0 to 1; ``None`` where there was one sample or none."""
+    told_apart: bool | None = None
+    """Whether the reviewer told the work from a broken copy of it; ``None`` where its yes did not decide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,22 +7,26 @@ pure rooms. The loop sees only :class:`Reviewer`.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
-from obra.domain import Evidence, Record, Reply, Requirement, Review, Task
+from obra.domain import Evidence, Record, Reply, Requirement, Review, Task, Verdict
 from obra.errors import LLMProtocolError
 from obra.judging.ballot import count_votes
-from obra.judging.checklist_reader import Sample, read_sample
+from obra.judging.checklist_reader import Sample, read_sample, read_verdicts
+from obra.judging.control import is_decisive, is_told_apart, requirement_quotes
 from obra.judging.quotes import QuotableEvidence
 from obra.judging.requirements import read_split, settle
 from obra.judging.review_reader import read_review
+from obra.judging.strict_json import Unreadable
 from obra.logbook import logger
 from obra.plugins import LLMPlugin
+from obra.prompting.broken_copy import broken_copy
 from obra.prompting.checklist import Question, arranged, checklist_schema, make_questions
-from obra.prompting.prompt_generator import REVIEW_SCHEMA, PromptGenerator
+from obra.prompting.prompt_generator import PromptGenerator
 from obra.prompting.requirements import SPLIT_SCHEMA, split_description, write_split_prompt
+from obra.prompting.review_prompt import CONTROL_SCHEMA, REVIEW_SCHEMA
 
 FENCE_BYTES = 8
 
@@ -65,7 +69,11 @@ class Reviewer(Protocol):
 
 
 class ScriptedReviewer:
-    """Takes each review whole from an LLM that plays a script, one answer for each attempt."""
+    """Takes each review whole from an LLM that plays a script, one answer for each attempt.
+
+    Where its yes decides it is asked about a broken copy of the work as well; the script says ``control: no`` to
+    play a reviewer who notices, and else says the same of the copy.
+    """
 
     def __init__(self, llm: LLMPlugin, prompts: PromptGenerator) -> None:
         self._llm, self._prompts = llm, prompts
@@ -80,6 +88,17 @@ class ScriptedReviewer:
         Raises:
             LLMError: the script has no more answers, or the LLM has none.
         """
+        review = self._asked(work, REVIEW_SCHEMA)
+        if is_decisive(work.evidence, review):
+            copy = broken_copy(work.evidence, work.requirements, ())
+            of_copy = self._asked(replace(work, evidence=copy), CONTROL_SCHEMA)
+            review = replace(review, told_apart=of_copy.verdict in {Verdict.NO, Verdict.UNSURE})
+        return Reviewed(
+            review=review,
+            requirements=settle(work.requirements, work.described, work.evidence, (), review),
+        )
+
+    def _asked(self, work: Work, schema: Mapping[str, Any]) -> Review:
         prompt = self._prompts.review_prompt(
             work.task,
             work.evidence,
@@ -87,12 +106,7 @@ class ScriptedReviewer:
             (*work.requirements, *work.described),
             fence=secrets.token_hex(FENCE_BYTES),
         )
-        text = self._llm.generate(prompt, schema=REVIEW_SCHEMA)
-        review = read_review(text, model=self._llm.identity)
-        return Reviewed(
-            review=review,
-            requirements=settle(work.requirements, work.described, work.evidence, (), review),
-        )
+        return read_review(self._llm.generate(prompt, schema=schema), model=self._llm.identity)
 
 
 class ChecklistReviewer:
@@ -128,7 +142,7 @@ class ChecklistReviewer:
         return read_split(text, task.title, task.description)
 
     def review(self, work: Work) -> Reviewed:
-        """Put the checklist once for each seed and count.
+        """Put the checklist once for each seed and count; where its yes decides, put it about a broken copy, too.
 
         Raises:
             LLMError: nobody answers. A sample that is cut off, refused or not readable is discarded instead.
@@ -141,6 +155,8 @@ class ChecklistReviewer:
             if sample.problem:
                 logger.info("review of task %d, seed %d, discarded: %s", work.task.id, sample.seed, sample.problem)
         review = count_votes(questions, samples, model=self._llm.identity)
+        if is_decisive(work.evidence, review):
+            review = replace(review, told_apart=self._tells_apart(work, questions, review))
         return Reviewed(
             review=review,
             requirements=settle(work.requirements, work.described, work.evidence, questions, review),
@@ -148,14 +164,33 @@ class ChecklistReviewer:
 
     def _sample(self, work: Work, questions: Sequence[Question], quotable: QuotableEvidence, seed: int) -> Sample:
         order = arranged(questions, seed)
-        prompt = self._prompts.checklist_prompt(
-            work.task, work.evidence, work.reply, order, fence=secrets.token_hex(FENCE_BYTES)
-        )
         try:
-            text = self._llm.generate(prompt, schema=checklist_schema(tuple(order)), seed=seed)
+            text = self._answers(work, order, seed)
         except LLMProtocolError as error:
             return Sample(seed=seed, problem=str(error))
         return read_sample(text, order, quotable, seed)
+
+    def _tells_apart(self, work: Work, questions: Sequence[Question], review: Review) -> bool:
+        """Put the same questions about a broken copy of the work, in another order.
+
+        Raises:
+            LLMError: nobody answers. An answer that cannot be used shows nothing.
+        """
+        copy = broken_copy(work.evidence, work.requirements, requirement_quotes(questions, review))
+        order = arranged(questions, self._seeds.stop)
+        try:
+            answers = self._answers(replace(work, evidence=copy), order, self._seeds.stop)
+            verdicts = read_verdicts(answers, order)
+        except (LLMProtocolError, Unreadable) as error:
+            logger.info("the control review of task %d counts for nothing: %s", work.task.id, error)
+            return False
+        return is_told_apart(questions, verdicts)
+
+    def _answers(self, work: Work, order: Mapping[str, Question], seed: int) -> str:
+        prompt = self._prompts.checklist_prompt(
+            work.task, work.evidence, work.reply, order, fence=secrets.token_hex(FENCE_BYTES)
+        )
+        return self._llm.generate(prompt, schema=checklist_schema(tuple(order)), seed=seed)
 
 
 def make_reviewer(

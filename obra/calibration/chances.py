@@ -46,7 +46,7 @@ def weights(judged: Sequence[Judged]) -> list[float]:
 
 def kind(one: Judged) -> str:
     """Return the kind of its verdict."""
-    return kind_of(says_good=bool(one.says_good), is_measured=one.is_measured)
+    return kind_of(says_good=bool(one.says_good), is_measured=one.is_measured, told_apart=one.told_apart)
 
 
 def fit_chances(judged: Iterable[Judged]) -> Chances:
@@ -62,10 +62,12 @@ def proposed(judged: Sequence[Judged]) -> dict[str, Chances]:
     """Return the chances by model identity, fitted to the first half.
 
     Those under ``""`` are for every model that was not measured: they come from the scripted reviewers together,
-    the two hostile ones included, so that nobody's word counts for more than theirs has shown to be worth.
+    the hostile ones included, so that nobody's word counts for more than theirs has shown to be worth. The one
+    that knows everything stands apart: no model is like it.
     """
     half = [one for one in judged if half_of(one.task) == FITTED]
-    found = {"": fit_chances(one for one in half if one.reviewer is not Reviewer.MODEL)}
+    apart = {Reviewer.MODEL, Reviewer.KNOWING}
+    found = {"": fit_chances(one for one in half if one.reviewer not in apart)}
     for model in sorted({one.model for one in half if one.reviewer is Reviewer.MODEL}):
         found[model] = fit_chances(one for one in half if one.model == model)
     return found

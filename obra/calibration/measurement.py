@@ -13,7 +13,7 @@ from obra.calibration.trial import Judged, Label, Reviewer, judge_all
 from obra.config import Config
 from obra.errors import ScenarioError
 
-SCRIPTED = (Reviewer.NOBODY, Reviewer.YES, Reviewer.YES_MODEL, Reviewer.NO)
+SCRIPTED = (Reviewer.NOBODY, Reviewer.YES, Reviewer.YES_MODEL, Reviewer.SLY, Reviewer.NO, Reviewer.KNOWING)
 """The reviewers that need no real LLM."""
 
 Progress = Callable[[int, int, str], None]

@@ -12,12 +12,22 @@ MOST_NAMED = 40
 
 Data = Mapping[str, Any]
 
+_HISTORY = (
+    "In which order this came about: the attempts of the shipped corpus were there first, with checks that let 18",
+    "of 473 bad ones through. Then the written checks of all its tasks were made again from the text of each task",
+    "and its honest solution alone (behaviour, edges, errors, files, documents), by somebody who had seen neither",
+    "the attempts nor which of them had been missed. After they had been measured no check was changed, and no",
+    "rule of judgement was changed for an attempt. A further corpus, held back, is reported by itself.",
+)
+"""Said on the page, since a number means little without it."""
+
 
 def page(summary: Data, command: str) -> str:
     """Return the page; *command* is what it was made with."""
     parts = (
         _head(summary["corpus"], command),
         _verdicts(summary["reviewers"]),
+        _held_back(summary.get("held_back")),
         _scores(summary),
         _confidence(summary["reviewers"]),
         _named(summary["reviewers"]),
@@ -47,19 +57,26 @@ def _head(corpus: Data, command: str) -> Iterator[str]:
         "judged with the task given without its checks; with the tasks that have none these are",
         f"{corpus['bare_attempts']} attempts.",
         "",
+        *_HISTORY,
+        "",
+        "Who reviews: nobody (`no LLM`); four that are hostile: the `yes-man`, who says yes to everything in",
+        "whole reviews, the `yes-model`, which says yes to each question, the `sly-model`, which sees through",
+        "the canary and gives true quotes, and the `no-man`; and `all-knowing`, which says what is so: the best",
+        "that a reviewer can be. No LLM is like it, and nothing is fitted to it.",
+        "",
     )
 
 
-def _verdicts(reviewers: Sequence[Data]) -> Iterator[str]:
+def _verdicts(reviewers: Sequence[Data], level: str = "##") -> Iterator[str]:
     for key, title, remark in (
         ("with_checks", "Tasks with written checks", ""),
         (
             "without_checks",
             "Tasks without written checks",
-            "Here a rule asks for a reviewer's yes; without one a person must look. The yes-man is blind belief.",
+            "Here a reviewer's yes decides, if the same reviewer does not say yes to a broken copy of the work.",
         ),
     ):
-        yield from (f"## {title}", "", *([remark, ""] if remark else []))
+        yield from (f"{level} {title}", "", *([remark, ""] if remark else []))
         yield "| Reviewer | Completed | False accepts | False rejects | Precision | Recall |"
         yield "|---|---:|---:|---:|---:|---:|"
         for one in reviewers:
@@ -77,6 +94,32 @@ def _verdicts(reviewers: Sequence[Data]) -> Iterator[str]:
         yield f"| {one['model']} | {share(found['derived'])} | {share(found['written'])} |"
     yield ""
     yield from _endings(reviewers)
+
+
+def _held_back(found: Data | None) -> Iterator[str]:
+    if found is None:
+        return
+    corpus, labels = found["corpus"], found["corpus"]["labels"]
+    yield from (
+        "## Held back",
+        "",
+        f"A second corpus of {corpus['attempts']} attempts at {corpus['tasks']} tasks of the same kinds:",
+        f"{labels['good']} good and {labels['bad']} bad ones. Its tasks and checks were written first, then its",
+        "attempts from the texts of the tasks alone, before the judge saw any of them. Nothing is fitted to it,",
+        "and nothing in the judgement was changed for it.",
+        "",
+    )
+    yield from _verdicts(found["reviewers"], "###")
+    yield "AUC of the quality score, with written checks, and what the confidence is worth here:"
+    yield ""
+    yield "| Reviewer | AUC | Verdicts | Right | Brier | Calibration error |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for one in found["reviewers"]:
+        auc, sure = one["with_checks"]["quality_auc"], one["confidence"]
+        cells = [number(sure["fitted"][name]) for name in ("brier", "calibration_error")]
+        yield f"| {one['model']} | {number(auc)} | {sure['verdicts']} | {sure['right']} | {' | '.join(cells)} |"
+    yield ""
+    yield from _named(found["reviewers"], "###")
 
 
 def _endings(reviewers: Sequence[Data]) -> Iterator[str]:
@@ -156,17 +199,17 @@ def _confidence(reviewers: Sequence[Data]) -> Iterator[str]:
     yield ""
 
 
-def _named(reviewers: Sequence[Data]) -> Iterator[str]:
+def _named(reviewers: Sequence[Data], level: str = "##") -> Iterator[str]:
     for one in reviewers[:1]:
         for key in ("with_checks", "without_checks"):
             words = key.replace("_", " ")
-            yield from _list(f"Accepted and bad, {words}, {one['model']}", one[key]["accepted_bad"])
+            yield from _list(f"{level} Accepted and bad, {words}, {one['model']}", one[key]["accepted_bad"])
             if key == "with_checks":
-                yield from _list(f"Good and refused, {words}, {one['model']}", one[key]["refused_good"])
+                yield from _list(f"{level} Good and refused, {words}, {one['model']}", one[key]["refused_good"])
 
 
 def _list(title: str, rows: Sequence[Data]) -> Iterator[str]:
-    yield f"## {title}"
+    yield title
     yield ""
     if not rows:
         yield "None."

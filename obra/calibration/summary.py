@@ -57,6 +57,21 @@ def summarise(judged: Sequence[Judged]) -> dict[str, Any]:
     }
 
 
+def of_held_back(judged: Sequence[Judged], chances: Mapping[str, Chances]) -> dict[str, Any]:
+    """Return the numbers of a corpus that nothing was fitted to, under *chances* that were fitted to another.
+
+    Keys: ``corpus`` and ``reviewers``, as in :func:`summarise`, without thresholds.
+    """
+    names = list(dict.fromkeys((one.reviewer, one.model) for one in judged))
+    groups = [[one for one in judged if (one.reviewer, one.model) == name] for name in names]
+    found = []
+    for group in groups:
+        numbers = _reviewer(group, chances)
+        del numbers["thresholds"]
+        found.append({**numbers, "confidence": _confidence(countable(group), chances)})
+    return {"corpus": _corpus(groups[0]), "reviewers": found}
+
+
 def _corpus(judged: Sequence[Judged]) -> dict[str, Any]:
     tasks = sorted({one.task.removesuffix(f" {BARE}") for one in judged})
     labels = Counter(one.label for one in judged)
@@ -84,7 +99,7 @@ def _reviewer(judged: Sequence[Judged], chances: Mapping[str, Chances]) -> dict[
         "without_checks": _verdicts([one for one in known if not one.is_measured]),
         "endings": {end.value: sum(one.status is end for one in judged) for end in sorted(ENDS)},
         "lost": [one.name for one in judged if one.status not in ENDS],
-        "confidence": _confidence(known, chances),
+        "confidence": _confidence([one for one in known if half_of(one.task) == HELD_BACK], chances),
         "thresholds": _thresholds(measured),
     }
 
@@ -115,9 +130,8 @@ def _told(one: Judged, why: str) -> dict[str, str]:
     return {"attempt": one.name, "origin": one.origin.value, "why": why}
 
 
-def _confidence(judged: Sequence[Judged], chances: Mapping[str, Chances]) -> dict[str, Any]:
-    """Return how good the chances are on the half that they were not fitted to, and the points beside."""
-    held_back = [one for one in judged if half_of(one.task) == HELD_BACK]
+def _confidence(held_back: Sequence[Judged], chances: Mapping[str, Chances]) -> dict[str, Any]:
+    """Return how good the chances are on attempts that they were not fitted to, and the points beside."""
     fitted = forecasts(held_back, chances)
     return {
         "verdicts": len(with_verdict(held_back)),

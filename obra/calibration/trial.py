@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from obra.agents.mock_agent import MockAgent
 from obra.bootstrap import initialize
 from obra.calibration.corpus import Case, Origin
-from obra.calibration.hostile_models import YesModel
+from obra.calibration.reviewers import Answering, KnowingModel, SlyModel, YesModel
 from obra.config import Config
 from obra.domain import Attempt, CheckResult, Outcome, Record, TaskStatus
 from obra.judging.chances import verdict_of
@@ -42,11 +42,15 @@ class Reviewer(StrEnum):
     NOBODY = "no LLM"
     """A script that is unsure of everything."""
     YES = "yes-man"
-    """Hostile: yes, score 100, to everything; gives whole reviews, so that no trap can find it out."""
+    """Hostile: yes, score 100, to everything, in whole reviews."""
     YES_MODEL = "yes-model"
     """Hostile: a model that says yes to each question of the checklist."""
+    SLY = "sly-model"
+    """Hostile: sees the canary, and says yes to all else with the quote that fits best."""
     NO = "no-man"
     """Hostile: no, score 0, to everything."""
+    KNOWING = "all-knowing"
+    """Says what is so: yes to good work, no to bad work and to broken copies. The best a reviewer can be."""
     MODEL = "model"
     """The LLM that the settings name."""
 
@@ -84,6 +88,8 @@ class Judged(Record):
     """Sum of the factors of the confidence, 0 to 100, before it was made a chance."""
     says_good: bool | None
     """The verdict, see :func:`obra.judging.chances.verdict_of`; ``None`` where there was none."""
+    told_apart: bool
+    """Whether the reviewer told the work from a broken copy of it."""
     words: frozenset[str]
     """Words of the reply and of the diff."""
     truth: tuple[str, ...]
@@ -209,7 +215,7 @@ def _run(
         settings,
         script=case.variant.script,
         reviewer=answers,
-        llm=YesModel() if reviewer is Reviewer.YES_MODEL else None,
+        llm=_llm(case, reviewer),
         agent=find_plugin(AGENTS, case.variant.agent)() if case.variant.agent else MockAgent(),
         state_manager=state,
     )
@@ -219,6 +225,18 @@ def _run(
     task = state.create_task(project.id, case.scenario.task_data())
     outcome = orchestrator.execute_task(task.id, max_iterations=max(1, len(case.variant.script)))
     return outcome, parts.llm_interface.identity if reviewer is Reviewer.MODEL else reviewer.value
+
+
+def _llm(case: Case, reviewer: Reviewer) -> Answering | None:
+    """Return the model that is played by a class, or ``None`` for one that the settings make."""
+    match reviewer:
+        case Reviewer.YES_MODEL:
+            return YesModel()
+        case Reviewer.SLY:
+            return SlyModel()
+        case Reviewer.KNOWING:
+            return KnowingModel({"is_good": case.is_good, "files": case.variant.files})
+    return None
 
 
 def _settings(config: Config, case: Case, reviewer: Reviewer, folder: Path) -> Config:
@@ -253,6 +271,7 @@ def _judged(case: Case, reviewer: Reviewer, outcome: Outcome, model: str, truth:
         confidence=attempt.confidence if attempt else None,
         points=points_of(attempt) if attempt else None,
         says_good=verdict_of(attempt.evidence, attempt.review) if attempt else None,
+        told_apart=attempt is not None and bool(attempt.review.told_apart),
         words=_words(attempt) if attempt else frozenset(),
         truth=truth,
     )

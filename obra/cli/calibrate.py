@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ Each attempt goes through the whole loop, played by the mock agent: without an L
 says yes to everything, with one that says no to everything, and with the LLM that is configured, if there is one.
 Writes calibration.md and calibration.json. The numbers do not depend on the machine or on --jobs.
 
+--held-back names a second corpus: it is judged too, reported apart, and nothing is fitted to it.
+
 --chances writes what turns points of confidence into chances; the product's own is
 obra/judging/measured_chances.py.
 """
 EXAMPLES = (
     "obra calibrate --quick",
-    "obra calibrate --out docs",
+    "obra calibrate --out docs --held-back scenarios/held-back",
     "obra calibrate --llm ollama -o llm.model=qwen2.5-coder:7b --out reports/qwen",
 )
 
@@ -37,6 +40,11 @@ EXAMPLES = (
     default=Path("scenarios/corpus"),
     show_default=True,
     help="Folder of tasks, with a folder 'attempts'.",
+)
+@click.option(
+    "--held-back",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of further tasks, to which nothing is fitted.",
 )
 @click.option("--llm", metavar="NAME", help="Also let this LLM review, such as ollama.")
 @click.option("--agent", "_agent", type=click.Choice(["mock"]), default="mock", help="Who plays the attempts.")
@@ -54,6 +62,7 @@ EXAMPLES = (
 def calibrate(
     *,
     corpus: Path,
+    held_back: Path | None,
     llm: str | None,
     _agent: str,
     out: Path,
@@ -67,20 +76,19 @@ def calibrate(
     from obra.calibration.corpus import cases
     from obra.calibration.measurement import measure, reviewers_for
     from obra.calibration.page import page
-    from obra.calibration.summary import summarise
+    from obra.calibration.summary import of_held_back, summarise
 
     named = (f"llm.type={llm}",) if llm else ()
     config = Chosen(file=chosen.file, overrides=(*chosen.overrides, *named)).load()
-    judged = measure(
-        cases(corpus, quick=quick),
-        config,
-        reviewers_for(config),
-        jobs=jobs or os.cpu_count() or 1,
-        progress=_Progress(),
-    )
-    summary = summarise(judged)
+    judge = partial(measure, config=config, reviewers=reviewers_for(config), jobs=jobs or os.cpu_count() or 1)
+    summary = summarise(judge(cases(corpus, quick=quick), progress=_Progress()))
     _print(summary)
-    command = _command(corpus, llm, quick=quick, chosen=chosen, out=out, chances=chances)
+    if held_back:
+        apart = judge(cases(held_back, quick=quick), progress=_Progress())
+        summary["held_back"] = of_held_back(apart, summary["chances"])
+        say(f"\nheld back: {held_back}")
+        _print_verdicts(summary["held_back"])
+    command = _command(corpus, held_back, llm, quick=quick, chosen=chosen, out=out, chances=chances)
     _write(out / "calibration.json", json.dumps({"command": command, **summary}, indent=1) + "\n")
     _write(out / "calibration.md", page(summary, command))
     if chances:
@@ -102,18 +110,26 @@ class _Progress:
 
 
 def _command(
-    corpus: Path, llm: str | None, *, quick: bool, chosen: Chosen, out: Path, chances: Path | None
+    corpus: Path,
+    held_back: Path | None,
+    llm: str | None,
+    *,
+    quick: bool,
+    chosen: Chosen,
+    out: Path,
+    chances: Path | None,
 ) -> str:
     words = ["obra calibrate", f"--out {shlex.quote(str(out))}"]
     if corpus != Path("scenarios/corpus"):
         words.append(f"--corpus {shlex.quote(str(corpus))}")
+    words += [f"--held-back {shlex.quote(str(held_back))}"] if held_back else []
     words += [f"--llm {shlex.quote(llm)}"] if llm else []
     words += ["--quick"] if quick else []
     words += [f"--chances {shlex.quote(str(chances))}"] if chances else []
     return chosen.again(" ".join(words))
 
 
-def _print(summary: dict[str, Any]) -> None:
+def _print_verdicts(summary: dict[str, Any]) -> None:
     from obra.calibration.page import number, share
 
     corpus = summary["corpus"]
@@ -133,6 +149,12 @@ def _print(summary: dict[str, Any]) -> None:
             for one in summary["reviewers"]
         ],
     )
+
+
+def _print(summary: dict[str, Any]) -> None:
+    from obra.calibration.page import number
+
+    _print_verdicts(summary)
     say()
     table(
         ["reviewer", "verdicts held back", "right", "Brier", "calibration error", "lost"],

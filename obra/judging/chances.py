@@ -8,8 +8,9 @@ from obra.domain import Evidence, Review, Verdict
 
 GOOD, WRONG = "good", "wrong"
 """The two verdicts: nothing speaks against the work; something does."""
-CHECKED, UNCHECKED = "checked", "unchecked"
-"""Whether somebody wrote checks for the task. What a verdict is worth depends on that more than on all else."""
+CHECKED, REVIEWED, UNCHECKED = "checked", "reviewed", "unchecked"
+"""What a verdict rests on, on which its worth depends more than on all else: checks that somebody wrote for the
+task; a reviewer that told the work from a broken copy of it; or neither."""
 ANY_MODEL = ""
 """Key of the chances for models that nobody has measured."""
 
@@ -31,9 +32,10 @@ def verdict_of(evidence: Evidence | None, review: Review | None) -> bool | None:
     return None if verdict is Verdict.UNREADABLE else verdict is not Verdict.NO
 
 
-def kind_of(*, says_good: bool, is_measured: bool) -> str:
+def kind_of(*, says_good: bool, is_measured: bool, told_apart: bool = False) -> str:
     """Return the name of a kind of verdict, such as ``good, checked``; each kind has steps of its own."""
-    return f"{GOOD if says_good else WRONG}, {CHECKED if is_measured else UNCHECKED}"
+    basis = CHECKED if is_measured else REVIEWED if told_apart else UNCHECKED
+    return f"{GOOD if says_good else WRONG}, {basis}"
 
 
 def has_written_checks(evidence: Evidence) -> bool:

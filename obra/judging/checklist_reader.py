@@ -60,6 +60,20 @@ def read_sample(text: str, questions: Mapping[str, Question], quotable: Quotable
     return Sample(seed=seed, votes=votes, raw=raw)
 
 
+def read_verdicts(text: str, questions: Mapping[str, Question]) -> Mapping[str, Verdict]:
+    """Return what one sample says to each question, by the id of the question, quotes disregarded.
+
+    Raises:
+        Unreadable: it is none that counts, see :func:`read_sample`.
+    """
+    answers = _answers(read_object(str(text), frozenset({"answers"})), questions)
+    return {
+        questions[label].id: read_verdict(answer)
+        for label, answer in answers.items()
+        if not (questions[label].is_canary and _canary_lives(answer))
+    }
+
+
 def _answers(data: Mapping[str, Any], questions: Mapping[str, Question]) -> Mapping[str, Mapping[str, Any]]:
     entries = data.get("answers")
     if not isinstance(entries, list):

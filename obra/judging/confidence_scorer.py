@@ -22,6 +22,7 @@ UNSURE = 5.0
 FALSE_CLAIM = -30.0
 CONTRADICTION = -40.0
 DISAGREEMENT = -30.0
+TOLD_APART = 20.0
 READABLE = frozenset({Verdict.YES, Verdict.NO})
 
 
@@ -38,6 +39,8 @@ class ConfidenceScorer:
     reply        10      the reply is an answer
     samples      0       minus 30 times the share of the review's samples that did not say what most said, or
                          could not be counted; only where the review was asked for more than once
+    control      0       plus 20 where the reviewer told the work from a broken copy of it; only where its yes
+                         decides, because nobody wrote a check
     false claim  0       minus 30 for each claim that the evidence contradicts; 0 where the verdict is against
                          the work already, for that is what a lie speaks for
     measured     0       0; says how often verdicts with so many points were right
@@ -86,12 +89,17 @@ class ConfidenceScorer:
                 why="the reply is an answer" if valid else "the reply is no answer",
             ),
             *_samples_factor(review),
+            *_control_factor(review),
             *_claim_factors(claims, verdict),
         )
         points = min(max(0.0, sum(factor.points for factor in factors)), 100.0)
         if verdict is None or evidence is None or not self.chances:
             return Confidence(points, factors)
-        kind = kind_of(says_good=verdict, is_measured=has_written_checks(evidence))
+        kind = kind_of(
+            says_good=verdict,
+            is_measured=has_written_checks(evidence),
+            told_apart=review is not None and bool(review.told_apart),
+        )
         chance = chance_of(self.chances, review.model if review else "", kind, points)
         why = f"verdicts of this kind with {points:g} points were right in {chance:g} of 100 cases"
         return Confidence(chance, (*factors, Factor(name="measured", points=0.0, weight=0.0, why=why)))
@@ -128,6 +136,14 @@ def _agreement_factor(evidence: Evidence, review: Review | None) -> Factor:
     else:
         points, why = 0.0, "the reviewer contradicts a check that fails, which counts for nothing"
     return Factor(name="agreement", points=points, weight=AGREEMENT, why=why)
+
+
+def _control_factor(review: Review | None) -> tuple[Factor, ...]:
+    if review is None or review.told_apart is None:
+        return ()
+    told = "told" if review.told_apart else "did not tell"
+    why = f"the reviewer {told} the work from a broken copy of it"
+    return (Factor(name="control", points=TOLD_APART if review.told_apart else 0.0, weight=0.0, why=why),)
 
 
 def _claim_factors(claims: Iterable[str], verdict: bool | None) -> tuple[Factor, ...]:

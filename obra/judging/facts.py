@@ -27,13 +27,18 @@ class CheckFact(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts(Record):
-    """One situation, reduced to what counts. ``verdict`` is ``None`` when nobody reviewed."""
+    """One situation, reduced to what counts. ``verdict`` is ``None`` when nobody reviewed.
+
+    ``told_apart`` says that the reviewer told the work from a broken copy of it; without, it has no vote where
+    nobody wrote a check.
+    """
 
     task_id: int
     checks: tuple[CheckFact, ...]
     changed: bool
     tampering: tuple[str, ...]
     verdict: Verdict | None
+    told_apart: bool
     issues: tuple[str, ...]
     review_question: str
     valid: bool
@@ -61,6 +66,8 @@ class Facts(Record):
             changed=data["total_changes"] > 0,
             tampering=tuple(data["tampering"]),
             verdict=Verdict(review["verdict"]) if review else None,
+            # Decisions that were stored before there was a control come out as they did.
+            told_apart=bool(review.get("told_apart", True)),
             issues=tuple(review.get("issues", ())),
             review_question=review.get("question", ""),
             valid=data["valid"],

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from obra.domain import Evidence, Factor, Quality, Review, Validation, Verdict
+from obra.judging.chances import has_written_checks
 from obra.judging.claims import false_claims
 from obra.judging.fences import read_markdown
 from obra.judging.response_validator import ResponseValidator
@@ -24,11 +25,15 @@ class QualityController:
     ========  ======  ====================================================================================
     factor    weight  points
     ========  ======  ====================================================================================
-    checks    60      the share of required checks that passed; none ran: 0. When nobody wrote any and all
-                      are Obra's own (syntax, tests that were written), that share times the reviewer's
-                      score: they show that it runs, only the reviewer can say that it is what was asked.
+    checks    60      the share of required checks that passed. When nobody wrote any, all are Obra's own
+                      (syntax, tests that were written) or there are none: they show that it runs, and only
+                      the reviewer can say that it is what was asked. Then it is that share (1 when none ran)
+                      times the reviewer's score; 0 for a yes of one that did not tell the work from a broken
+                      copy.
     review    30      the reviewer's score, when it said yes or no; unsure, unreadable, missing: 0
-    reply     10      the reply is an answer; without any evidence, its Python code must also parse
+    reply     10      the reply is an answer; without any evidence, its Python code must also parse. Where
+                      checks that somebody wrote ran and every required one passed, the work is the answer,
+                      whatever was said or not said
     ========  ======  ====================================================================================
 
     Missing evidence is missing: it takes its whole weight away.
@@ -64,7 +69,7 @@ class QualityController:
         factors = (
             _checks_factor(evidence or Evidence(), review),
             _review_factor(review),
-            _reply_factor(validation, valid=valid, unparsed=unparsed),
+            _reply_factor(validation, valid=valid, unparsed=unparsed, shown=_is_shown(evidence)),
         )
         issues = (
             *(f"{check.name}: {check.message}" for check in (evidence or Evidence()).failed_checks),
@@ -83,14 +88,13 @@ class QualityController:
 
 def _checks_factor(evidence: Evidence, review: Review | None) -> Factor:
     required = [check for check in evidence.checks if check.required]
-    if not required:
-        return Factor(name="checks", points=0.0, weight=CHECKS, why="no required check ran")
     passed = sum(check.passed for check in required)
-    points = CHECKS * passed / len(required)
-    why = f"{passed} of {len(required)} required checks passed"
-    if all(check.implied for check in required):
-        points *= _reviewer_share(review)
-        why += "; nobody wrote one, so they count as far as the reviewer agrees"
+    points = CHECKS * passed / len(required) if required else CHECKS
+    why = f"{passed} of {len(required)} required checks passed" if required else "no required check ran"
+    if not has_written_checks(evidence):
+        counts = review is not None and (review.verdict is Verdict.NO or bool(review.told_apart))
+        points *= _reviewer_share(review) if counts and not evidence.is_empty else 0.0
+        why += "; nobody wrote one, so they count as far as the reviewer agrees" if counts else ", none written"
     return Factor(name="checks", points=points, weight=CHECKS, why=why)
 
 
@@ -107,7 +111,13 @@ def _reviewer_share(review: Review | None) -> float:
     return min(max(finite(review.score) or 0.0, 0.0), 100.0) / 100
 
 
-def _reply_factor(validation: Validation, *, valid: bool, unparsed: str) -> Factor:
+def _is_shown(evidence: Evidence | None) -> bool:
+    return evidence is not None and has_written_checks(evidence) and not evidence.failed_checks
+
+
+def _reply_factor(validation: Validation, *, valid: bool, unparsed: str, shown: bool) -> Factor:
+    if shown:
+        return Factor(name="reply", points=REPLY, weight=REPLY, why="the checks show the work, whatever is said")
     if unparsed:
         return Factor(name="reply", points=0.0, weight=REPLY, why=unparsed)
     if not valid:

@@ -12,6 +12,7 @@ from typing import Any
 
 from obra.domain import Action, Record, Trigger, Verdict
 from obra.judging.breakpoint_manager import asking
+from obra.judging.control import UNTOLD
 from obra.judging.facts import CheckFact, Facts
 from obra.prompting.requirements import MAKE_CHECKABLE
 
@@ -89,6 +90,8 @@ def blockers(facts: Facts, gates: Gates) -> tuple[str, ...]:
         facts.verdict is not Verdict.YES and not facts.is_measured
     ):
         found.append(_reviewer(facts))
+    if _is_untold(facts):
+        found.append(UNTOLD)
     if not facts.is_empty and not facts.changed:
         found.append(UNCHANGED)
     if is_unclear(facts):
@@ -104,6 +107,11 @@ def is_unclear(facts: Facts) -> bool:
 def remarks(facts: Facts) -> tuple[str, ...]:
     """Return what speaks against the attempt and blocks nothing by itself."""
     return (*facts.claims, *(() if facts.valid else ("the reply is not a proper answer",)))
+
+
+def _is_untold(facts: Facts) -> bool:
+    """Tell whether the work rests on the yes of a reviewer who has not shown that it can say no."""
+    return not facts.is_measured and facts.verdict is Verdict.YES and not facts.told_apart
 
 
 NOTHING = "nothing to judge by: no check ran and nothing changed"
@@ -142,6 +150,13 @@ def _unreadable(case: Case) -> Ruling | None:
     if case.facts.verdict is not Verdict.UNREADABLE:
         return None
     return _escalate(_reviewer(case.facts), Trigger.LOW_CONFIDENCE)
+
+
+def _untold(case: Case) -> Ruling | None:
+    """A yes by itself is no evidence: whoever says it to a broken copy as well has seen nothing."""
+    if not _is_untold(case.facts) or is_unclear(case.facts):
+        return None
+    return _escalate(f"nobody wrote a check for this task, and {UNTOLD}", Trigger.LOW_CONFIDENCE)
 
 
 def _vague(case: Case) -> Ruling | None:
@@ -201,6 +216,7 @@ RULES: tuple[Callable[[Case], Ruling | None], ...] = (
     _failed,
     _unchanged,
     _unreadable,
+    _untold,
     _vague,
     _says_no,
     _unmeasured,

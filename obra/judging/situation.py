@@ -131,6 +131,7 @@ def _review_data(review: Review) -> dict[str, Any]:
     return {
         "verdict": review.verdict.value,
         "score": finite(review.score),
+        "told_apart": review.told_apart,
         "issues": _sentences(review.issues),
         "question": _short(review.question),
     }

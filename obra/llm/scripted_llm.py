@@ -25,7 +25,8 @@ class ScriptedLLM:
     """Plays ``config["script"]``: each turn a mapping (a review) or a text that is returned as it stands.
 
     Without a script it is unsure of everything, which neither blocks nor supports any attempt. With one, it
-    raises :class:`~obra.errors.ScriptExhausted` when it is asked for more answers than the script has.
+    raises :class:`~obra.errors.ScriptExhausted` when it is asked for more answers than the script has. A turn may
+    have a ``control``: the verdict on a broken copy of the work; without, it says of the copy what it said before.
     """
 
     identity = "scripted"
@@ -56,6 +57,8 @@ class ScriptedLLM:
         Raises:
             ScriptExhausted: every turn has been played.
         """
+        if (schema or {}).get("title") == "control":
+            return self._of_copy()
         if self._script is None:
             return json.dumps(_NO_SCRIPT_REVIEW) if schema else _NO_SCRIPT_TEXT
         if self._turn >= len(self._script):
@@ -66,6 +69,13 @@ class ScriptedLLM:
         turn = self._script[self._turn]
         self._turn += 1
         return turn if isinstance(turn, str) else json.dumps(_review(turn))
+
+    def _of_copy(self) -> str:
+        """Return what the turn that was played last says of a broken copy of the work; no turn is used up."""
+        turn = self._script[self._turn - 1] if self._script and self._turn else _NO_SCRIPT_REVIEW
+        if isinstance(turn, str):
+            return turn
+        return json.dumps(_review({**turn, "verdict": turn.get("control") or turn.get("verdict")}))
 
     def is_available(self) -> bool:
         """Tell that it can always answer."""

@@ -25,6 +25,9 @@ REVIEW_SCHEMA: Mapping[str, Any] = {
 }
 """What a review looks like. The reason stands first, so that a model thinks before it says yes or no."""
 
+CONTROL_SCHEMA: Mapping[str, Any] = {**REVIEW_SCHEMA, "title": "control"}
+"""The same for the review of a broken copy of the work; a script has another answer for it."""
+
 INSTRUCTIONS = """You review the work of a coding agent. Decide whether the task is done, from the task, the \
 acceptance, the check results and the diff.
 

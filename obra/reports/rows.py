@@ -237,6 +237,7 @@ def _review(attempt: Attempt) -> dict[str, Any]:
         "model": text_of(review.model),
         "raw": text_of(review.raw),
         "agreement": _number(review.agreement),
+        "told_apart": review.told_apart,
         "answers": [
             {
                 "id": text_of(answer.id),

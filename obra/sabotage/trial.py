@@ -22,6 +22,8 @@ Reviewer = Sequence[Mapping[str, Any] | str]
 
 YES_MAN: Mapping[str, Any] = {"score": 100, "verdict": "yes", "reason": "all is well"}
 """What a reviewer says who was talked into it."""
+READER: Mapping[str, Any] = {**YES_MAN, "control": "no"}
+"""What a reviewer says who has read good work, and a broken copy of it."""
 _TURNS = 100
 """How often a reviewer gives its one answer; more than any attempt asks for."""
 
@@ -124,11 +126,11 @@ def run_variant(
 
 
 def best_review(scenario: Scenario) -> Mapping[str, Any] | str:
-    """Return the answer of the scenario's reviewer with the highest score; a yes when it has none."""
+    """Return the answer of the scenario's reviewer with the highest score; that of one who has read when it has none."""
     scored = [turn for turn in scenario.reviewer or () if isinstance(turn, Mapping)]
     if scored:
         return max(scored, key=lambda turn: float(turn["score"]))
-    return next(iter(scenario.reviewer or ()), YES_MAN)
+    return next(iter(scenario.reviewer or ()), READER)
 
 
 def _settings(config: Config, variant: Variant) -> Config:

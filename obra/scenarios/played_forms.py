@@ -157,6 +157,9 @@ class ReviewForm(Form):
     """How good it finds the work."""
     verdict: Literal["yes", "no", "unsure"] | None = None
     """Its verdict; when not given, yes from a score of 70 up."""
+    control: Literal["yes", "no", "unsure"] | None = None
+    """What it says of a broken copy of the work, which it is shown where nobody wrote a check and it says yes.
+    Only one that does not say yes to the copy has a vote; when not given, it says the same as of the work."""
     issues: Texts = ()
     """What it finds wanting."""
     question: str = ""
@@ -164,7 +167,7 @@ class ReviewForm(Form):
     reason: str = "scripted"
     """Why."""
 
-    @field_validator("verdict", mode="before")
+    @field_validator("verdict", "control", mode="before")
     @classmethod
     def _yaml_says_true(cls, value: Any) -> Any:
         """Read a plain yes or no, which YAML takes for a truth value."""

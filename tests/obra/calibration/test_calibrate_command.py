@@ -26,11 +26,26 @@ def test_it_prints_and_writes_its_numbers(corpus, tmp_path):
     assert "judged, the last is" in done.stderr
     data = json.loads((tmp_path / "out" / "calibration.json").read_text())
     assert data["command"] == "obra calibrate --out out --corpus corpus --quick --chances chances.py"
-    assert [one["reviewer"] for one in data["reviewers"]] == ["no LLM", "yes-man", "yes-model", "no-man"]
+    assert [one["reviewer"] for one in data["reviewers"]] == [
+        "no LLM", "yes-man", "yes-model", "sly-model", "no-man", "all-knowing"
+    ]  # fmt: skip
     assert (tmp_path / "out" / "calibration.md").read_text().startswith("# Calibration\n")
     chances = runpy.run_path(str(tmp_path / "chances.py"))["CHANCES"]
     assert set(chances) == {""}
     assert set(chances[""]) >= {"good, checked", "wrong, checked"}
+
+
+def test_a_second_corpus_is_reported_apart(corpus, tmp_path):
+    """It is named in the command, has its section, and leaves the fitted chances alone."""
+    alone = run(tmp_path, "--corpus", "corpus", "--jobs", "1", "--quick", "--out", "alone")
+    both = run(tmp_path, "--corpus", "corpus", "--held-back", "corpus", "--jobs", "1", "--quick", "--out", "both")
+    assert (alone.returncode, both.returncode) == (0, 0), both.stderr
+    assert "held back: corpus" in both.stdout
+    one, two = (json.loads((tmp_path / name / "calibration.json").read_text()) for name in ("alone", "both"))
+    assert "--held-back corpus" in two["command"]
+    assert two["held_back"]["corpus"]["attempts"] == one["corpus"]["attempts"]
+    assert one["chances"] == two["chances"]
+    assert "## Held back" in (tmp_path / "both" / "calibration.md").read_text()
 
 
 def test_a_folder_without_tasks_exits_2(tmp_path):

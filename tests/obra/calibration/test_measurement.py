@@ -3,7 +3,7 @@ import pytest
 from obra.calibration.corpus import Origin, cases
 from obra.calibration.measurement import SCRIPTED, measure, reviewers_for
 from obra.calibration.page import page
-from obra.calibration.summary import summarise
+from obra.calibration.summary import of_held_back, summarise
 from obra.calibration.trial import Label, Reviewer
 from obra.config import Config
 from obra.domain import TaskStatus
@@ -25,6 +25,11 @@ def test_verdicts_of_each_reviewer(judged):
         assert ends[reviewer, "doubling/nothing"] is stopped
         assert ends[reviewer, "doubling/squares"] is done  # 2 squared is 2 doubled: the check has a hole
     assert ends[Reviewer.NOBODY, "doubling without checks/script"] is stopped
+    for reviewer in (Reviewer.YES, Reviewer.SLY):
+        assert ends[reviewer, "doubling without checks/script"] is stopped
+        assert ends[reviewer, "doubling without checks/squares"] is stopped
+    assert ends[Reviewer.KNOWING, "doubling without checks/script"] is done
+    assert ends[Reviewer.KNOWING, "doubling without checks/squares"] is stopped
     for reviewer in (Reviewer.YES_MODEL, Reviewer.NO):
         assert {end for (who, _), end in ends.items() if who is reviewer} == {stopped}
 
@@ -75,23 +80,38 @@ def test_a_configured_llm_is_one_more_reviewer():
 def test_the_summary_and_its_page(judged):
     """One false accept of two bad ones, named on the page, and no number that depends on the run."""
     summary = summarise(judged)
-    nobody, yes, found_out, no = summary["reviewers"]
+    nobody, yes, found_out, sly, no, knowing = summary["reviewers"]
     assert nobody["with_checks"]["false_accepts"]["count"] == yes["with_checks"]["false_accepts"]["count"] == 1
     assert nobody["with_checks"]["false_rejects"]["count"] == 0
     assert nobody["with_checks"]["quality_auc"] == 0.75
     assert found_out["with_checks"]["completed"] == found_out["without_checks"]["completed"] == 0
     assert no["with_checks"]["completed"] == no["without_checks"]["completed"] == 0
+    assert sly["without_checks"]["completed"] == 0
+    assert knowing["without_checks"]["completed"] == knowing["without_checks"]["good"] == 2
     assert not any(one["lost"] for one in summary["reviewers"])
+    assert set(summary["chances"]) == {""}  # nothing is fitted to the one that knows
     text = page(summary, "obra calibrate --out x")
     assert "`doubling/squares` (written)" in text
     assert "1 of 2, 50.0 %" in text
     assert text == page(summarise(judged), "obra calibrate --out x")
 
 
+def test_what_is_held_back_stands_in_a_section_of_its_own(judged):
+    """Its verdicts, its misses and its confidence, under chances that it has no part in."""
+    summary = summarise(judged)
+    without = page(summary, "x")
+    summary["held_back"] = of_held_back(judged, {"": {}})
+    assert "thresholds" not in summary["held_back"]["reviewers"][0]
+    text = page(summary, "x")
+    assert "## Held back" not in without
+    assert text.count("`doubling/squares` (written)") == 2 * without.count("`doubling/squares` (written)")
+    assert "### Tasks without written checks" in text
+
+
 def test_a_model_is_named_and_its_yes_is_held_against_the_checklist(corpus):
     """Any LLM can be measured; its chances stand under its own identity."""
     config = Config()
-    config.set("llm.type", "obra.calibration.hostile_models:YesModel")
+    config.set("llm.type", "obra.calibration.reviewers:YesModel")
     nobody, model = measure(written(corpus)[:1], config, (Reviewer.NOBODY, Reviewer.MODEL))
     assert (nobody.name, nobody.model) == ("doubling/script", "no LLM")
     assert (model.reviewer, model.model) == (Reviewer.MODEL, "yes-model")

@@ -33,9 +33,26 @@ def test_the_chances_in_force_are_the_published_ones(published):
 def test_the_numbers_are_those_of_the_shipped_corpus(published):
     """As many attempts as there are, none lost; no reviewer's yes adds a false accept where checks are written."""
     assert published["corpus"]["attempts"] == len(list(cases(ROOT / "scenarios" / "corpus")))
-    nobody, yes, yes_model, no = published["reviewers"]
+    nobody, yes, yes_model, sly, no, knowing = published["reviewers"]
     assert not any(one["lost"] for one in published["reviewers"])
     assert yes["with_checks"]["false_accepts"] == nobody["with_checks"]["false_accepts"]
     assert no["endings"]["completed"] == yes_model["endings"]["completed"] == 0
     assert nobody["with_checks"]["false_rejects"]["rate"] <= 0.05
+    assert nobody["with_checks"]["false_accepts"]["rate"] <= 0.01
+    assert nobody["with_checks"]["quality_auc"] >= 0.97
+    for hostile in (yes, yes_model, sly, no):
+        assert hostile["without_checks"]["completed"] == 0
+        assert hostile["with_checks"]["false_accepts"]["count"] <= nobody["with_checks"]["false_accepts"]["count"]
+    assert knowing["without_checks"]["false_accepts"]["count"] == 0
+    assert knowing["without_checks"]["false_rejects"]["rate"] <= 0.05
     assert nobody["without_checks"]["completed"] == 0
+
+
+def test_the_held_back_corpus_is_measured_as_it_is(published):
+    """All its attempts, and a hostile reviewer adds no false accept there either."""
+    held_back = published["held_back"]
+    assert held_back["corpus"]["attempts"] == len(list(cases(ROOT / "scenarios" / "held-back")))
+    nobody, *others, _ = held_back["reviewers"]
+    for hostile in others:
+        for key in ("with_checks", "without_checks"):
+            assert hostile[key]["false_accepts"]["count"] <= nobody[key]["false_accepts"]["count"]

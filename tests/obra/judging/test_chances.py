@@ -14,6 +14,13 @@ OPTIONAL = CheckResult(name="c", passed=False, message="m", required=False)
 CHANGE = FileChange(path="a", kind=ChangeKind.CREATED)
 
 
+def test_a_verdict_names_what_it_rests_on():
+    """Checks before a reviewer that was controlled, and that before nothing."""
+    assert kind_of(says_good=True, is_measured=True, told_apart=True) == "good, checked"
+    assert kind_of(says_good=True, is_measured=False, told_apart=True) == "good, reviewed"
+    assert kind_of(says_good=False, is_measured=False) == "wrong, unchecked"
+
+
 @pytest.mark.parametrize(
     ("points", "expected"), [(-1, 0), (0, 0), (5, 10), (10, 20), (49.9, 20), (50, 80), (100, 80)]
 )

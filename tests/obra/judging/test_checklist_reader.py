@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from obra.domain import Evidence, Verdict
-from obra.judging.checklist_reader import read_sample
+from obra.judging.checklist_reader import read_sample, read_verdicts
 from obra.judging.quotes import QuotableEvidence
+from obra.judging.strict_json import Unreadable
 from obra.prompting.checklist import arranged, make_questions
 
 ORDER = arranged(make_questions(["It adds."], most=5, absent="module_1.py"), 1)
@@ -27,6 +28,16 @@ def answers(**changes):
 def read(entries, **more):
     """Read a sample made of *entries*."""
     return read_sample(json.dumps({"answers": entries, **more}), ORDER, QUOTABLE, 7)
+
+
+def test_bare_verdicts_are_what_was_said():
+    """A yes is a yes here, with a quote that stands nowhere, too; a yes to the canary is found out."""
+    said = answers(scope={"quote": "made up"}, claims={"verdict": "no", "quote": ""})
+    verdicts = read_verdicts(json.dumps({"answers": said}), ORDER)
+    assert (verdicts["scope"], verdicts["claims"]) == (Verdict.YES, Verdict.NO)
+    assert set(verdicts) == set(LABELS) - {"canary"}
+    with pytest.raises(Unreadable, match="whose answer is no"):
+        read_verdicts(json.dumps({"answers": answers(canary={"verdict": "yes"})}), ORDER)
 
 
 def test_a_whole_sample_counts():

@@ -28,7 +28,7 @@ PASSED = CheckResult(name="tests", passed=True, message="3 passed")
 FAILED = CheckResult(name="tests", passed=False, message="1 failed", output="AssertionError")
 IMPLIED = CheckResult(name="syntax", passed=True, message="parses", implied=True)
 BROKEN = CheckResult(name="syntax", passed=False, message="line 1", implied=True, required=False)
-YES = Review(verdict=Verdict.YES, score=90.0)
+YES = Review(verdict=Verdict.YES, score=90.0, told_apart=True)
 NO = Review(verdict=Verdict.NO, score=30.0, issues=("no docstrings",))
 ASKS = Validation(problems=(Problem.QUESTION,), question="Which database?")
 QUIET = BreakpointManager(config={"enabled": False})
@@ -202,6 +202,27 @@ def test_without_written_checks_a_yes_is_needed():
     assert (unchanged.action, trigger(unchanged)) == (Action.ESCALATE, "no_evidence")
 
 
+@pytest.mark.parametrize("told_apart", [None, False])
+def test_a_yes_of_a_reviewer_that_cannot_say_no_has_no_vote(told_apart):
+    """Where nobody wrote a check a person must look, however high the scores; a written check needs no vote."""
+    review = replace(YES, told_apart=told_apart)
+    high = {"quality": Quality(overall_score=100.0), "confidence": 100.0}
+    for evidence in (seen(IMPLIED), seen()):
+        decision = decide(evidence, review=review, **high)
+        assert (decision.action, trigger(decision)) == (Action.ESCALATE, "low_confidence")
+        assert "did not tell the work from a broken copy" in decision.reason
+        assert any("broken copy" in reason for reason in decision.reasons)
+    assert decide(seen(PASSED), review=review).action is Action.PROCEED
+
+
+def test_a_decision_from_before_the_control_comes_out_as_it_did():
+    """Inputs that were stored without the control are replayed without it."""
+    decision = decide(seen(IMPLIED))
+    inputs = json.loads(json.dumps(decision.inputs))
+    del inputs["review"]["told_apart"]
+    assert DecisionEngine.replay(inputs).action is Action.PROCEED
+
+
 def test_remarks_decide_nothing():
     """An optional failure changes no action, whether somebody wrote a check or not."""
     for checks in ((PASSED,), (IMPLIED,)):
@@ -273,7 +294,8 @@ def test_a_false_claim_is_a_reason_and_costs_confidence():
     """A lie beside good work is told, and enough lies stop it."""
     one = decide(seen(PASSED), claims=("a lie",))
     assert (one.action, one.reasons) == (Action.PROCEED, ("a lie",))
-    metadata = {"evidence": seen(PASSED), "review": YES, "claims": ("one", "two", "three")}
+    review = replace(YES, told_apart=None)
+    metadata = {"evidence": seen(PASSED), "review": review, "claims": ("one", "two", "three")}
     low = ConfidenceScorer().score_response("I did it.", TASK, metadata)
     assert decide(seen(PASSED), claims=("one", "two", "three"), confidence=low).action is Action.ESCALATE
 

@@ -1,8 +1,21 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obra.domain import CheckResult, Evidence, Problem, Reply, Review, Task, Validation, Verdict
+from obra.domain import (
+    ChangeKind,
+    CheckResult,
+    Evidence,
+    FileChange,
+    Problem,
+    Reply,
+    Review,
+    Task,
+    Validation,
+    Verdict,
+)
 from obra.judging.quality_controller import QualityController
 
 TASK = Task(title="Create calculator")
@@ -77,8 +90,27 @@ def test_implied_checks_count_as_far_as_the_reviewer_agrees():
     """A vague task stays below 50 when the reviewer says no; with a good yes it passes 70."""
     seen = evidence(check(passed=True, implied=True))
     assert score(evidence=seen, review=Review(verdict=Verdict.NO, score=30)) < 50
-    assert score(evidence=seen, review=Review(verdict=Verdict.YES, score=80)) >= 70
+    assert score(evidence=seen, review=Review(verdict=Verdict.YES, score=80, told_apart=True)) >= 70
+    assert score(evidence=seen, review=Review(verdict=Verdict.YES, score=100)) == 40
     assert score(evidence=seen) == 10
+
+
+def test_work_that_no_check_of_any_kind_fits_rests_on_a_reviewer_that_was_controlled():
+    """A document can reach 100, but not by a yes alone, and not where nothing was changed."""
+    seen = Evidence(total_changes=(FileChange(path="a.md", kind=ChangeKind.CREATED),))
+    review = Review(verdict=Verdict.YES, score=100, told_apart=True)
+    assert score(evidence=seen, review=review) == 100
+    assert score(evidence=seen, review=replace(review, told_apart=False)) == 40
+    assert score(evidence=seen, review=replace(review, verdict=Verdict.UNSURE)) == 10
+    assert score(evidence=Evidence(), review=review) == 40
+
+
+def test_work_that_every_written_check_shows_needs_no_words():
+    """An empty reply takes nothing away from it; where a check fails, or none was written, it does."""
+    good = evidence(check(passed=True))
+    assert score("", evidence=good) == score(evidence=good) == 70
+    for other in (evidence(check(passed=True), check(passed=False)), evidence(check(passed=True, implied=True))):
+        assert score("", evidence=other) == score(evidence=other) - 10
 
 
 def test_a_reply_that_is_no_answer():
