@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -117,6 +117,11 @@ def cases(folder: Path, *, quick: bool = False) -> Iterator[Case]:
         for case in found:
             if not quick or case.origin is Origin.SCRIPT or share_of(case.name, QUICK_SHARE) == 0:
                 yield case
+
+
+def by_hand(found: Iterable[Case]) -> Iterator[Case]:
+    """Yield those that nobody derived: what a program derives is of the same making in every corpus."""
+    return (case for case in found if case.origin is not Origin.DERIVED)
 
 
 def _without_checks(scenario: Scenario) -> Scenario:

@@ -106,7 +106,8 @@ def _held_back(found: Data | None) -> Iterator[str]:
         f"A second corpus of {corpus['attempts']} attempts at {corpus['tasks']} tasks of the same kinds:",
         f"{labels['good']} good and {labels['bad']} bad ones. Its tasks and checks were written first, then its",
         "attempts from the texts of the tasks alone, before the judge saw any of them. Nothing is fitted to it,",
-        "and nothing in the judgement was changed for it.",
+        "and nothing in the judgement was changed for it. Derived attempts are left out: they are of the same",
+        "making in every corpus.",
         "",
     )
     yield from _verdicts(found["reviewers"], "###")

@@ -21,7 +21,8 @@ Each attempt goes through the whole loop, played by the mock agent: without an L
 says yes to everything, with one that says no to everything, and with the LLM that is configured, if there is one.
 Writes calibration.md and calibration.json. The numbers do not depend on the machine or on --jobs.
 
---held-back names a second corpus: it is judged too, reported apart, and nothing is fitted to it.
+--held-back names a second corpus: the scripts and written attempts in it are judged too and reported apart, and
+nothing is fitted to them.
 
 --chances writes what turns points of confidence into chances; the product's own is
 obra/judging/measured_chances.py.
@@ -73,7 +74,7 @@ def calibrate(
 ) -> int:
     """Measure, print and write."""
     from obra.calibration.chances import module_text
-    from obra.calibration.corpus import cases
+    from obra.calibration.corpus import by_hand, cases
     from obra.calibration.measurement import measure, reviewers_for
     from obra.calibration.page import page
     from obra.calibration.summary import of_held_back, summarise
@@ -84,7 +85,7 @@ def calibrate(
     summary = summarise(judge(cases(corpus, quick=quick), progress=_Progress()))
     _print(summary)
     if held_back:
-        apart = judge(cases(held_back, quick=quick), progress=_Progress())
+        apart = judge(by_hand(cases(held_back, quick=quick)), progress=_Progress())
         summary["held_back"] = of_held_back(apart, summary["chances"])
         say(f"\nheld back: {held_back}")
         _print_verdicts(summary["held_back"])

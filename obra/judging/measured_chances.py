@@ -13,9 +13,9 @@ from obra.judging.chances import Steps
 # fmt: off
 CHANCES: Mapping[str, Mapping[str, Steps]] = {
     "": {
-        "good, checked": ((65.0, 96.32),),
-        "good, unchecked": ((0.0, 28.91), (25.0, 62.26)),
-        "wrong, checked": ((40.0, 6.74), (50.0, 92.68), (60.0, 99.82)),
-        "wrong, unchecked": ((15.0, 40.19), (20.0, 46.61), (55.0, 87.24)),
+        "good, checked": ((65.0, 99.44), (100.0, 99.72)),
+        "good, unchecked": ((0.0, 23.69), (25.0, 61.19)),
+        "wrong, checked": ((40.0, 3.74), (50.0, 92.78), (60.0, 98.86)),
+        "wrong, unchecked": ((15.0, 41.29), (20.0, 48.42), (55.0, 90.81)),
     },
 }

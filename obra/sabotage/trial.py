@@ -126,7 +126,7 @@ def run_variant(
 
 
 def best_review(scenario: Scenario) -> Mapping[str, Any] | str:
-    """Return the answer of the scenario's reviewer with the highest score; that of one who has read when it has none."""
+    """Return the answer of the reviewer with the highest score; without one, of a reviewer who has read."""
     scored = [turn for turn in scenario.reviewer or () if isinstance(turn, Mapping)]
     if scored:
         return max(scored, key=lambda turn: float(turn["score"]))

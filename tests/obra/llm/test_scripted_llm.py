@@ -8,7 +8,7 @@ from obra.domain import Verdict
 from obra.errors import ScriptExhausted
 from obra.judging.review_reader import read_review
 from obra.llm.scripted_llm import ScriptedLLM
-from obra.prompting.prompt_generator import REVIEW_SCHEMA
+from obra.prompting.review_prompt import CONTROL_SCHEMA, REVIEW_SCHEMA
 
 
 def test_without_a_script_it_is_unsure():
@@ -47,3 +47,22 @@ def test_a_used_up_script_is_said():
     llm.generate("x", schema=REVIEW_SCHEMA)
     with pytest.raises(ScriptExhausted, match=r"has 1 turn\(s\) and a question number 2 came"):
         llm.generate("x", schema=REVIEW_SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("turn", "verdict"),
+    [({"score": 90}, "yes"), ({"score": 90, "control": "no"}, "no"), ({"score": 10, "control": "yes"}, "yes")],
+)
+def test_what_it_says_of_a_broken_copy(turn, verdict):
+    """The same as of the work, unless the turn says otherwise; no turn is used up by it."""
+    llm = ScriptedLLM({"script": [turn, {"score": 1}]})
+    llm.generate("x", schema=REVIEW_SCHEMA)
+    assert json.loads(llm.generate("x", schema=CONTROL_SCHEMA))["verdict"] == verdict
+    assert json.loads(llm.generate("x", schema=REVIEW_SCHEMA))["score"] == 1
+
+
+def test_a_broken_copy_without_a_script_or_with_a_text():
+    """Unsure without a script, and the text once more where the turn is one."""
+    assert json.loads(ScriptedLLM({}).generate("x", schema=CONTROL_SCHEMA))["verdict"] == "unsure"
+    llm = ScriptedLLM({"script": ["{not json"]})
+    assert [llm.generate("x", schema=one) for one in (REVIEW_SCHEMA, CONTROL_SCHEMA)] == ["{not json"] * 2
