@@ -119,6 +119,12 @@ def cases(folder: Path, *, quick: bool = False) -> Iterator[Case]:
                 yield case
 
 
+def told_by(folder: Path) -> str:
+    """Return what a corpus says of itself in its ``README.md``: how it was made; empty when it has none."""
+    file = folder / "README.md"
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
 def by_hand(found: Iterable[Case]) -> Iterator[Case]:
     """Yield those that nobody derived: what a program derives is of the same making in every corpus."""
     return (case for case in found if case.origin is not Origin.DERIVED)

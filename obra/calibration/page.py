@@ -12,20 +12,12 @@ MOST_NAMED = 40
 
 Data = Mapping[str, Any]
 
-_HISTORY = (
-    "In which order this came about: the attempts of the shipped corpus were there first, with checks that let 18",
-    "of 473 bad ones through. Then the written checks of all its tasks were made again from the text of each task",
-    "and its honest solution alone (behaviour, edges, errors, files, documents), by somebody who had seen neither",
-    "the attempts nor which of them had been missed. After they had been measured no check was changed, and no",
-    "rule of judgement was changed for an attempt. A further corpus, held back, is reported by itself.",
-)
-"""Said on the page, since a number means little without it."""
-
 
 def page(summary: Data, command: str) -> str:
     """Return the page; *command* is what it was made with."""
     parts = (
         _head(summary["corpus"], command),
+        _told(summary.get("told", "")),
         _verdicts(summary["reviewers"]),
         _held_back(summary.get("held_back")),
         _scores(summary),
@@ -57,14 +49,18 @@ def _head(corpus: Data, command: str) -> Iterator[str]:
         "judged with the task given without its checks; with the tasks that have none these are",
         f"{corpus['bare_attempts']} attempts.",
         "",
-        *_HISTORY,
-        "",
         "Who reviews: nobody (`no LLM`); four that are hostile: the `yes-man`, who says yes to everything in",
         "whole reviews, the `yes-model`, which says yes to each question, the `sly-model`, which sees through",
         "the canary and gives true quotes, and the `no-man`; and `all-knowing`, which says what is so: the best",
         "that a reviewer can be. No LLM is like it, and nothing is fitted to it.",
         "",
     )
+
+
+def _told(text: str) -> Iterator[str]:
+    """Yield what the corpus says of itself."""
+    if text:
+        yield from (*text.splitlines(), "")
 
 
 def _verdicts(reviewers: Sequence[Data], level: str = "##") -> Iterator[str]:
@@ -104,12 +100,11 @@ def _held_back(found: Data | None) -> Iterator[str]:
         "## Held back",
         "",
         f"A second corpus of {corpus['attempts']} attempts at {corpus['tasks']} tasks of the same kinds:",
-        f"{labels['good']} good and {labels['bad']} bad ones. Its tasks and checks were written first, then its",
-        "attempts from the texts of the tasks alone, before the judge saw any of them. Nothing is fitted to it,",
-        "and nothing in the judgement was changed for it. Derived attempts are left out: they are of the same",
-        "making in every corpus.",
+        f"{labels['good']} good and {labels['bad']} bad ones. Nothing is fitted to it. Derived attempts are left",
+        "out: they are of the same making in every corpus.",
         "",
     )
+    yield from _told(found.get("told", ""))
     yield from _verdicts(found["reviewers"], "###")
     yield "AUC of the quality score, with written checks, and what the confidence is worth here:"
     yield ""

@@ -74,7 +74,7 @@ def calibrate(
 ) -> int:
     """Measure, print and write."""
     from obra.calibration.chances import module_text
-    from obra.calibration.corpus import by_hand, cases
+    from obra.calibration.corpus import by_hand, cases, told_by
     from obra.calibration.measurement import measure, reviewers_for
     from obra.calibration.page import page
     from obra.calibration.summary import of_held_back, summarise
@@ -82,11 +82,11 @@ def calibrate(
     named = (f"llm.type={llm}",) if llm else ()
     config = Chosen(file=chosen.file, overrides=(*chosen.overrides, *named)).load()
     judge = partial(measure, config=config, reviewers=reviewers_for(config), jobs=jobs or os.cpu_count() or 1)
-    summary = summarise(judge(cases(corpus, quick=quick), progress=_Progress()))
+    summary = {"told": told_by(corpus), **summarise(judge(cases(corpus, quick=quick), progress=_Progress()))}
     _print(summary)
     if held_back:
         apart = judge(by_hand(cases(held_back, quick=quick)), progress=_Progress())
-        summary["held_back"] = of_held_back(apart, summary["chances"])
+        summary["held_back"] = {"told": told_by(held_back), **of_held_back(apart, summary["chances"])}
         say(f"\nheld back: {held_back}")
         _print_verdicts(summary["held_back"])
     command = _command(corpus, held_back, llm, quick=quick, chosen=chosen, out=out, chances=chances)

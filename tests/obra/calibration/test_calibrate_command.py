@@ -37,6 +37,7 @@ def test_it_prints_and_writes_its_numbers(corpus, tmp_path):
 
 def test_a_second_corpus_is_reported_apart(corpus, tmp_path):
     """It is named in the command, has its section, and leaves the fitted chances alone."""
+    (corpus / "README.md").write_text("Made by hand\nin March.\n")
     alone = run(tmp_path, "--corpus", "corpus", "--jobs", "1", "--quick", "--out", "alone")
     both = run(tmp_path, "--corpus", "corpus", "--held-back", "corpus", "--jobs", "1", "--quick", "--out", "both")
     assert (alone.returncode, both.returncode) == (0, 0), both.stderr
@@ -46,7 +47,9 @@ def test_a_second_corpus_is_reported_apart(corpus, tmp_path):
     assert 0 < two["held_back"]["corpus"]["attempts"] < one["corpus"]["attempts"]
     assert not any(name.startswith("derived") for name in two["held_back"]["corpus"]["origins"])
     assert one["chances"] == two["chances"]
-    assert "## Held back" in (tmp_path / "both" / "calibration.md").read_text()
+    text = (tmp_path / "both" / "calibration.md").read_text()
+    assert "## Held back" in text
+    assert text.count("Made by hand\nin March.\n") == 2
 
 
 def test_a_folder_without_tasks_exits_2(tmp_path):
