@@ -44,3 +44,9 @@ def test_allure_is_configured_by_plain_json():
     """Its categories go by the label that Obra writes."""
     rules = json.loads((KITS / "allurerc.json").read_text())["categories"]["rules"]
     assert [rule["name"] for rule in rules] == ["The verdict is wrong", "The agent failed", "The machinery broke"]
+
+
+@pytest.mark.parametrize("kit", sorted(path.name for path in KITS.iterdir()))
+def test_what_is_shipped_is_what_is_shown(kit):
+    """The copy in the package, which `obra init` writes, is the one in docs/."""
+    assert (KITS.parent.parent / "obra" / "kits" / kit).read_bytes() == (KITS / kit).read_bytes()

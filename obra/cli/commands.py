@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import click
+
+
+def _no_color() -> click.Option:
+    """Return the option that every command has; it also holds for the programs that the command starts."""
+
+    def forget_colours(_: click.Context, __: click.Parameter, value: bool) -> None:
+        if value:
+            os.environ["NO_COLOR"] = "1"
+
+    return click.Option(
+        ["--no-color"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=forget_colours,
+        help="No colours; the variable NO_COLOR says the same.",
+    )
 
 
 class _WithExamples:
@@ -16,6 +34,7 @@ class _WithExamples:
     def __init__(self, *args: Any, examples: Sequence[str] = (), **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.examples = tuple(examples)
+        self.params: list[click.Parameter] = [*self.params, _no_color()]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's
         """Write the examples as they stand; a command must not be wrapped."""

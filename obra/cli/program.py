@@ -13,6 +13,7 @@ from obra.cli.commands import LazyGroup, Verb
 from obra.cli.failures import exit_code_of
 
 VERBS = {
+    "init": Verb("obra.cli.init:init", "Make a folder a project: settings, a first scenario, a CI job."),
     "run": Verb("obra.cli.run:run", "Run scenarios, or one stored task, and show what happens."),
     "resume": Verb("obra.cli.resume:resume", "Go on with runs that were interrupted."),
     "scenario": Verb("obra.cli.scenario:scenario", "Write, check and describe scenario files."),
@@ -23,12 +24,15 @@ VERBS = {
     "config": Verb("obra.cli.config:config", "Show the settings in force and where each comes from."),
     "doctor": Verb("obra.cli.doctor:doctor", "Look for everything that a run needs, and say how to get it."),
     "calibrate": Verb("obra.cli.calibrate:calibrate", "Measure on known work how often the verdict is right."),
+    "review": Verb("obra.cli.review:review", "Show what an attempt was judged by: evidence, review, scores."),
     "report": Verb("obra.cli.report:report", "Show a run that is over, as a page or a summary."),
     "compare": Verb("obra.cli.compare:compare", "Compare two runs, case by case."),
     "history": Verb("obra.cli.history:history", "Show how cases fared in the runs before."),
     "export": Verb("obra.cli.export:export", "Write a run in a format that other viewers read."),
     "rejudge": Verb("obra.cli.rejudge:rejudge", "Judge the attempts of a run again, without an agent."),
     "llm": Verb("obra.cli.llm:llm", "Fetch, list and check the models that review."),
+    "plugins": Verb("obra.cli.plugins:plugins", "List the agents, LLMs and checks that can be used here."),
+    "completion": Verb("obra.cli.completion:completion", "Print what makes a shell complete obra's words."),
 }
 
 HELP = """Prove that a coding agent's work is what it claims to be.

@@ -41,6 +41,11 @@ expect:                          # the right ending
 '''
 
 
+def skeleton_text(name: str) -> str:
+    """Return the text of a first scenario called *name*."""
+    return _TEXT.format(name=name)
+
+
 def write_skeleton(folder: Path, name: str) -> tuple[Path, ...]:
     """Write ``NAME.obra.yaml``, and the schema that its first line names where there is none; return what is new.
 
@@ -50,7 +55,7 @@ def write_skeleton(folder: Path, name: str) -> tuple[Path, ...]:
     path = folder / f"{name}{SUFFIX}"
     if Path(name).name != name:
         raise ScenarioError(f"{name!r} cannot be a scenario's name; take letters, digits, '_', '-' and '.'")
-    text = _TEXT.format(name=name)
+    text = skeleton_text(name)
     Scenario.parse(text, path)
     made = [path]
     try:

@@ -1,0 +1,31 @@
+"""``obra completion``: what makes a shell complete obra's words; click's own."""
+
+from __future__ import annotations
+
+import click
+
+from obra.cli.commands import Command
+from obra.cli.output import say
+
+HELP = """Print what makes a shell complete obra's words.
+
+\b
+For good:
+  bash  obra completion bash > ~/.local/share/bash-completion/completions/obra
+  zsh   obra completion zsh > some/folder/of/$fpath/_obra
+  fish  obra completion fish > ~/.config/fish/completions/obra.fish
+"""
+
+
+@click.command(cls=Command, help=HELP, examples=["obra completion bash > obra-completion.sh"])
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the script of one shell."""
+    from click.shell_completion import get_completion_class
+
+    from obra.cli.program import obra
+
+    found = get_completion_class(shell)
+    if found is None:
+        raise click.UsageError(f"this click cannot complete for {shell}; install click 8.1 or newer")
+    say(found(obra, {}, "obra", "_OBRA_COMPLETE").source())
