@@ -105,10 +105,13 @@ def _scenario(row: Row) -> Iterator[str]:
         yield "\n**Not met**\n\n"
         yield "".join(f"- {inline(check['name'])}: {inline(check['message'])}\n" for check in unmet)
     yield from _issues(row)
+    yield from _tasks(row.get("tasks", ()))
+    yield from _answers(row.get("human", ()))
     yield from _check_table("Expectations", row["expectations"])
     yield from _check_table("Hidden checks", row["truth"])
+    names = {one["task"]: f"{inline(one['name'])}: " for one in row.get("tasks", ())}
     for attempt in row["attempts"]:
-        yield from _attempt(attempt)
+        yield from _attempt(attempt, names.get(attempt.get("task"), ""))
     yield from _again(row)
 
 
@@ -131,6 +134,37 @@ def _facts(row: Row) -> Iterator[str]:
     yield "".join(f"- {name}: {text}\n" for name, text in facts.items())
 
 
+def _tasks(tasks: Sequence[Row]) -> Iterator[str]:
+    if tasks:
+        yield "\n**Tasks**\n\n"
+        cells = [
+            (
+                inline(one["name"]),
+                one["status"],
+                str(one["iterations"]),
+                score_text(one["quality"]),
+                inline(one["reason"]),
+            )
+            for one in tasks
+        ]
+        yield _table(("Task", "Status", "Attempts", "Quality", "Because"), cells)
+
+
+def _answers(answers: Sequence[Row]) -> Iterator[str]:
+    """Yield what a person was asked and answered."""
+    if answers:
+        yield "\n**Asked and answered**\n\n"
+        yield "".join(
+            f"- after attempt {one['attempt']}{_of_task(one)}, {inline(one['trigger'])}: {inline(one['reason'])} "
+            f"Answered by the scenario's person: {inline(one['answer'])}\n"
+            for one in answers
+        )
+
+
+def _of_task(one: Row) -> str:
+    return f" of {inline(one['task'])}" if one["task"] else ""
+
+
 def _issues(row: Row) -> Iterator[str]:
     """Yield what got in the way, attempt by attempt, whatever the ending was."""
     met: list[str] = []
@@ -142,8 +176,8 @@ def _issues(row: Row) -> Iterator[str]:
         yield "".join(met)
 
 
-def _attempt(attempt: Row) -> Iterator[str]:
-    yield f"\n### Attempt {attempt['number']}: {inline(attempt['action'])}\n\n"
+def _attempt(attempt: Row, task: str) -> Iterator[str]:
+    yield f"\n### {task}Attempt {attempt['number']}: {inline(attempt['action'])}\n\n"
     yield f"{inline(attempt['reason'])}\n\n"
     yield "".join(f"- {inline(reason)}\n" for reason in attempt["reasons"])
     yield (

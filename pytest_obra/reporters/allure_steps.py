@@ -35,16 +35,23 @@ def attach(report: ScenarioReport, *, link_breakpoints: bool = False) -> None:
             allure.dynamic.label(name, value)
             allure.dynamic.parameter(f"{name} identity", value, excluded=True)
     with _step(f"scenario {row['scenario']}: {row['result']}, {row['status']}", _why(row)):
+        names = {one["task"]: f"{one['name']}: " for one in row["tasks"]}
         for attempt in row["attempts"]:
-            _attempt(attempt)
+            _attempt(attempt, names.get(attempt["task"], ""))
+        for task in row["tasks"]:
+            with _step(f"task {task['name']}: {task['status']}: {task['reason']}"):
+                pass
+        for answer in row["human"]:
+            with _step(f"{answer['trigger']} after attempt {answer['attempt']}: {answer['reason']}"):
+                _attach(answer["answer"], "answer of the scenario's person")
         _check_steps("expectations", row["expectations"])
         _check_steps("hidden checks", row["truth"])
         if row["breakpoint"]:
             _breakpoint(row["breakpoint"], link=link_breakpoints)
 
 
-def _attempt(attempt: Row) -> None:
-    title = f"attempt {attempt['number']}: {attempt['action']}, {attempt['seconds'] or 0:.2f} s"
+def _attempt(attempt: Row, task: str) -> None:
+    title = f"{task}attempt {attempt['number']}: {attempt['action']}, {attempt['seconds'] or 0:.2f} s"
     with _step(title, _unmet(attempt["checks"])):
         with _step("prompt"):
             _attach(attempt["prompt"], "prompt")
