@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from obra.errors import AgentUnavailable
+from obra.testing.ssh_server import SSHServer
 
 TEST_SECONDS = 120
 COMMAND = "OBRA__AGENT__LOCAL__COMMAND"
@@ -49,11 +54,30 @@ def claude() -> str:
     return found
 
 
+def start_sshd(folder: Path, further: str = "") -> SSHServer:
+    """Start a real OpenSSH server on loopback; the test is skipped, and says why, where that cannot be."""
+    try:
+        return SSHServer(folder, further)
+    except AgentUnavailable as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture(scope="session")
 def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A real OpenSSH server on loopback; skipped where there is none."""
-    from ssh_server import SSHServer
-
-    server = SSHServer(tmp_path_factory.mktemp("sshd"))
+    """A server that the tests share; they may break its connections."""
+    server = start_sshd(tmp_path_factory.mktemp("sshd"))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def own_sshd(tmp_path: Path) -> Iterator[Any]:
+    """Start servers that only this test uses, each with further lines of configuration."""
+    with ExitStack() as stack:
+
+        def start(further: str = "") -> SSHServer:
+            server = start_sshd(tmp_path / "own-sshd", further)
+            stack.callback(server.stop)
+            return server
+
+        yield start

@@ -199,8 +199,11 @@ def prompt_line(prompt: str) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
-def failure_of(results: Sequence[Mapping[str, Any]]) -> AgentError | None:
-    """Return why the turn with these results did not end normally; ``None`` when it did, or ended at a limit."""
+def failure_of(results: Sequence[Mapping[str, Any]], *, section: str = "agent.local") -> AgentError | None:
+    """Return why the turn with these results did not end normally; ``None`` when it did, or ended at a limit.
+
+    *section* is the part of the configuration whose keys the message names.
+    """
     last = results[-1]
     subtype = str(last.get("subtype"))
     if subtype.startswith("error_max_"):
@@ -213,7 +216,7 @@ def failure_of(results: Sequence[Mapping[str, Any]]) -> AgentError | None:
         if status in _REFUSED or (status is None and _cannot_be_reached(last, said)):
             return AgentUnavailable(
                 f"Claude Code cannot use its model API: {said} "
-                f"Check agent.local.base_url and the key, or pass the login on with agent.local.pass_environment"
+                f"Check {section}.base_url and the key, or pass the login on with {section}.pass_environment"
             )
         return AgentCrashed(f"the model API failed during the turn (status {status}): {said}")
     reason = f", {last['terminal_reason']}" if last.get("terminal_reason") else ""

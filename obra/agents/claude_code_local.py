@@ -23,7 +23,7 @@ from obra.agents.confinement import Confinement, Places
 from obra.agents.program_version import version_text
 from obra.agents.wire import PipeWire
 from obra.domain import Reply, TurnLimits
-from obra.errors import AgentUnavailable, ObraError, WorkspaceError
+from obra.errors import AgentCrashed, AgentUnavailable, ObraError, WorkspaceError
 from obra.events import AgentEventSink
 from obra.plugins import PermissionDecider
 from obra.workspace.private_folder import make_private_folder, remove_private_folder
@@ -182,19 +182,23 @@ class ClaudeCodeLocalAgent:
         self._session.id = handle
 
     def cleanup(self) -> None:
-        """End the process with all it started and remove its private folders; safe to call twice."""
+        """End the process with all it started and remove its private folders; safe to call twice.
+
+        From another thread, in the middle of a turn, it interrupts the turn first; that takes under a second.
+        """
         session, self._session = self._session, None
         home, self._home = self._home, None
         self._settings = None
         if session is not None:
-            session.end()
+            session.close()
         self._confinement.close()
         if home is not None:
             remove_private_folder(home)
 
     def _start(self, launch: Launch, session: str) -> Program:
         settings = self._settings
-        assert settings is not None  # noqa: S101  # the session only lives between initialize and cleanup
+        if settings is None:
+            raise AgentCrashed("the agent was cleaned up before its turn began")
         if self._home is None:
             self._home = make_private_folder("claude")
         passed = {name: os.environ[name] for name in settings.pass_environment if name in os.environ}

@@ -58,17 +58,20 @@ class ClaudeCodeSession:
         on_permission: decides over the tool calls that policy does not allow; without it they are denied.
     """
 
-    def __init__(self, settings: ClaudeCodeSettings, start: Start) -> None:
-        """Prepare; nothing runs before the first prompt."""
+    def __init__(self, settings: ClaudeCodeSettings, start: Start, *, section: str = "agent.local") -> None:
+        """Prepare; nothing runs before the first prompt. *section* is where *settings* stand, for messages."""
         self.id = ""
         self.program: Program | None = None
         self.on_permission: PermissionDecider | None = None
         self._settings = settings
+        self._section = section
         self._start = start
         self._monitor = OutputMonitor()
         self._launch: Launch | None = None
         self._spent_usd = 0.0  # by this program
         self._total_usd = 0.0  # as the last result told it
+        self._is_turning = False
+        self._is_closed = False
 
     def send(self, prompt: str, limits: TurnLimits, on_event: AgentEventSink | None) -> Reply:
         """Run one turn.
@@ -78,10 +81,18 @@ class ClaudeCodeSession:
             AgentUnavailable: it cannot be started, or cannot use its model API.
             AgentCrashed: it ended, or failed, before the turn was complete.
         """
+        self._is_turning = True
         try:
             return self._send(prompt, limits, on_event)
         except _Unheard:  # it ended of itself just now: as if it had a moment earlier
             return self._send(prompt, limits, on_event)
+        finally:
+            self._is_turning = False
+
+    def close(self) -> None:
+        """End the program, in a turn of another thread too, which then fails; no further one is started."""
+        self._is_closed = True
+        self.end(in_turn=self._is_turning)
 
     def _send(self, prompt: str, limits: TurnLimits, on_event: AgentEventSink | None) -> Reply:
         settings = self._settings
@@ -125,8 +136,11 @@ class ClaudeCodeSession:
         self._monitor = OutputMonitor()
         self._spent_usd = 0.0
         self._launch = Launch.of(self._settings, limits)
-        self.program = self._start(self._launch, self.id)
-        return self.program
+        program = self.program = self._start(self._launch, self.id)
+        if self._is_closed:  # while it was started
+            self.end()
+            raise AgentCrashed("the agent was cleaned up before its turn began")
+        return program
 
     def _finish(self, seconds: float, limit: str) -> Reply:
         """Turn the results of a complete turn into the reply or the error that they stand for."""
@@ -135,7 +149,7 @@ class ClaudeCodeSession:
         self._spent_usd += reply.cost_usd or 0.0
         total = results[-1].get("total_cost_usd")
         self._total_usd = float(total) if isinstance(total, int | float) else self._total_usd
-        failure = failure_of(results)
+        failure = failure_of(results, section=self._section)
         if failure is None:
             return dataclasses.replace(reply, limit=limit) if limit else reply
         if not self._monitor.model:  # it never began: there is no such session to resume

@@ -120,7 +120,7 @@ class ClaudeCodeSSHAgent:
                 self._tunnel.port_on(self._link.connection)
         except AgentError as error:
             self._give_up(error)
-        self._session = ClaudeCodeSession(settings, self._start)
+        self._session = ClaudeCodeSession(settings, self._start, section="agent.ssh")
 
     def is_healthy(self) -> bool:
         """Tell whether the connection is alive and the local workspace is there."""
@@ -186,7 +186,7 @@ class ClaudeCodeSSHAgent:
             return
         try:
             if session is not None:
-                session.end()
+                session.close()
             link.do(self._remove_folder, patience=0)
         except AgentError as error:
             left = (

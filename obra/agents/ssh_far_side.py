@@ -8,9 +8,12 @@ import secrets
 import shlex
 import zipfile
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from obra.agents.far_side.processes import RUN_ID
 from obra.agents.ssh_connection import SSHConnection, quoted
+from obra.agents.ssh_ownership import FILE as OWNER
+from obra.agents.ssh_ownership import owner_line, remove_dead
 from obra.domain import Record
 from obra.errors import AgentCrashed, AgentUnavailable
 
@@ -45,16 +48,19 @@ class FarSide(Record):
     marker: str
 
     def upload(self, connection: SSHConnection) -> None:
-        """Put the runner into the folder.
+        """Put the runner into the folder, and remove the folders of dead runs beside it.
 
         Raises:
             AgentUnavailable: it cannot be written there.
+            AgentCrashed: the connection is lost.
         """
         code, output = connection.run(
             f"umask 077; cat > {quoted([self._file])}", data=packed_runner(), seconds=_COMMAND_SECONDS
         )
         if code != 0:
             raise AgentUnavailable(f"nothing can be written to {self.folder} there: {output.strip()}")
+        base = str(PurePosixPath(self.folder).parent)
+        remove_dead(connection, base, lambda marker: self.command("sweep", marker))
 
     def command(self, *words: str) -> str:
         """Return the line for the remote shell that gives the runner's program a command."""
@@ -99,7 +105,9 @@ def make_folder(connection: SSHConnection, base: str, *, python: str, host: str)
     """
     base = base or _TEMPORARY
     look = f"{quoted([python, '-c', _NEEDED])} </dev/null || exit {_NO_PYTHON}"
+    marker = f"obra-{secrets.token_hex(8)}"
     make = f'd=$(mktemp -d {quoted([base])}/obra-XXXXXXXX) && mkdir "$d/home" "$d/home/tmp" "$d/workspace"'
+    make += f' && echo {quoted([owner_line(marker)])} >"$d/{OWNER}"'
     code, output = connection.run(quoted(["sh", "-c", f'{look}; {make} && echo "$d"']), seconds=_COMMAND_SECONDS)
     if code == _NO_PYTHON:
         said = output.strip().rpartition("\n")[2]
@@ -116,4 +124,4 @@ def make_folder(connection: SSHConnection, base: str, *, python: str, host: str)
             f"the login shell on {host} prints something of its own ({noise[0][:80]!r}), which would be taken for "
             f"what a command says: let its start files print only in a terminal"
         )
-    return FarSide(python=python, folder=folder, marker=f"obra-{secrets.token_hex(8)}")
+    return FarSide(python=python, folder=folder, marker=marker)

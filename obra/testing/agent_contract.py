@@ -160,7 +160,7 @@ def _permission_denied(agent: AgentPlugin, scene: Scene) -> None:
         pass
     else:
         require(bool(reply.denials), f"Reply.denials must name what was denied; the reply is {reply!r}")
-    require(scene.forbidden is None or not scene.forbidden.exists(), f"{scene.forbidden} was written")
+    require(scene.trespassed is None or not scene.trespassed(), "a file out of bounds was written")
 
 
 def _limit(agent: AgentPlugin, scene: Scene) -> None:

@@ -14,6 +14,8 @@ from obra.plugins import ContractCase
 from obra.testing.agent_contract import check_case
 from obra.testing.agent_life import living
 from obra.testing.scene import Stage
+from obra.testing.ssh_server import NO_SERVER, sshd_here
+from obra.testing.ssh_stage import SSHStage
 from obra.testing.stages import CommandStage, MisbehavingStage, MockStage, ReplayStage
 
 _TERMINAL_PATIENCE = 5.0
@@ -99,6 +101,11 @@ def staged_here() -> Mapping[str, Stage | str]:
         ReplayStage(local.kind, found, _TERMINAL_PATIENCE, {"transport": "terminal"})
         if (found := local.find())
         else rows[local.kind]
+    )
+    rows["claude_code_ssh"] = (
+        SSHStage("claude_code_ssh", found, _TERMINAL_PATIENCE)
+        if (found := local.find()) and sshd_here()
+        else (NO_SERVER if found else rows[local.kind])
     )
     rows["claude_code_local, misbehaving"] = MisbehavingStage()
     return rows

@@ -22,18 +22,24 @@ from obra.testing.leftovers import started_processes
 _LOOK_SECONDS = 0.01
 
 
-def kill_processes() -> None:
-    """Kill every process that this one has started, and all they started, as an out-of-memory killer does."""
-    for process in started_processes():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGKILL)
+def kill_processes(among: Sequence[psutil.Process] | None = None) -> None:
+    """Kill every process that this one has started, and all they started, as an out-of-memory killer does.
+
+    Args:
+        among: kill these alone.
+    """
+    _signal(among, signal.SIGKILL)
 
 
-def freeze_processes() -> None:
-    """Stop every process that this one has started, and all they started, so that only SIGKILL ends them."""
-    for process in started_processes():
+def freeze_processes(among: Sequence[psutil.Process] | None = None) -> None:
+    """Stop them as :func:`kill_processes` kills them, so that only SIGKILL ends them."""
+    _signal(among, signal.SIGSTOP)
+
+
+def _signal(among: Sequence[psutil.Process] | None, number: signal.Signals) -> None:
+    for process in started_processes() if among is None else among:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGSTOP)
+            process.send_signal(number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +53,8 @@ class Scene:
     """How the answer to each prompt ends, where that is known."""
     is_done: Callable[[], bool] | None = None
     """Tells whether the work of the first prompt is in the workspace."""
-    forbidden: Path | None = None
-    """A file that the agent is made to write, and that policy does not let it."""
+    trespassed: Callable[[], bool] | None = None
+    """Tells whether the file is there that the agent is made to write, and that policy does not let it."""
     limits: TurnLimits = field(default_factory=TurnLimits)
     """The limits that the case is about; short, so that nobody waits."""
     is_busy: Callable[[], bool] | None = None
@@ -58,7 +64,7 @@ class Scene:
     freeze: Callable[[], None] = freeze_processes
     """Stops them where they stand."""
     heard: Callable[[], str] | None = None
-    """Gives what the model was sent last, where that can be known."""
+    """Gives what the model was sent, where that can be known."""
 
 
 class Stage(Protocol):

@@ -13,20 +13,21 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from obra.domain import CLIFault, Fault, ModelFault, ScriptStep, TurnLimits
-from obra.plugins import AGENTS, AgentPlugin, ContractCase, find_plugin
+from obra.plugins import AGENTS, AgentPlugin, ContractCase, WorksElsewhere, find_plugin
 from obra.replay.dialects import server_for, settings_for
 from obra.replay.misbehaving_cli import install
 from obra.replay.model_server import ModelServer
 from obra.testing.agent_contract import HUGE
-from obra.testing.scene import Scene
+from obra.testing.scene import Scene, kill_processes
 
 WORDS = ("One.", "Two.", "Three.")
-_BUSY = "busy.txt"
-_BUSY_COMMAND = f'python -c \'import time; open("{_BUSY}", "w").close(); time.sleep(600)\''
+BUSY = "busy.txt"
+_BUSY_COMMAND = f'python -c \'import time; open("{BUSY}", "w").close(); time.sleep(600)\''
 _ORPHAN_COMMAND = "setsid python -c 'import time; time.sleep(600)' >/dev/null 2>&1 </dev/null &"
-_WORK = "work.txt"
-_TOKENS = (2_000_000, 100_000)
-"""What an answer uses up in the case of the cost limit: dollars, in every price list."""
+WORK = "work.txt"
+_TOKENS = (20_000, 1_000)
+"""What an answer uses up in the case of the cost limit: more than a cent, and no full context, since that would be
+summarised in a prompt of the program's own."""
 _GARBAGE = r"""#!/bin/sh
 [ "$1" = --version ] || printf '[DEBUG] sandbox: ok\n\000\377{\n[1, 2\n\n'
 exec PROGRAM "$@"
@@ -39,7 +40,7 @@ def huge_text() -> str:
 
 
 _STEPS = tuple(ScriptStep(say=words) for words in WORDS)
-_WORKS = ScriptStep(say=WORDS[0], write={_WORK: "done\n"})
+_WORKS = ScriptStep(say=WORDS[0], write={WORK: "done\n"})
 _CALLS = ScriptStep(say=WORDS[0], run=("true", "true", "true"))
 _IS_BUSY = ScriptStep(say=WORDS[0], run=(_BUSY_COMMAND,))
 
@@ -50,7 +51,7 @@ _SCRIPTS: Mapping[ContractCase, tuple[ScriptStep, ...]] = {
     **dict.fromkeys(
         (ContractCase.WALL_CLOCK, ContractCase.CRASH, ContractCase.HANG, ContractCase.CANCEL), (_IS_BUSY,)
     ),
-    ContractCase.PERMISSION_DENIED: (ScriptStep(say=WORDS[0], write={f"../{_WORK}": "out of bounds\n"}),),
+    ContractCase.PERMISSION_DENIED: (ScriptStep(say=WORDS[0], write={f"../{WORK}": "out of bounds\n"}),),
     ContractCase.HUGE_OUTPUT: (ScriptStep(say=huge_text() + WORDS[0]),),
     ContractCase.RESUME_AFTER_KILL: (_STEPS[0], _IS_BUSY, _STEPS[2]),
     ContractCase.CLEANUP: (ScriptStep(say=WORDS[0], run=(_ORPHAN_COMMAND,)),),
@@ -65,23 +66,30 @@ def script_of(case: ContractCase) -> tuple[ScriptStep, ...]:
 class StagedServer(ModelServer):
     """A model server that plays a case, remembers what it was sent, refuses, or never answers."""
 
-    def __init__(self, case: ContractCase, kind: str, workspace: Path) -> None:
-        """Prepare *case* for an agent of type *kind*."""
+    def __init__(
+        self, case: ContractCase, kind: str, workspace: Path, elsewhere: WorksElsewhere | None = None
+    ) -> None:
+        """Prepare *case* for an agent of type *kind*, which works in *workspace*, or *elsewhere*."""
         dialect = server_for(kind, (), workspace=workspace).dialect
         tokens = _TOKENS if case is ContractCase.COST_LIMIT else (0, 0)
-        super().__init__(script_of(case), workspace=workspace, dialect=dialect, tokens=tokens)
+        script = script_of(case)
+        super().__init__(script, workspace=workspace, dialect=dialect, tokens=tokens, elsewhere=elsewhere)
         self._case = case
         self._closing = threading.Event()
-        self.heard = ""
+        self._heard: list[str] = []
 
     def respond(self, request: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """Answer as the case wants it."""
-        self.heard = json.dumps(request)
+        self._heard.append(json.dumps(request))
         if self._case is ContractCase.REFUSAL:
             return 401, self.dialect.error("invalid API key")
         if self._case is ContractCase.IDLE:
             self._closing.wait()
         return super().respond(request)
+
+    def heard(self) -> str:
+        """Return all that the model was asked: some programs ask for a title beside what the person wants."""
+        return "\n".join(self._heard)
 
     def go_on(self) -> None:
         """Answer every further prompt with words alone."""
@@ -114,23 +122,31 @@ class ReplayStage:
     @contextmanager
     def scene(self, case: ContractCase, workspace: Path) -> Iterator[Scene]:
         """Open the server for *case*."""
-        with StagedServer(case, self.kind, workspace) as server:
+        with StagedServer(case, self.kind, workspace, self._elsewhere()) as server:
             command = self._noisy(workspace) if case is ContractCase.GARBAGE else self.command
 
             def kill() -> None:
                 server.go_on()
-                Scene().kill()
+                self._kill()
 
             yield Scene(
                 config={**self.options, "command": command, **settings_for(self.kind, server)},
                 words=WORDS,
-                is_done=(workspace / _WORK).exists,
-                forbidden=workspace.parent / _WORK,
+                is_done=(workspace / WORK).exists,
+                trespassed=(workspace.parent / WORK).exists,
                 limits=self._limits(case),
-                is_busy=(workspace / _BUSY).exists,
+                is_busy=(workspace / BUSY).exists,
                 kill=kill,
-                heard=lambda: server.heard,
+                heard=server.heard,
             )
+
+    def _elsewhere(self) -> WorksElsewhere | None:
+        """Return where the agent works, if that is another machine."""
+        return None
+
+    def _kill(self) -> None:
+        """Kill what the agent runs."""
+        kill_processes()
 
     def _limits(self, case: ContractCase) -> TurnLimits:
         match case:
@@ -174,10 +190,10 @@ class MockStage:
         yield Scene(
             config={"script": script, "faults": [faults[case]] if case in faults else []},
             words=WORDS,
-            is_done=(workspace / _WORK).exists,
-            forbidden=workspace.parent / _WORK,
+            is_done=(workspace / WORK).exists,
+            trespassed=(workspace.parent / WORK).exists,
             limits=TurnLimits(seconds=0.5),
-            is_busy=(workspace / _BUSY).exists,
+            is_busy=(workspace / BUSY).exists,
         )
 
 
@@ -219,9 +235,9 @@ class MisbehavingStage:
         yield Scene(
             config={"command": str(command)},
             words=WORDS,
-            is_done=(workspace / _WORK).exists,
+            is_done=(workspace / WORK).exists,
             limits=_time_limit(case, 1.0),
-            is_busy=(workspace / _BUSY).exists,
+            is_busy=(workspace / BUSY).exists,
         )
 
 
@@ -254,9 +270,9 @@ class CommandStage:
         yield Scene(
             config={"command": shlex.join([sys.executable, str(program)])},
             words=WORDS,
-            is_done=(workspace / _WORK).exists,
+            is_done=(workspace / WORK).exists,
             limits=_time_limit(case, 1.0),
-            is_busy=(workspace / _BUSY).exists,
+            is_busy=(workspace / BUSY).exists,
             heard=heard.read_text,
         )
 

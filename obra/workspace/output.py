@@ -110,7 +110,11 @@ def end_of(process: subprocess.Popen[bytes]) -> Iterator[int]:
     if not hasattr(os, "pidfd_open"):
         yield -1
         return
-    descriptor = os.pidfd_open(process.pid)  # its caller has not reaped it
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:  # another thread, which stops it, has just reaped it
+        yield -1
+        return
     try:
         yield descriptor
     finally:

@@ -8,10 +8,13 @@ import shlex
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from obra.agents.claude_code import ClaudeCodeSettings, Launch
 from obra.agents.claude_code_local import ClaudeCodeLocalAgent
+from obra.agents.claude_code_session import ClaudeCodeSession
 from obra.domain import TurnLimits
 from obra.errors import AgentCrashed, AgentTimeout, AgentUnavailable, ObraError
 
@@ -210,6 +213,49 @@ def test_what_a_program_leaves_behind_ends_with_it(started, fake, workspace: Pat
     assert time.monotonic() - begun < 2
     assert processes_in(workspace) == []
     assert set(threading.enumerate()) == threads
+
+
+def test_cleanup_in_the_middle_of_a_turn_interrupts_it_first(started, fake, workspace: Path):
+    """A program that heeds the interrupt and not the end of its input ends at once, and by itself."""
+    heed = "case $line in *interrupt*) touch heard; exit;; *'\"user\"'*) touch begun;; esac"
+    agent = started(fake(f"while read -r line; do {heed}; done; exec sleep 60"))
+    took = []
+
+    def cancel() -> None:
+        while not (workspace / "begun").exists():
+            time.sleep(0.01)
+        begun = time.monotonic()
+        agent.cleanup()
+        took.append(time.monotonic() - begun)
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    with pytest.raises(AgentCrashed):
+        agent.send_prompt("go")
+    thread.join()
+    assert (workspace / "heard").exists()
+    assert took[0] < 2
+
+
+def test_cleanup_while_the_program_is_started_ends_it():
+    """A program that was started after the cleanup is ended, and no prompt is sent to it."""
+
+    class Started:
+        wire = SimpleNamespace(close_input=lambda: None)
+        has_ended = False
+
+        def end(self, *, hopeless: bool) -> None:  # noqa: ARG002  # the protocol's
+            self.has_ended = True
+
+    def start(launch: Launch, session: str) -> Started:
+        running.close()
+        return program
+
+    program = Started()
+    running = ClaudeCodeSession(ClaudeCodeSettings(workspace_dir="w"), start)
+    with pytest.raises(AgentCrashed, match="cleaned up before its turn began"):
+        running.send("go", TurnLimits(), None)
+    assert program.has_ended
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from ssh_server import SSHServer
 
 from obra.agents.claude_code_ssh import ClaudeCodeSSHAgent
 from obra.domain import ScriptStep, TurnLimits
 from obra.errors import AgentTimeout, AgentUnavailable, ObraError
 from obra.replay.model_server import ModelServer
-from obra.testing import check_agent
+from obra.testing import ContractCase, check_agent
+from obra.testing.stages import StagedServer
 
 SLEEP = "python3 -c 'import time; time.sleep(60)'"
 
@@ -87,6 +87,15 @@ def test_the_contract_of_an_agent_is_kept(claude_command: str, ssh_server, works
     assert list((tmp_path / "there").iterdir()) == []
 
 
+def test_a_model_that_turns_us_away_names_the_keys_of_this_agent(login, claude_command: str, workspace: Path):
+    """What is to be checked is said with the keys of the agent over SSH, not of the local one."""
+    agent = ClaudeCodeSSHAgent()
+    with StagedServer(ContractCase.REFUSAL, "claude_code_ssh", workspace, agent) as server:
+        login(agent, command=claude_command, base_url=server.base_url, api_key="no-key", tunnel=True)
+        with pytest.raises(AgentUnavailable, match=r"Check agent\.ssh\.base_url .*agent\.ssh\.pass_environment"):
+            agent.send_prompt("go")
+
+
 def test_an_unknown_host_is_refused(login, ssh_server):
     """A host key that is not pinned is never accepted, and the message says how to pin it."""
     with pytest.raises(AgentUnavailable, match="is not pinned in .*ssh-keyscan"):
@@ -153,9 +162,9 @@ def test_a_machine_without_python_is_told(login, tmp_path: Path):
     assert list((tmp_path / "there").iterdir()) == []
 
 
-def test_a_login_shell_that_talks_is_borne_or_told(tmp_path: Path, workspace: Path, claude_command: str):
+def test_a_login_shell_that_talks_is_borne_or_told(own_sshd, tmp_path: Path, workspace: Path, claude_command: str):
     """Errors of its start files are no part of what a command says; what it prints to its output is told."""
-    server = SSHServer(tmp_path / "talking", 'ForceCommand echo noise >&2; eval "$SSH_ORIGINAL_COMMAND"')
+    server = own_sshd('ForceCommand echo noise >&2; eval "$SSH_ORIGINAL_COMMAND"')
     config = {"workspace_dir": str(workspace), "command": claude_command, "remote_dir": str(tmp_path)}
     agent = ClaudeCodeSSHAgent()
     try:
@@ -171,17 +180,13 @@ def test_a_login_shell_that_talks_is_borne_or_told(tmp_path: Path, workspace: Pa
         assert not list(tmp_path.glob("obra-*"))
     finally:
         agent.cleanup()
-        server.stop()
 
 
-def test_a_server_that_forbids_the_tunnel_is_told(tmp_path: Path, workspace: Path, claude_command: str):
+def test_a_server_that_forbids_the_tunnel_is_told(own_sshd, tmp_path: Path, workspace: Path, claude_command: str):
     """Without the reverse tunnel a scripted model cannot be reached; which setting permits it is said."""
-    server = SSHServer(tmp_path / "closed", "AllowTcpForwarding no")
+    server = own_sshd("AllowTcpForwarding no")
     config = {"workspace_dir": str(workspace), "command": claude_command, "remote_dir": str(tmp_path)}
     agent = ClaudeCodeSSHAgent()
-    try:
-        with pytest.raises(AgentUnavailable, match="AllowTcpForwarding"):
-            agent.initialize({**server.reach, **config, "tunnel": True, "base_url": "http://127.0.0.1:9"})
-        assert not list(tmp_path.glob("obra-*"))
-    finally:
-        server.stop()
+    with pytest.raises(AgentUnavailable, match="AllowTcpForwarding"):
+        agent.initialize({**server.reach, **config, "tunnel": True, "base_url": "http://127.0.0.1:9"})
+    assert not list(tmp_path.glob("obra-*"))

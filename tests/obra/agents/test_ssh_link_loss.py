@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from ssh_server import SSHServer
 
 from obra.agents.claude_code_ssh import ClaudeCodeSSHAgent
 from obra.domain import PermissionAnswer, ScriptStep
@@ -58,11 +57,9 @@ def disturbed(agent: ClaudeCodeSSHAgent, disturb) -> object:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path):
+def own_server(own_sshd):
     """A server that only this test uses, so that it may be stopped."""
-    server = SSHServer(tmp_path / "own-sshd")
-    yield server
-    server.stop()
+    return own_sshd()
 
 
 def test_a_cut_link_is_a_reconnect_and_the_turn_goes_on(play, ssh_server, workspace: Path, left_there):
@@ -171,10 +168,8 @@ agent.send_prompt("go")
 """
 
 
-def test_an_obra_that_is_killed_leaves_no_process_there(
-    ssh_server, claude_command: str, workspace: Path, tmp_path: Path
-):
-    """Kill -9: nobody says goodbye, nothing is heard any more, and the runner ends the agent and its tools."""
+def test_what_a_killed_obra_leaves_there_ends(ssh_server, claude_command: str, workspace: Path, tmp_path: Path):
+    """Kill -9: the runner ends the agent and its tools, and the next login removes the folder."""
     (tmp_path / "there").mkdir()
     agent = ClaudeCodeSSHAgent()  # stands for where the killed one works
 
@@ -201,6 +196,25 @@ def test_an_obra_that_is_killed_leaves_no_process_there(
             assert len(processes()) >= 3  # the runner, the agent, its command
             obra.kill()
         until(lambda: not processes())
+        assert Path(there).parent.exists()
+        stranger = tmp_path / "there" / "obra-strange"  # of another machine, which may live
+        stranger.mkdir()
+        owner = {"machine": "elsewhere", "process": 1, "began": 0, "marker": "obra-of-nobody"}
+        (stranger / "owner").write_text(json.dumps(owner))
+        (tmp_path / "there" / "obra-person").mkdir()  # of a person
+        live, later = ClaudeCodeSSHAgent(), ClaudeCodeSSHAgent()
+        try:
+            live.initialize(config)
+            assert not Path(there).parent.exists()
+            os.utime(stranger / "owner", (0, 0))
+            later.initialize(config)
+            names = {path.name for path in (tmp_path / "there").iterdir()}
+        finally:
+            live.cleanup()
+            later.cleanup()
+    assert "obra-person" in names
+    assert "obra-strange" not in names
+    assert len(names) == 3  # the person's, and two that live
 
 
 def test_a_runner_that_is_killed_is_a_crash_and_nothing_goes_on(play, processes_of, workspace: Path):

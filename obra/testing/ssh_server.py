@@ -1,4 +1,4 @@
-"""A real OpenSSH server on loopback, with a port, keys and a configuration of its own, for the tests over SSH."""
+"""A real OpenSSH server on loopback, with a port, keys and a configuration of its own, for agents over SSH."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
-import pytest
 
+from obra.errors import AgentUnavailable
+
+_START_SECONDS = 10.0
+_END_SECONDS = 5.0
+_LOOK_SECONDS = 0.02
+_FOLDERS = "/usr/sbin:/usr/local/sbin:/usr/bin"
 CONFIG = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -30,6 +36,14 @@ SetEnv PATH={path}
 """
 
 
+NO_SERVER = "no OpenSSH server: /usr/sbin/sshd is missing; apt-get install openssh-server"
+
+
+def sshd_here() -> str | None:
+    """Return the path of the OpenSSH server, where it is installed; it need not run."""
+    return shutil.which("sshd", path=_FOLDERS)
+
+
 class SSHServer:
     """The server; its sessions can be cut, frozen and thawed, and it can be started again on the same port.
 
@@ -39,10 +53,14 @@ class SSHServer:
     """
 
     def __init__(self, folder: Path, further: str = "") -> None:
-        """Start it, with *further* lines in its configuration; the test is skipped where there is none."""
-        program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+        """Start it, with *further* lines in its configuration.
+
+        Raises:
+            AgentUnavailable: there is none here, or it does not start.
+        """
+        program = sshd_here()
         if program is None:
-            pytest.skip("no OpenSSH server: /usr/sbin/sshd is missing; apt-get install openssh-server")
+            raise AgentUnavailable(NO_SERVER)
         self.folder, self._program = folder, program
         folder.mkdir(exist_ok=True)
         for name in ("host", "login", "stranger"):
@@ -61,7 +79,7 @@ class SSHServer:
         self.start()
 
     @property
-    def reach(self) -> dict:
+    def reach(self) -> dict[str, Any]:
         """The settings that reach it, as an agent over SSH takes them."""
         return {
             "host": "127.0.0.1",
@@ -78,19 +96,24 @@ class SSHServer:
         return told.stdout.decode().split()[1]
 
     def start(self) -> None:
-        """Listen."""
-        command = [self._program, "-D", "-e", "-f", self.folder / "config"]
+        """Listen.
+
+        Raises:
+            AgentUnavailable: it does not start.
+        """
+        command = [self._program, "-D", "-e", "-f", str(self.folder / "config")]
         with (self.folder / "log").open("ab") as log:
             self._server = subprocess.Popen(command, stderr=log)
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            if self._server.poll() is not None:
-                pytest.skip(f"sshd does not start here: {(self.folder / 'log').read_text()[-300:]}")
+        end = time.monotonic() + _START_SECONDS
+        while time.monotonic() < end and self._server.poll() is None:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
-            time.sleep(0.02)
-        pytest.fail("sshd started but does not listen")
+            time.sleep(_LOOK_SECONDS)
+        self._server.kill()
+        self._server.wait()
+        said = (self.folder / "log").read_text()[-300:]
+        raise AgentUnavailable(f"sshd does not listen within {_START_SECONDS:g} s: {said}")
 
     def sessions(self) -> list[psutil.Process]:
         """Its processes but for the one that listens: one or two for each connection."""
@@ -108,6 +131,8 @@ class SSHServer:
 
     def stop(self) -> None:
         """Listen no more, and end all connections."""
+        ending = self.sessions()
         self.cut()
+        psutil.wait_procs(ending, timeout=_END_SECONDS)  # it reaps them; once it is gone, nobody does
         self._server.terminate()
         self._server.wait()
