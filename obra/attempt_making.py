@@ -59,6 +59,7 @@ class AttemptSteps:
         self._open_workspace = parts.open_workspace
         self._agent_session = parts.agent_session
         self._watch_files = parts.watch_files
+        self._notify = parts.notify
         self._takes_up_sessions = parts.takes_up_sessions
 
     @property
@@ -189,6 +190,10 @@ class AttemptSteps:
     def _tell(self, event: Event) -> None:
         for observer in self.observers:
             observer(event)
+        if self._notify is not None:
+            for told in self._notify(event):
+                for observer in self.observers:
+                    observer(told)
 
 
 def _left_by_broken_turn(run: TaskRun) -> Retried:

@@ -24,7 +24,9 @@ from obra.reviewing import make_reviewer
 from obra.settings import AgentSettings
 
 if TYPE_CHECKING:
+    from obra.notifying.notifier import Notifier
     from obra.replay.model_doors import Rehearsal
+    from obra.state.state_manager import StateManager
     from obra.workspace.workspace import Workspace
 
 
@@ -107,6 +109,7 @@ def initialize(
         if agent_is_ready
         else session_opener(config, agent, rehearsal, ask_about=ask_about),
         watch_files=_watcher(config),
+        notify=_notifier(config, state),
         takes_up_sessions=settings.replay.mode != "script",
     )
 
@@ -213,6 +216,19 @@ def agent_config(
         remote = settings.ssh.model_dump()
         return {**shared, **remote, "remote_dir": remote.pop("workspace_dir"), "workspace_dir": str(root)}
     return {"workspace_dir": str(root), **shared, **settings.options}
+
+
+def _notifier(config: Config, state: StateManager) -> Notifier | None:
+    """Return who tells those outside; ``None`` where nobody is to be told."""
+    settings = config.settings.notifications
+    if settings.webhook is None and not settings.command:
+        return None
+    from obra.notifying.notifier import Notifier
+    from obra.redaction import hider
+
+    keys = (settings.webhook, config.settings.llm.api_key, config.settings.agent.local.api_key)
+    hide = hider(key.get_secret_value() for key in keys if key is not None)
+    return Notifier(settings, hide=hide, record=state.record_event)
 
 
 def _watcher(config: Config) -> Callable[[Path, Callable[[str, str], None]], AbstractContextManager[Any]]:

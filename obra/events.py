@@ -121,6 +121,21 @@ class BreakpointOpened(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Notified(Record):
+    """Somebody outside was told of a breakpoint or the end of a task, or could not be: then ``problem`` says why.
+
+    ``channel`` is where it went, such as ``webhook https://chat.example``; ``about`` is ``breakpoint_opened`` or
+    ``task_ended``.
+    """
+
+    task_id: int
+    about: str
+    channel: str
+    tries: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRetried(Record):
     """A turn failed and is sent again."""
 
@@ -148,6 +163,7 @@ Event = (
     | Decided
     | AttemptRecorded
     | BreakpointOpened
+    | Notified
     | TurnRetried
     | TaskEnded
 )

@@ -13,6 +13,7 @@ from obra.events import (
     BreakpointOpened,
     Decided,
     Event,
+    Notified,
     PromptReady,
     TaskEnded,
     TaskStarted,
@@ -61,6 +62,11 @@ def log_event(event: Event) -> None:
         case BreakpointOpened(breakpoint=opened):
             text = "task %d: breakpoint %d (%s): %s"
             logger.info(text, opened.task_id, opened.id, opened.trigger, _line(opened.reason))
+        case Notified(task_id=task_id, about=about, channel=channel, tries=tries, problem=problem) if problem:
+            text = "task %d: %s was not told of %s (tries: %d): %s"
+            logger.warning(text, task_id, channel, about, tries, _line(problem))
+        case Notified(task_id=task_id, about=about, channel=channel):
+            logger.info("task %d: %s was told of %s", task_id, channel, about)
         case TaskEnded(outcome=outcome):
             text = "task %d ends %s after %d attempt(s): %s"
             logger.info(text, outcome.task_id, outcome.status, outcome.iterations, _line(outcome.reason))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from obra.domain import ScriptStep
+from obra.events import Event
 from obra.plugins import AgentPlugin, LLMPlugin
 from obra.reviewing import Reviewer
 
@@ -52,5 +53,7 @@ class Parts:
     agent_session: AgentSession
     """Makes the agent ready to work, and leaves nothing behind."""
     watch_files: Callable[[Path, Callable[[str, str], None]], AbstractContextManager[Any]]
+    notify: Callable[[Event], Iterable[Event]] | None = None
+    """Tells those outside what happened, and returns how that went."""
     takes_up_sessions: bool = True
     """Whether an interrupted run may go on in the agent's old session; a script is played in a new one."""

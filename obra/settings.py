@@ -240,6 +240,21 @@ class BreakpointSettings(Section):
     triggers: TriggerSettings = TriggerSettings()
 
 
+class NotificationSettings(Section):
+    """Who outside is told when a breakpoint opens."""
+
+    webhook: SecretStr | None = None
+    """Address that gets the breakpoint as JSON by POST; none means nobody. Never printed, as it can hold a key."""
+    command: tuple[str, ...] = ()
+    """Program and arguments that are run with the breakpoint as JSON in OBRA_NOTIFICATION; empty means none."""
+    on_end: bool = False
+    """Also tell when a task ends."""
+    timeout: Seconds = 10
+    """Seconds that one such telling may take with all its tries; then the run goes on without it."""
+    retries: Annotated[int, Field(ge=0, le=10)] = 2
+    """How often one that failed is tried again."""
+
+
 class WorkspaceSettings(Section):
     """Where the agent works, and what is watched there."""
 
@@ -304,6 +319,7 @@ class Settings(Section):
     validation: ValidationSettings = ValidationSettings()
     confidence: ConfidenceSettings = ConfidenceSettings()
     breakpoints: BreakpointSettings = BreakpointSettings()
+    notifications: NotificationSettings = NotificationSettings()
     workspace: WorkspaceSettings = WorkspaceSettings()
     replay: ReplaySettings = ReplaySettings()
     monitoring: MonitoringSettings = MonitoringSettings()

@@ -24,7 +24,8 @@ PURE = (
     "obra/events.py",
 )
 EFFECTS = tuple(
-    f"obra/{room}/" for room in ["agents", "llm", "evidence", "monitoring", "workspace", "replay", "state"]
+    f"obra/{room}/"
+    for room in ["agents", "llm", "evidence", "monitoring", "notifying", "workspace", "replay", "state"]
 )
 LEAVES = (
     "obra/domain.py",
@@ -45,7 +46,7 @@ HOMES = {
     "alembic": ("obra/state/",),
     "psycopg": ("obra/state/",),
     "sqlalchemy": ("obra/state/",),
-    "httpx": ("obra/llm/", "obra/replay/"),
+    "httpx": ("obra/llm/", "obra/notifying/", "obra/replay/"),
     "pexpect": ("obra/agents/",),
     "pyte": ("obra/agents/",),
     "paramiko": ("obra/agents/", "obra/workspace/"),

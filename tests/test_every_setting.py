@@ -23,7 +23,7 @@ from obra.bootstrap import agent_config, initialize, make_llm
 from obra.config import setting_keys
 from obra.domain import Outcome, ScriptStep
 from obra.errors import AgentUnavailable, LLMError, WorkspaceError
-from obra.events import FileTouched
+from obra.events import FileTouched, Notified
 from obra.logbook import configure_logging
 from obra.scenarios.scenario import Scenario
 from obra.workspace.sandbox import bubblewrap
@@ -382,6 +382,35 @@ effect("logging.level", to="INFO", before=False, after=True)(lambda lab: "task 1
 def _a_log_file(lab: Lab) -> bool:
     lab.run(CRASHES, GOOD)
     return Path("logs/obra.log").exists() and "is sent again" in Path("logs/obra.log").read_text()
+
+
+# --- notifications
+
+
+def _told(lab: Lab, *, seconds: float = 0) -> list[Any]:
+    """Run a task that escalates, and return how the command that is to be told went."""
+    command = ["sh", "-c", f"echo x >>told; sleep {seconds}; exit 1"]
+    lab.preset({"notifications.command": command, "notifications.retries": 1})
+    lab.run(checks=())
+    return [event for event in lab.events if isinstance(event, Notified)]
+
+
+effect("notifications.webhook", to="http://127.0.0.1:9/x", before=[], after=["webhook http://127.0.0.1:9"])(
+    lambda lab: lab.run(checks=()) and [event.channel for event in lab.events if isinstance(event, Notified)]
+)
+effect("notifications.retries", to=0, before=2, after=1)(lambda lab: _told(lab)[0].tries)
+effect("notifications.on_end", to=True, before=1, after=2)(lambda lab: len(_told(lab)))
+
+
+@effect("notifications.command", to=["touch", "told"], before=False, after=True)
+def _a_command_that_is_told(lab: Lab) -> bool:
+    lab.run(checks=())
+    return Path("told").exists()
+
+
+@effect("notifications.timeout", to=0.2, before=False, after=True)
+def _a_command_that_hangs(lab: Lab) -> bool:
+    return "did not end" in _told(lab, seconds=0.7)[0].problem
 
 
 # --- the loop

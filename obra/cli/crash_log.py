@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import re
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from obra import __version__
-
-_SECRET_NAME = r"(?:key|token|secret|passw|credential)"  # noqa: S105  # a pattern, no password
-_SECRET_ARGUMENT = re.compile(rf"^([^=]*{_SECRET_NAME}[^=]*=)(.+)", re.IGNORECASE | re.DOTALL)
-_ADDRESS_LOGIN = re.compile(r"://[^/@\s]+@")
-_SHORTEST_SECRET = 6
-"""Characters; shorter values of the environment are words like "true", and would blot out half of the log."""
-
-
-def without_secrets(argument: str) -> str:
-    """Return ``name=value`` with ``***`` for a value whose name sounds secret, and for a login in an address."""
-    return _ADDRESS_LOGIN.sub("://***@", _SECRET_ARGUMENT.sub(r"\1***", argument))
-
-
-def hider(arguments: Sequence[str]) -> Callable[[str], str]:
-    """Return a function that blots out every secret that the arguments or the environment hold."""
-    found = [match[2] for match in map(_SECRET_ARGUMENT.match, arguments) if match]
-    found += [value for name, value in os.environ.items() if re.search(_SECRET_NAME, name, re.IGNORECASE)]
-    secrets = sorted((value for value in found if len(value) >= _SHORTEST_SECRET), key=len, reverse=True)
-
-    def hide(text: str) -> str:
-        for secret in secrets:
-            text = text.replace(secret, "***")
-        return _ADDRESS_LOGIN.sub("://***@", text)
-
-    return hide
+from obra.redaction import hider, secrets_in, without_secrets
 
 
 def write_log(error: Exception, arguments: Sequence[str]) -> Path:
@@ -66,5 +40,5 @@ def write_log(error: Exception, arguments: Sequence[str]) -> Path:
     except OSError:
         handle, path = tempfile.mkstemp(".log", f"obra-{prefix}")
     with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123  # a descriptor
-        file.write(hider(arguments)(text))
+        file.write(hider(secrets_in(arguments))(text))
     return Path(path)

@@ -63,9 +63,10 @@ def _interrupted(error: BaseException) -> int:
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
-    from obra.cli.crash_log import hider, write_log  # needed when all else has failed, and not before
+    from obra.cli.crash_log import write_log  # needed when all else has failed, and not before
+    from obra.redaction import hider, secrets_in
 
-    hide = hider(arguments)
+    hide = hider(secrets_in(arguments))
     try:
         where = f"all of it stands in {write_log(error, arguments)}; please report it with that file"
     except OSError as problem:

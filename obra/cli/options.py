@@ -54,7 +54,7 @@ class Chosen:
 
     def again(self, command: str, *, agent: bool = False) -> str:
         """Return *command* with the same options, for people to type next; secrets are left out."""
-        from obra.cli.crash_log import without_secrets
+        from obra.redaction import without_secrets
 
         words = ["--agent", self.agent] if agent and self.agent else []
         words += ["--config", self.file] if self.file else []

@@ -13,6 +13,7 @@ from obra.events import (
     AttemptRecorded,
     Event,
     EvidenceGathered,
+    Notified,
     PromptReady,
     ReplyReceived,
     ReviewReceived,
@@ -72,6 +73,8 @@ class Progress:
 
 
 def _tell(event: Event) -> None:
+    if isinstance(event, TurnRetried):
+        _line("again", f"{event.error} ({event.retries_left} left)", "yellow")
     match event:
         case TaskStarted(task=task):
             say(styled(f"task {task.id}", bold=True), f"  {task.title}")
@@ -79,14 +82,14 @@ def _tell(event: Event) -> None:
             say(styled(f"  attempt {count}", bold=True))
         case AgentActed(event=act):
             _tell_act(act)
-        case TurnRetried(error=error, retries_left=left):
-            _line("again", f"{error} ({left} left)", "yellow")
         case ReplyReceived(reply=reply):
             _line("turn", describe_reply(reply))
         case EvidenceGathered(evidence=evidence):
             tell_evidence(evidence)
         case ReviewReceived(review=review):
             _line("review", describe_review(review))
+        case Notified(channel=channel, problem=problem):
+            _line("not told" if problem else "told", f"{channel}: {problem}" if problem else channel)
         case AttemptRecorded(attempt=attempt):
             _line("scores", describe_scores(attempt))
             decision = attempt.decision

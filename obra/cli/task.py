@@ -114,12 +114,15 @@ def show(task_id: int, diff: bool, in_json: bool, chosen: Chosen) -> None:
         found = state.get_task(task_id)
         attempts = state.attempts(task_id)
         breakpoints = state.breakpoints(task_id=task_id, limit=None)
+        failed = [one["data"] for one in state.events(task_id) if one["kind"] == "notification_failed"]
     if in_json:
-        as_json({"task": found, "attempts": attempts, "breakpoints": breakpoints})
+        as_json({"task": found, "attempts": attempts, "breakpoints": breakpoints, "not_told": failed})
         return
     from obra.cli.task_view import tell_diff, tell_task
 
     tell_task(found, attempts, breakpoints)
+    for one in failed:
+        say(f"not told of {one['about']}: {one['channel']}: {one['problem']}")
     if diff:
         tell_diff(attempts)
 

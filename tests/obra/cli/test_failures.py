@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 import pytest
 
-from obra.cli.crash_log import without_secrets
 from obra.cli.failures import exit_code_of
+from obra.redaction import without_secrets
 
 BROKEN = """
 class Broken:
