@@ -12,10 +12,13 @@ import pytest
 
 from obra.errors import ScenarioError
 from obra.scenarios.scenario import Scenario
+from pytest_obra.item_pattern import ItemPattern, id_of
 from pytest_obra.repeats import FIXTURE, Repeat, repeats
 from pytest_obra.running import make_test
 
 _KNOWN_MARKERS = pytest.StashKey[set[str]]()
+_PATTERN = pytest.StashKey[ItemPattern | None]()
+"""Of a folder: the tests of its first scenario file, if others can be made after them."""
 _TIMES_LONGER, _LONGER = 2, 600
 """What a test may take before pytest-timeout ends it: twice its ``limits.seconds``, and ten minutes."""
 
@@ -43,7 +46,17 @@ class ScenarioFile(pytest.Module):
         several times. Ours has none of that, and looking for it would cost more than reading the file.
         """
         (name,) = [name for name in vars(self.obj) if name.startswith("test_")]
-        return list(self._genfunctions(name, getattr(self.obj, name)))
+        function, scenarios = getattr(self.obj, name), self.obj.obra_scenarios
+        if self.config.getoption("--obra-sabotage") or self.parent is None:
+            return list(self._genfunctions(name, function))
+        pattern = self.parent.stash.get(_PATTERN, None)
+        marks = _marks_of(scenarios[0], limit=limits_tests(self.config))
+        if pattern and pattern.fits(scenarios, tuple(repeats(self.config, scenarios[0]))):
+            return list(pattern.copies(self, function, scenarios[0], marks))
+        items = list(self._genfunctions(name, function))
+        if len(scenarios) == 1:
+            self.parent.stash[_PATTERN] = ItemPattern.of(self, items, scenarios[0], marks)
+        return items
 
     def _sabotage(self, module: types.ModuleType, scenarios: Sequence[Scenario]) -> None:
         """Let the module hold one test for each variant of each case, instead of the cases themselves."""
@@ -100,8 +113,7 @@ def parametrize_scenarios(metafunc: pytest.Metafunc, mark: pytest.Mark | None) -
 
 
 def _parameter(scenario: Scenario, *repeats: Repeat, limit: bool) -> Any:
-    name = "-".join(filter(None, (scenario.case, *(repeat.id for repeat in repeats))))
-    return pytest.param(scenario, *repeats, id=name, marks=_marks_of(scenario, limit=limit))
+    return pytest.param(scenario, *repeats, id=id_of(scenario, *repeats), marks=_marks_of(scenario, limit=limit))
 
 
 def limits_tests(config: pytest.Config) -> bool:
