@@ -25,7 +25,7 @@ from obra.settings import AgentSettings
 
 if TYPE_CHECKING:
     from obra.notifying.notifier import Notifier
-    from obra.replay.model_doors import Rehearsal
+    from obra.replay.model_doors import Rehearsal, Tape
     from obra.state.state_manager import StateManager
     from obra.workspace.workspace import Workspace
 
@@ -41,8 +41,7 @@ def initialize(
     state_manager: Any | None = None,
     ask_about: Sequence[str] = (),
     faults: Sequence[Fault] = (),
-    cassette: Path | None = None,
-    title: str = "",
+    tape: Tape | None = None,
 ) -> Parts:
     """Make every part of the loop.
 
@@ -56,8 +55,7 @@ def initialize(
         state_manager: use this one; whoever made it closes it.
         ask_about: tools that the agent must ask about before each use, where it can.
         faults: what goes wrong on purpose, where the agent or its model is played.
-        cassette: the file that is recorded or played back, where ``replay`` asks for that.
-        title: what a cassette says that it is of.
+        tape: what is recorded or played back, where ``replay`` asks for that.
 
     Raises:
         ObraError: a setting, a plugin or the database is not usable.
@@ -71,9 +69,7 @@ def initialize(
     llm = llm or make_llm(config, reviewer)
     from obra.replay.model_doors import Rehearsal
 
-    rehearsal = Rehearsal(
-        script=None if script is None else tuple(script), faults=tuple(faults), cassette=cassette, title=title
-    )
+    rehearsal = Rehearsal(script=None if script is None else tuple(script), faults=tuple(faults), tape=tape)
     state = state_manager or StateManager(settings.database.url, echo=settings.database.echo)
     return Parts(
         state_manager=state,

@@ -53,6 +53,10 @@ RUNGS: Mapping[str, Mapping[str, Any]] = {
         f"replay:{agent}": {"agent.type": agent, "replay.mode": "script", "llm.type": "scripted"}
         for agent in _SCRIPTED_AGENTS
     },
+    **{
+        f"cassette:{agent}": {"agent.type": agent, "replay.mode": "cassette", "llm.type": "scripted"}
+        for agent in _SCRIPTED_AGENTS
+    },
     "replay:ssh": {"agent.type": "claude_code_ssh", "replay.mode": "script", "llm.type": "scripted"},
 }
 """What ``--obra-agent=mock|replay|cassette|real`` sets; ``replay:codex`` and so on take another agent."""

@@ -288,6 +288,10 @@ class ReplaySettings(Section):
     """Write a cassette of what the agent and its model say to each other (pytest --obra-record)."""
     cassettes: str = ""
     """Folder of the cassettes; empty means the folder 'cassettes' beside the scenario."""
+    upstream: str = ""
+    """Base URL of the model that a recording passes on to; empty means where the agent finds its model."""
+    speed: float = Field(default=0.0, ge=0)
+    """How fast a cassette is played: 0 gives every answer at once, 1 with the pauses that were recorded."""
 
 
 class MonitoringSettings(Section):

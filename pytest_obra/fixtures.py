@@ -88,9 +88,10 @@ def obra_agent(
     For a scenario with several tasks the loop makes it ready, once for each of them.
     """
     from obra.bootstrap import session_opener
+    from obra.errors import AgentUnavailable
     from obra.plugins import AGENTS, find_plugin
     from obra.replay.model_doors import Rehearsal
-    from pytest_obra.running import played_of, scenario_of
+    from pytest_obra.running import broke, played_of, scenario_of
 
     scenario, played = scenario_of(request), played_of(request)
     agent: AgentPlugin = find_plugin(AGENTS, obra_config.settings.agent.type)()
@@ -101,13 +102,18 @@ def obra_agent(
     rehearsal = Rehearsal(
         script=played.rest_of_script(scenario.script) if scenario else None,
         faults=played.rest_of_faults(obra_faults),
-        cassette=scenario.cassette(obra_config) if scenario else None,
-        title=scenario.case if scenario else "",
+        tape=scenario.tape(obra_config) if scenario else None,
     )
     ask_about = [rule.tool for rule in scenario.permissions] if scenario else ()
     opened = session_opener(obra_config, agent, rehearsal, ask_about=ask_about)
-    with opened(obra_workspace):
-        yield agent
+    try:
+        with opened(obra_workspace):
+            yield agent
+    except (
+        AgentUnavailable
+    ):  # such as a question that no cassette answers: it ends the turn, and is told again here
+        if not broke(request):
+            raise
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ __all__ = [
     "run_scenario",
 ]
 
-_SCRIPTED_RUNG = re.compile(r"mock|cassette|replay(:\w+)?")
+_SCRIPTED_RUNG = re.compile(r"mock|(cassette|replay)(:\w+)?")
 
 _MARKERS = {
     "obra_scenarios": "obra_scenarios(*patterns, tags=()): run this test once for each scenario file that a "
@@ -70,8 +70,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="who does the work: mock (the scenario's script, in process; the default), replay (the same script "
         "through the real Claude Code binary, its model on loopback; replay:terminal does it to the interactive "
         "program, replay:codex, replay:gemini, replay:opencode and replay:acp to another agent), cassette (the "
-        "real agent, its model played back from a recording), real (the configured agent and LLM), or the "
-        "name of an installed agent. May be given several times: each scenario then runs once for each.",
+        "real agent, its model played back from a recording; cassette:codex and so on for the others), real (the "
+        "configured agent and LLM), or the name of an installed agent. May be given several times: each scenario "
+        "then runs once for each.",
     )
     group.addoption(
         "--obra-llm",
@@ -106,7 +107,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write down what the agent and its model say to each other, one cassette for each scenario and "
         "agent, in the folder 'cassettes' beside the scenario; --obra-agent=cassette plays them back without a "
-        "model",
+        "model ('obra record' does the same from the shell)",
     )
     group.addoption(
         "--obra-sabotage",

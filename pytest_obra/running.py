@@ -50,6 +50,8 @@ _INTERRUPTED = pytest.StashKey[int | None]()
 """The task that an interrupted run left half done for this test."""
 _NOT_RUN = pytest.StashKey[tuple[str, str]]()
 """Why a test did not run its scenario: ``not_needed`` or ``left_out``, and a sentence."""
+_BROKE = pytest.StashKey[bool]()
+"""The machinery broke while the test ran."""
 _EXECUTION = pytest.StashKey[int]()
 """How often a test told of its scenario: a plugin that runs a failed test again keeps the item."""
 _LEDGER = pytest.StashKey["Ledger"]()
@@ -99,11 +101,21 @@ def scenario_of(request: pytest.FixtureRequest) -> Scenario | None:
     return parameter if isinstance(parameter, Scenario) else None
 
 
+def broke(request: pytest.FixtureRequest) -> bool:
+    """Tell whether the machinery broke while the asking test ran, so that its error is told already."""
+    return bool(request.node.stash.get(_BROKE, False))
+
+
 def runner(
     request: pytest.FixtureRequest, agent_name: str, workspace: Path, repeat: Repeat
 ) -> Callable[[Scenario], ScenarioReport]:
     """Return the function behind the fixture ``run_scenario``."""
-    for key in (_SCENARIO, _REPORT, _TAKEN):  # of the same test's execution before, when a plugin runs it again
+    for key in (
+        _SCENARIO,
+        _REPORT,
+        _TAKEN,
+        _BROKE,
+    ):  # of the same test's execution before, when a plugin runs it again
         if key in request.node.stash:
             del request.node.stash[key]
 
@@ -254,6 +266,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         if call.when == "call":
             # Whoever counts failures by phase (JUnit among them) shall see an error, not a failed test.
             report.when = "run"  # type: ignore[assignment]  # a phase of our own
+            item.stash[_BROKE] = True
         vars(report)["obra_broke"] = True
     if scenario is None:
         return

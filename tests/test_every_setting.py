@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ from obra.domain import Outcome, ScriptStep
 from obra.errors import AgentUnavailable, LLMError, WorkspaceError
 from obra.events import FileTouched, Notified
 from obra.logbook import configure_logging
+from obra.replay.cassette import Cassette, Exchange
+from obra.replay.model_doors import Tape
+from obra.replay.model_server import ModelServer
+from obra.replay.normalising import Place
 from obra.scenarios.scenario import Scenario
 from obra.workspace.sandbox import bubblewrap
 
@@ -558,11 +562,35 @@ def _recorded(lab: Lab, path: str) -> bool:
     """Run an agent that asks its model once, which plays a script; tell whether the cassette is there."""
     lab.preset({"replay.mode": "script", "agent.type": "claude_code_local"})
     scenario = Scenario.from_data({"task": {"title": "t"}}, name="s.obra.yaml")
-    tape = Path(path) if path == "tape.jsonl" else scenario.cassette(lab.config)
-    lab.parts = {"cassette": tape, "title": "s"}
+    tape = scenario.tape(lab.config)
+    lab.parts = {"tape": replace(tape, file=Path(path)) if path == "tape.jsonl" else tape}
     Path("asks.py").write_text(ASKS_ITS_MODEL)
     lab.claude("asker", body="python ../asks.py")
     return Path(path).exists()
+
+
+@effect("replay.upstream", to="a second server", before=0, after=1)
+def _who_was_asked(lab: Lab) -> int:
+    """Record with the agent's own model at one address; count what a server at another one was asked."""
+    with ModelServer([], workspace=Path()) as own, ModelServer([], workspace=Path()) as other:
+        if "replay.upstream" in lab.changed:
+            lab.config.set("replay.upstream", other.base_url)
+        lab.preset({"agent.local.base_url": own.base_url, "replay.record": True, "replay.mode": "off"})
+        assert _recorded(lab, "tape.jsonl")
+        return other.requests
+
+
+@effect("replay.speed", to=1.0, before=False, after=True)
+def _a_pause_that_was_recorded(lab: Lab) -> bool:
+    """Play an answer that came after 0.4 s; tell whether it takes its time."""
+    lab.preset({"replay.mode": "cassette", "agent.type": "claude_code_local"})
+    place = Place(lane=1, turn=0, new=(), tools=False)
+    said = Exchange(place=place, path="/v1/messages", pieces=[{"at": 0.4, "body": {"content": []}}])
+    Cassette(exchanges=[said]).save(Path("tape.jsonl"))
+    lab.parts = {"tape": Tape(file=Path("tape.jsonl"), title="s", scenario=Path("s.obra.yaml"))}
+    Path("asks.py").write_text(f"import time\nbegan = time.time(){ASKS_ITS_MODEL}print(time.time() - began)\n")
+    lab.claude("asker", body="python ../asks.py >../waited")
+    return float(Path("waited").read_text()) >= 0.4  # the pause above
 
 
 @effect("monitoring.watch_files", to=True, before=False, after=True)

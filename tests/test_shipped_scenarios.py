@@ -10,6 +10,9 @@ import pytest
 import yaml
 
 from obra import Config, Orchestrator
+from obra.replay.cassette import Cassette
+from obra.replay.model_doors import OWN_SCRIPT
+from obra.replay.normalising import Place, difference, normalised
 from obra.scenarios.scenario import Scenario
 from obra.scenarios.scenario_run import run_scenario
 
@@ -100,6 +103,29 @@ def test_the_real_binary_reaches_the_verdicts_of_the_mock(claude, tmp_path):
     """Mock and replay in one run: the real Claude Code does the scripts' work, and the verdicts are the same."""
     seen = verdicts(tmp_path, ("mock", "replay"), OBRA__AGENT__LOCAL__COMMAND=claude)
     assert_same(seen["mock"], seen["replay"])
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_the_cassettes_were_recorded_with_the_prompts_of_today(play, path):
+    """Whoever changes a prompt, a task or a check records anew; this needs no binary to be seen."""
+    scenario = Scenario.load(path)
+    tape = scenario.tape(Config.load(rung="cassette"))
+    asked = [one.place for one in Cassette.load(tape.file).exchanges]
+    recorded = {text: place for place in asked for text in place.new if text.startswith("## ")}
+    for attempt in play(path).outcome.attempts:
+        now = Place(lane=1, turn=0, new=(normalised(attempt.prompt, {}),), tools=True)
+        if now.new[0] not in recorded:
+            nearest = min(recorded.values(), key=lambda place: len(difference(now, place)))
+            pytest.fail(
+                f"attempt {attempt.number} of {scenario.name} has another prompt than its cassette:\n"
+                f"{difference(now, nearest)}\nWhen this is meant: {tape.again('claude_code_local', OWN_SCRIPT)}"
+            )
+
+
+def test_the_cassettes_play_in_a_clean_clone(claude, tmp_path):
+    """What git has of the scenarios is enough: the verdicts are those of the mock, and all of it is played."""
+    seen = verdicts(tmp_path, ("mock", "cassette"), OBRA__AGENT__LOCAL__COMMAND=claude, PYTHONWARNINGS="error")
+    assert_same(seen["mock"], seen["cassette"])
 
 
 def test_the_real_binary_reaches_them_on_another_machine(claude, ssh_server, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,15 +62,31 @@ def run(
     config = chosen.load()
     if task_id is not None:
         return _run_task(task_id, max_iterations, workspace, config, chosen)
-    from obra.cli.output import say
     from obra.prerequisites import require
     from obra.scenarios.scenario import Scenario
-    from obra.statistics.exit_codes import Ending, exit_of
 
     scenarios = [_with_limit(case, max_iterations) for file in files for case in Scenario.load_cases(file)]
     if workspace and len(scenarios) > 1:
         raise click.UsageError(_ONE_FOLDER)
     require(config)
+    return run_each(scenarios, workspace, config, chosen)
+
+
+def run_each(scenarios: Sequence[Scenario], workspace: Path | None, config: Config, chosen: Chosen) -> int:
+    """Run scenarios one by one and tell of each; return the exit code.
+
+    Args:
+        scenarios: what to run.
+        workspace: the folder to work in, for one scenario; ``None`` makes a fresh one for each.
+        config: the settings.
+        chosen: what was asked for, to tell what to type next.
+
+    Raises:
+        ObraError: there is only one, and what was asked for is wrong or cannot be had here.
+    """
+    from obra.cli.output import say
+    from obra.statistics.exit_codes import Ending, exit_of
+
     ends = [_survives(scenario, workspace, config, chosen, alone=len(scenarios) == 1) for scenario in scenarios]
     if len(ends) > 1:
         say(f"\n{ends.count(True)} of {len(ends)} scenarios passed")
@@ -156,8 +173,7 @@ def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, ch
     parts: dict[str, Any] = {
         "permissions": scenario.permissions,
         "faults": scenario.faults,
-        "cassette": None if scenario.is_several else scenario.cassette(config),
-        "title": scenario.case,
+        "tape": None if scenario.is_several else scenario.tape(config),
         "observers": [progress],
     }
     name = chosen.agent or config.settings.agent.type

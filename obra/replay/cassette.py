@@ -1,25 +1,25 @@
 """A cassette: what a model was asked and answered in one run of a scenario, as lines of JSON for people to review.
 
 The first line tells what was recorded; then, for each exchange, one line with the question (its place in the
-conversation, and what was new, normalised), one with the status, and one for each event or piece of the answer,
-with the seconds since the question. No key, session id or path of a person or machine is in it.
+conversation, and what was new, normalised), one with the status and the seconds from the question to each piece of
+the answer, and one for each of these pieces. No key, session id, name or path of a person or machine is in it. The
+times stand apart, so that the same run recorded anew differs in that line only.
 """
 
 from __future__ import annotations
 
 import json
-import threading
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from obra.errors import ObraError
-from obra.replay.normalising import Place, difference
+from obra.replay.normalising import Place
 
-FORM = 1
+FORM = 2
 """Version of the form of the file."""
+_AGAIN = "record it anew with 'obra record'"
 
 Line = Mapping[str, Any]
 
@@ -35,17 +35,19 @@ class Exchange:
     """Content type of the answer."""
     pieces: list[Line] = field(default_factory=list)
     """Each with ``at`` (seconds), and ``event`` and ``data``, or ``body``, ``text`` or ``cut``."""
+    line: int = 0
+    """Where it begins in the file that it was read from, from 1."""
 
 
 @dataclass(slots=True)
 class Cassette:
-    """All exchanges of one run, in order. ``about`` says what was recorded: ``scenario, agent, cli``."""
+    """All exchanges of one run. ``about`` says what was recorded: ``scenario, agent, against, cli, model``."""
 
     about: dict[str, Any] = field(default_factory=dict)
     exchanges: list[Exchange] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
-        """Write the file, all of it or nothing.
+        """Write the file, all of it or nothing; exchanges stand in the order of the conversation.
 
         Raises:
             ObraError: it cannot be written.
@@ -62,8 +64,10 @@ class Cassette:
             ) from error
 
     def _lines(self) -> Iterator[Line]:
-        yield {"cassette": FORM, **self.about}
-        for number, one in enumerate(self.exchanges, start=1):
+        yield {"cassette": FORM, **dict(sorted(self.about.items()))}
+        # Questions that were asked at the same time come in any order; the conversation has only one.
+        ordered = sorted(self.exchanges, key=lambda one: (one.place.lane, one.place.turn, one.place.tools))
+        for number, one in enumerate(ordered, start=1):
             place = one.place
             yield {
                 "exchange": number,
@@ -74,8 +78,9 @@ class Cassette:
                 "path": one.path,
                 "new": list(place.new),
             }
-            yield {"status": one.status, "kind": one.kind}
-            yield from one.pieces
+            yield {"status": one.status, "kind": one.kind, "at": [piece["at"] for piece in one.pieces]}
+            for piece in one.pieces:
+                yield {name: value for name, value in piece.items() if name != "at"}
 
     @classmethod
     def load(cls, path: Path) -> Cassette:
@@ -87,79 +92,45 @@ class Cassette:
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
-            raise ObraError(
-                f"there is no cassette {path} ({error.strerror}); record one with --obra-agent=real --obra-record"
-            ) from error
-        found: Cassette | None = None
-        for number, raw in enumerate(text.splitlines(), start=1):
+            raise ObraError(f"there is no cassette {path} ({error.strerror}); {_AGAIN}") from error
+        except UnicodeDecodeError as error:
+            raise ObraError(f"{path} is no cassette, since it is no text in UTF-8: {error}; {_AGAIN}") from error
+        reading = _Reading()
+        for number, raw in enumerate(text.split("\n")[:-1], start=1):
             try:
-                line = json.loads(raw)
-                found = _read(found, line)
+                reading.take(number, json.loads(raw))
             except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-                raise ObraError(
-                    f"{path}:{number}: this is no line of a cassette ({error}); record it anew"
-                ) from error
-        if found is None:
-            raise ObraError(f"{path} is empty; record it anew with --obra-record")
-        return found
+                raise ObraError(f"{path}:{number}: this is no line of a cassette ({error}); {_AGAIN}") from error
+        if reading.found is None:
+            raise ObraError(f"{path} is empty; {_AGAIN}")
+        if reading.times:
+            raise ObraError(f"{path} breaks off: {len(reading.times)} more line(s) were to come; {_AGAIN}")
+        return reading.found
 
 
-def _read(found: Cassette | None, line: dict[str, Any]) -> Cassette:
-    if found is None:
-        if line.pop("cassette") != FORM:
-            raise ValueError(f"its form is not {FORM}")
-        return Cassette(about=line)
-    if "exchange" in line:
-        place = Place(lane=line["lane"], turn=line["turn"], tools=line["tools"], new=tuple(line["new"]))
-        if place.key != line["key"]:
-            raise ValueError("'new' was changed and does not fit 'key'")
-        found.exchanges.append(Exchange(place=place, path=line["path"]))
-    elif "status" in line:
-        found.exchanges[-1].status, found.exchanges[-1].kind = int(line["status"]), str(line["kind"])
-    else:
-        found.exchanges[-1].pieces.append({"at": float(line["at"]), **line})
-    return found
+class _Reading:
+    """A file, line by line."""
 
+    def __init__(self) -> None:
+        self.found: Cassette | None = None
+        self.times: list[float] = []
+        """Those of the pieces that are still to come."""
 
-class CassetteMiss(Exception):  # it names a finding that becomes an HTTP answer, not a failure here
-    """The conversation asks for something that was not recorded; the message says what is near."""
-
-
-class Player:
-    """Finds the recorded answer to a request; threads may share it."""
-
-    def __init__(self, cassette: Cassette, name: str) -> None:
-        """Take the cassette, and the name that messages give it."""
-        self._name = name
-        self._all = cassette.exchanges
-        self._lock = threading.Lock()
-        self._waiting: dict[tuple[int, int, str], list[Exchange]] = defaultdict(list)
-        for one in cassette.exchanges:
-            self._waiting[one.place.lane, one.place.turn, one.place.key].append(one)
-
-    def find(self, place: Place) -> Exchange:
-        """Return the answer; answers to the same request come in the order they were recorded, the last for ever.
-
-        Raises:
-            CassetteMiss: this was not recorded.
-        """
-        with self._lock:
-            waiting = self._waiting.get((place.lane, place.turn, place.key), [])
-            if waiting:
-                return waiting.pop(0) if len(waiting) > 1 else waiting[0]
-        raise CassetteMiss(self._why(place))
-
-    def _why(self, place: Place) -> str:
-        asked = f"session {place.lane}, turn {place.turn}, {place.key}"
-        known = [one for one in self._all if one.place.tools == place.tools] or self._all
-        if not known:
-            return f"the cassette {self._name} is empty; {asked} was asked"
-        near = min(known, key=lambda one: (abs(one.place.lane - place.lane), abs(one.place.turn - place.turn)))
-        number = self._all.index(near) + 1
-        return (
-            f"the cassette {self._name} has no answer to what is asked now ({asked}). "
-            f"Nearest is exchange {number} "
-            f"(session {near.place.lane}, turn {near.place.turn}, {near.place.key}):\n"
-            f"{difference(place, near.place)}\n"
-            f"When the change is meant, record anew with --obra-record"
-        )
+    def take(self, number: int, line: dict[str, Any]) -> None:
+        """Read one line; any error means that it is none."""
+        if self.found is None:
+            if line.pop("cassette") != FORM:
+                raise ValueError(f"its form is not {FORM}")
+            self.found = Cassette(about=line)
+            return
+        exchanges = self.found.exchanges
+        if self.times:
+            exchanges[-1].pieces.append({"at": self.times.pop(0), **line})
+        elif "exchange" in line:
+            place = Place(lane=line["lane"], turn=line["turn"], tools=line["tools"], new=tuple(line["new"]))
+            if place.key != line["key"]:
+                raise ValueError("'new' was changed and does not fit 'key'")
+            exchanges.append(Exchange(place=place, path=line["path"], line=number))
+        else:
+            exchanges[-1].status, exchanges[-1].kind = int(line["status"]), str(line["kind"])
+            self.times = [float(one) for one in line["at"]]

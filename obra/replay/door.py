@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
+import socket
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
@@ -12,7 +14,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from obra.replay.loopback import Loopback
-from obra.replay.normalising import HOME, KEY, SESSION, WORKSPACE
+from obra.replay.redacting import HOME, KEY, SESSION, WORKSPACE, names_of, personal
 
 _SESSION_HEADERS = ("X-Claude-Code-Session-Id", "session_id", "conversation_id")
 _KEY_HEADERS = ("x-api-key", "authorization", "x-goog-api-key", "api-key")
@@ -35,7 +37,12 @@ class Door:
         self._lock = threading.Lock()
         self._lanes: dict[str, int] = {}
         self._path = path.rstrip("/")
-        self.paths = {str(workspace.absolute()): WORKSPACE, str(workspace.resolve()): WORKSPACE}
+        self.names = names_of(_user(), socket.gethostname())
+        self.paths = {
+            **personal(self.names),
+            str(workspace.absolute()): WORKSPACE,
+            str(workspace.resolve()): WORKSPACE,
+        }
         home = str(Path.home())
         if home not in ("/", str(workspace)):
             self.paths[home] = HOME
@@ -71,6 +78,13 @@ class Door:
         session = next((found for name in _SESSION_HEADERS if (found := headers.get(name))), "")
         with self._lock:
             return self._lanes.setdefault(session, len(self._lanes) + 1)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # an account without a name, as in some containers
+        return ""
 
 
 def cli_version(headers: Headers) -> str:

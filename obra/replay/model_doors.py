@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -9,13 +11,50 @@ from pathlib import Path
 from typing import Any
 
 from obra.domain import CLIFault, Fault, Record, ScriptStep
-from obra.errors import ConfigError
+from obra.errors import AgentError, AgentUnavailable, ConfigError
 from obra.plugins import AgentPlugin, WorksElsewhere
 from obra.settings import Settings
 
-DEFAULT_UPSTREAM: Mapping[str, str] = {"claude_code_local": "https://api.anthropic.com"}
+DEFAULT_UPSTREAM: Mapping[str, str] = {
+    "claude_code_local": "https://api.anthropic.com",
+    "codex": "https://api.openai.com/v1",
+    "gemini": "https://generativelanguage.googleapis.com",
+}
 """Where an agent finds its model when nobody says otherwise, by the name of its type."""
 _ADDRESS_VARIABLE = "ANTHROPIC_BASE_URL"
+
+
+OWN_SCRIPT = "the scenario's own script"
+"""What the first line of a cassette says it was recorded against, where no model of anybody's was asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tape(Record):
+    """The recording of one scenario with one agent."""
+
+    file: Path
+    """The cassette."""
+    title: str
+    """What it is of: the scenario, with its parameters."""
+    scenario: Path
+    """The scenario's file."""
+
+    def again(self, agent: str, against: str) -> str:
+        """Return the command that records it anew with *agent*, against the script or the model as before."""
+        if against == OWN_SCRIPT:
+            name = "replay" if agent == "claude_code_local" else f"replay:{agent}"
+        else:
+            name = "" if agent == "claude_code_local" else agent
+        words = ["obra", "record", *(["--agent", name] if name else [])]
+        if self.file.parent.absolute() != self.scenario.parent.absolute() / "cassettes":
+            words += ["--out", shorter(self.file.parent)]
+        return shlex.join([*words, shorter(self.scenario)])
+
+
+def shorter(path: Path) -> str:
+    """Return a path as people would type it: from the current folder where it is below, or whole."""
+    whole = path.absolute()
+    return str(whole.relative_to(Path.cwd()) if whole.is_relative_to(Path.cwd()) else whole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +63,8 @@ class Rehearsal(Record):
 
     script: tuple[ScriptStep, ...] | None = None
     faults: tuple[Fault, ...] = ()
-    cassette: Path | None = None
-    """File that is recorded or played back."""
-    title: str = ""
-    """What a cassette says that it is of."""
+    tape: Tape | None = None
+    """What is recorded or played back."""
 
     def of(self, script: Sequence[ScriptStep], played: int) -> Rehearsal:
         """Return this with *script* in its place, from the step after the first *played*; faults count along."""
@@ -85,14 +122,41 @@ def opened(
                 f"script (--obra-agent=replay:ssh), or the agent that was recorded"
             )
         elif replay.mode == "cassette":
-            from obra.replay.cassette_server import CassetteServer
-            from obra.replay.dialects import settings_for
-
-            player = stack.enter_context(CassetteServer(_file(rehearsal, "played back"), workspace=root))
-            given = {**given, **settings_for(kind, player)}
+            given = {**given, **stack.enter_context(_played(settings, rehearsal, root))}
         if replay.record:
             given = _recorded(stack, settings, given, rehearsal, root)
         yield given
+
+
+@contextmanager
+def _played(settings: Settings, rehearsal: Rehearsal, root: Path) -> Iterator[Mapping[str, Any]]:
+    """Play a cassette; at the end, what was not recorded is an error, and what was not played a warning.
+
+    Raises:
+        AgentUnavailable: the agent asked for something that was not recorded, so that its work says nothing of it.
+        ObraError: there is no such cassette.
+    """
+    from obra.replay.cassette import Cassette
+    from obra.replay.cassette_server import CassetteServer
+    from obra.replay.dialects import settings_for
+
+    kind, tape = settings.agent.type, _tape(rehearsal, "played back")
+    recording = Cassette.load(tape.file)
+    again = tape.again(kind, str(recording.about.get("against", "")))
+    player = CassetteServer(
+        recording, shorter(tape.file), workspace=root, again=again, speed=settings.replay.speed
+    )
+    with player:
+        try:
+            yield {**settings_for(kind, player), **({"model": player.model} if player.model else {})}
+        except AgentError as error:
+            if player.error:
+                raise AgentUnavailable(player.error) from error
+            raise
+        if player.error:
+            raise AgentUnavailable(player.error)
+    if rest := player.rest():
+        warnings.warn(rest, stacklevel=2)
 
 
 def _recorded(
@@ -102,25 +166,32 @@ def _recorded(
 
     from obra.replay.recorder import Recorder
 
-    kind = settings.agent.type
+    kind, replay = settings.agent.type, settings.replay
     passed = tuple(given.get("pass_environment") or ())
     told = os.environ.get(_ADDRESS_VARIABLE) if _ADDRESS_VARIABLE in passed else None
-    upstream = told or given.get("base_url") or DEFAULT_UPSTREAM.get(kind)
+    upstream = told or given.get("base_url")
+    if replay.mode == "off":
+        upstream = replay.upstream or upstream or DEFAULT_UPSTREAM.get(kind)
     if not upstream:
-        raise ConfigError(f"replay.record needs the address of the agent's model; set base_url for {kind!r}")
-    about = {"scenario": rehearsal.title, "agent": kind}
-    tape = _file(rehearsal, "recorded")
-    recorder = stack.enter_context(Recorder(upstream, workspace=root, cassette=tape, about=about))
+        raise ConfigError(
+            f"a recording passes on to the agent's model, and nobody says where that of {kind!r} is; set "
+            f"replay.upstream (obra record --upstream URL)"
+        )
+    tape = _tape(rehearsal, "recorded")
+    public = upstream if upstream == DEFAULT_UPSTREAM.get(kind) else "a model at another address"
+    against = OWN_SCRIPT if replay.mode == "script" else public
+    about = {"scenario": tape.title, "agent": kind, "against": against}
+    recorder = stack.enter_context(Recorder(upstream, workspace=root, cassette=tape.file, about=about))
     kept = tuple(name for name in passed if name != _ADDRESS_VARIABLE)
     return {**given, "base_url": recorder.base_url, "pass_environment": kept}
 
 
-def _file(rehearsal: Rehearsal, verb: str) -> Path:
-    if rehearsal.cassette is None:
+def _tape(rehearsal: Rehearsal, verb: str) -> Tape:
+    if rehearsal.tape is None:
         raise ConfigError(
             f"no cassette can be {verb} without a scenario; run one, or set replay.mode and record off"
         )
-    return rehearsal.cassette
+    return rehearsal.tape
 
 
 @contextmanager

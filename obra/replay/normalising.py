@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from obra.domain import Record
+from obra.replay.redacting import keys_in, replaced
 
 Json = Any
-
-WORKSPACE, HOME, KEY, SESSION = "{WORKSPACE}", "{HOME}", "{KEY}", "{SESSION}"
-"""What stands in a cassette instead of the real thing."""
 
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>\s*", re.DOTALL)
 _MODELS_OWN_TYPES = ("function_call", "custom_tool_call", "local_shell_call", "reasoning")
@@ -81,51 +79,6 @@ def difference(wanted: Place, nearest: Place) -> str:
     return "\n".join(lines) or "(the texts are the same; the place in the conversation differs)"
 
 
-def replaced(text: str, replacements: Mapping[str, str]) -> str:
-    """Return *text* with every key of *replacements* replaced, the longest first."""
-    for old in sorted(replacements, key=len, reverse=True):
-        if old:
-            text = text.replace(old, replacements[old])
-    return text
-
-
-def deep_replaced(value: Json, replacements: Mapping[str, str]) -> Json:
-    """Return JSON data with every text in it replaced."""
-    if isinstance(value, str):
-        return replaced(value, replacements)
-    if isinstance(value, Mapping):
-        return {key: deep_replaced(one, replacements) for key, one in value.items()}
-    if isinstance(value, list):
-        return [deep_replaced(one, replacements) for one in value]
-    return value
-
-
-def joined_deltas(texts: Sequence[str], secrets: Iterable[str]) -> list[str]:
-    """Return the pieces of a streamed text so that no secret is spread over two of them; the whole is the same.
-
-    A piece whose text went into an earlier one is left empty.
-    """
-    pieces = list(texts)
-    for secret in secrets:
-        whole = "".join(pieces)
-        start = whole.find(secret) if secret else -1
-        while start >= 0:
-            _join(pieces, start, start + len(secret))
-            start = whole.find(secret, start + len(secret))
-    return pieces
-
-
-def _join(pieces: list[str], start: int, end: int) -> None:
-    at, first = 0, -1
-    for index, piece in enumerate(pieces):
-        begins, at = at, at + len(piece)
-        if first < 0 and at > start:
-            first = index
-        elif first >= 0 and begins < end:
-            pieces[first] += piece
-            pieces[index] = ""
-
-
 def _items(request: Mapping[str, Any]) -> Sequence[Any]:
     for name in ("messages", "input", "contents"):
         if isinstance(request.get(name), list):
@@ -165,7 +118,8 @@ def _plain(block: Json) -> str:
 
 def normalised(text: str, paths: Mapping[str, str]) -> str:
     """Return *text* without what differs between two runs of the same conversation."""
-    text = replaced(_REMINDER.sub("", text), paths)
+    text = _REMINDER.sub("", text)
+    text = replaced(text, {**paths, **keys_in(text)})
     for pattern, word in _VOLATILE:
         text = pattern.sub(word, text)
     return text.strip()

@@ -7,13 +7,15 @@ import time
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from obra.replay.cassette import Cassette, Exchange
 from obra.replay.door import Door, Headers, cli_version, secrets_in
 from obra.replay.loopback import LoopbackServer
-from obra.replay.normalising import deep_replaced, joined_deltas, place_of
+from obra.replay.normalising import place_of
+from obra.replay.redacting import deep_replaced, joined_deltas, keys_in
 
 _NOT_PASSED_ON = frozenset(
     {
@@ -27,15 +29,25 @@ _NOT_PASSED_ON = frozenset(
     }
 )
 _TOLD_BACK = ("content-type", "retry-after", "x-should-retry", "anthropic-ratelimit-unified-status")
-_DELTAS = (("delta", "text"), ("delta", "partial_json"), ("delta", "thinking"), ("delta",))
-"""Where the events of a stream carry a piece of a text."""
+_Way = tuple[str | int, ...]
+_DELTAS: tuple[_Way, ...] = (
+    ("delta", "text"),
+    ("delta", "partial_json"),
+    ("delta", "thinking"),
+    ("delta",),
+    ("choices", 0, "delta", "content"),
+    ("choices", 0, "delta", "reasoning_content"),
+    ("choices", 0, "delta", "tool_calls", 0, "function", "arguments"),
+    ("candidates", 0, "content", "parts", 0, "text"),
+)
+"""Where the events of a stream carry a piece of a text, in each dialect."""
 _UPSTREAM_SECONDS = 600.0
 
 
 class Recorder(Door):
     """Passes everything on to the model's own address and back, and writes down what the model was asked.
 
-    Answers go through piece by piece as they come. The cassette is written when the recorder closes.
+    Answers go through piece by piece as they come. The cassette is written at the end of the with statement.
     """
 
     def __init__(
@@ -62,12 +74,13 @@ class Recorder(Door):
         self.client = httpx.Client(timeout=httpx.Timeout(_UPSTREAM_SECONDS, connect=15.0), trust_env=False)
         return super().__enter__()
 
-    def close(self) -> None:
-        """Stop, and write the cassette when anything was said."""
-        super().close()
-        if hasattr(self, "client"):
-            self.client.close()
-        if self.cassette.exchanges:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, and write the cassette; half a run, or one without its model, writes nothing."""
+        super().__exit__(kind, error, trace)
+        self.client.close()
+        if kind is None and self.cassette.exchanges and not self.error:
             self.cassette.save(self._file)
 
     def begin(self, path: str, headers: Headers, body: bytes) -> tuple[Exchange, dict[str, str]] | None:
@@ -87,6 +100,8 @@ class Recorder(Door):
             self.cassette.exchanges.append(exchange)
             if version := cli_version(headers):
                 self.cassette.about.setdefault("cli", version)
+            if request.get("model") and exchange.place.tools:
+                self.cassette.about.setdefault("model", str(request["model"]))
         return exchange, secrets
 
     def forget(self, exchange: Exchange) -> None:
@@ -186,15 +201,19 @@ class _Writer:
             found = {"text": rest} if is_stream else {"body": _json_or_text(rest)}
             at = -1 if self._events and "cut" in self._events[-1] else len(self._events)
             self._events.insert(at, {"at": self._seconds(), **found})
+        secrets = dict(self._secrets)
         for way in _DELTAS:
             holders = [holder for event in self._events if (holder := _holder(event.get("data"), way)) is not None]
-            texts = joined_deltas([holder[way[-1]] for holder in holders], self._secrets)
+            pieces = [holder[way[-1]] for holder in holders]
+            secrets |= keys_in("".join(pieces))
+            texts = joined_deltas(pieces, secrets)
             for holder, text in zip(holders, texts, strict=True):
                 holder[way[-1]] = text
-        self._exchange.pieces = [deep_replaced(event, self._secrets) for event in self._events]
+        secrets |= keys_in(json.dumps(self._events))
+        self._exchange.pieces = [deep_replaced(event, secrets) for event in self._events]
 
     def _seconds(self) -> float:
-        return round(time.monotonic() - self._started, 3)
+        return round(time.monotonic() - self._started, 2)
 
 
 def _event_of(raw: str) -> dict[str, Any]:
@@ -212,10 +231,13 @@ def _event_of(raw: str) -> dict[str, Any]:
     return {"event": name, "data": parsed} if isinstance(parsed, dict) else {"data": data}
 
 
-def _holder(data: Any, way: tuple[str, ...]) -> dict[str, Any] | None:
+def _holder(data: Any, way: _Way) -> Any:
     """Return the mapping in which the text at *way* stands, if there is one."""
-    for name in way[:-1]:
-        data = data.get(name) if isinstance(data, dict) else None
+    for step in way[:-1]:
+        if isinstance(step, int):
+            data = data[step] if isinstance(data, list) and len(data) > step else None
+        else:
+            data = data.get(step) if isinstance(data, dict) else None
     return data if isinstance(data, dict) and isinstance(data.get(way[-1]), str) else None
 
 

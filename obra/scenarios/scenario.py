@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -18,6 +18,9 @@ from obra.errors import ScenarioError
 from obra.scenarios.forms import EndForm, ParametersForm, PartForm, ScenarioForm, TaskForm, WorkForm
 from obra.scenarios.parameters import Case, Substitution, Value, cases_of, problems_of_parameters
 from obra.scenarios.soundness import problems_of_scenario
+
+if TYPE_CHECKING:
+    from obra.replay.model_doors import Tape
 
 SUFFIX = ".obra.yaml"
 
@@ -241,11 +244,14 @@ class Scenario:
         """Answers for the agent when it asks whether it may use a tool."""
         return tuple(form.rule() for form in self.form.permissions)
 
-    def cassette(self, config: Config) -> Path:
-        """Return the file of the conversation between the configured agent and its model in this scenario."""
+    def tape(self, config: Config) -> Tape:
+        """Return the recording of what the configured agent and its model say to each other in this scenario."""
+        from obra.replay.model_doors import Tape
+
         folder = Path(config.settings.replay.cassettes or self.path.parent / "cassettes")
         agent = re.sub(r"[^\w.-]", "_", config.settings.agent.type)
-        return folder / f"{self.name if self.case == self.name else self.slug}.{agent}.jsonl"
+        file = folder / f"{self.name if self.case == self.name else self.slug}.{agent}.jsonl"
+        return Tape(file=file, title=self.case, scenario=self.path)
 
     @property
     def limits(self) -> Limits:

@@ -13,7 +13,7 @@ from obra.statistics.exact_tests import SIGNIFICANCE, fisher_exact, sign_test
 from obra.statistics.proportions import Share
 from obra.statistics.trials import Row, Trial, trials_of
 
-_SCRIPTED_AGENT = re.compile(r"mock|cassette|replay(:\w+)?")
+_SCRIPTED_AGENT = re.compile(r"mock|(cassette|replay)(:\w+)?")
 
 
 class Change(StrEnum):

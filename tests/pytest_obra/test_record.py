@@ -38,7 +38,13 @@ def test_record_against_a_scripted_upstream_then_play_without_a_script(project: 
     text = tape.read_text()
     about = json.loads(text.partition("\n")[0])
     assert about.pop("cli").startswith("claude-cli/2.1.")
-    assert about == {"cassette": 1, "scenario": "greeting", "agent": "claude_code_local"}
+    assert about.pop("model")
+    assert about == {
+        "cassette": 2,
+        "scenario": "greeting",
+        "agent": "claude_code_local",
+        "against": "the scenario's own script",
+    }
     assert os.fspath(project.path) not in text
     scenario = Path(project.path / "greeting.obra.yaml")
     a, b = SCENARIO.index("script:"), SCENARIO.index("reviewer:")
@@ -48,10 +54,16 @@ def test_record_against_a_scripted_upstream_then_play_without_a_script(project: 
     assert tape.read_text() == text
     scenario.write_text((SCENARIO[:a] + SCENARIO[b:]).replace("Write a greeting", "Write a farewell"))
     missed = project.runpytest_subprocess("--obra-agent=cassette", "-q")
-    missed.assert_outcomes(failed=1)
+    missed.assert_outcomes(errors=1)
     shown = missed.stdout.str()
-    assert "has no answer to what is asked now" in shown
-    assert "Write a farewell" in shown
+    for words in (
+        "has no answer to what is asked now",
+        "cassettes/greeting.claude_code_local.jsonl:2 ",
+        "-Write a greeting",
+        "+Write a farewell",
+        "record it anew: obra record --agent replay greeting.obra.yaml",
+    ):
+        assert words in shown
 
 
 @pytest.mark.parametrize(

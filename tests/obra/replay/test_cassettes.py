@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from obra.agents.claude_code_local import ClaudeCodeLocalAgent
 from obra.domain import Fault, ModelFault, Reply, ScriptStep
-from obra.errors import AgentCrashed
+from obra.errors import AgentUnavailable
+from obra.replay.cassette import Cassette
 from obra.replay.cassette_server import CassetteServer
 from obra.replay.model_server import ModelServer
 from obra.replay.recorder import Recorder
@@ -36,6 +38,11 @@ def turns(claude: str, base_url: str, workspace: Path, *prompts: str) -> list[Re
         agent.cleanup()
 
 
+def played(path: Path, workspace: Path, **how: Any) -> CassetteServer:
+    """A server, not open yet, that plays a file."""
+    return CassetteServer(Cassette.load(path), path.name, workspace=workspace, again="obra record two", **how)
+
+
 @pytest.fixture
 def tape(claude: str, tmp_path: Path) -> Path:
     """A cassette of two turns, recorded against a scripted model that stands for the real one."""
@@ -56,9 +63,9 @@ def tape(claude: str, tmp_path: Path) -> Path:
 def test_what_was_recorded_plays_without_the_model_in_another_place(tape: Path, claude: str, tmp_path: Path):
     """The upstream is gone and the workspace elsewhere: same words, same files, same tokens, and no error."""
     workspace = tmp_path / "elsewhere 'quoted\""
-    with CassetteServer(tape, workspace=workspace) as server:
+    with played(tape, workspace) as server:
         replies = turns(claude, server.base_url, workspace, "Do one.", "Do two.")
-        assert server.error == ""
+        assert server.error == server.rest() == ""
     assert [reply.text for reply in replies] == ["First is done.", "Second is done."]
     assert (workspace / "a b'c.py").read_text() == "print('bye')\n"
     assert [reply.tokens_in for reply in replies] == [300, 300]
@@ -69,7 +76,8 @@ def test_the_file_is_for_people_and_holds_no_secret(tape: Path, tmp_path: Path):
     """A line for each question, status and event, with seconds; the CLI's version; no key, path or session id."""
     text = tape.read_text(encoding="utf-8")
     lines = [json.loads(line) for line in text.splitlines()]
-    assert lines[0] == {"cassette": 1, "scenario": "two", "cli": lines[0]["cli"]}
+    told = {name: lines[0][name] for name in ("cli", "model")}
+    assert lines[0] == {"cassette": 2, "scenario": "two", **told}
     assert lines[0]["cli"].startswith("claude-cli/2.1.")
     for secret in (KEY, str(tmp_path), "at-home", str(Path.home()) + "/"):
         assert secret not in text
@@ -79,7 +87,7 @@ def test_the_file_is_for_people_and_holds_no_secret(tape: Path, tmp_path: Path):
     assert any(line.get("status") == 429 for line in lines)
     events = [line for line in lines if "event" in line]
     assert {"message_start", "content_block_delta", "message_stop"} <= {line["event"] for line in events}
-    assert all(line["at"] >= 0 for line in events)
+    assert all(at >= 0 for line in lines if "status" in line for at in line["at"])
     assert "{WORKSPACE}/a b'c.py" in text
     assert "session_id" not in text
 
@@ -87,12 +95,19 @@ def test_the_file_is_for_people_and_holds_no_secret(tape: Path, tmp_path: Path):
 def test_a_prompt_that_was_not_recorded_is_a_loud_miss_with_a_difference(tape: Path, claude: str, tmp_path: Path):
     """The turn fails, the error shows what was recorded and what is asked now, and nothing else is answered."""
     workspace = tmp_path / "again"
-    with CassetteServer(tape, workspace=workspace) as server:
-        with pytest.raises(AgentCrashed, match=r"status 500") as caught:
-            turns(claude, server.base_url, workspace, "Do one differently.")
-        assert "-Do one." in server.error
-        assert "+Do one differently." in server.error
-    for words in ("has no answer to what is asked now", "-Do one.", "+Do one differently.", "--obra-record"):
+    with (
+        played(tape, workspace) as server,
+        pytest.raises(AgentUnavailable, match=r"cannot use its model API") as caught,
+    ):
+        turns(claude, server.base_url, workspace, "Do one differently.")
+    for words in (
+        "no answer to what is asked now",
+        "-Do one.",
+        "+Do one differently.",
+        "two.jsonl:2 ",
+        "obra record two",
+    ):
+        assert words in server.error
         assert words in str(caught.value)
 
 
@@ -106,7 +121,7 @@ def test_a_cassette_of_a_broken_stream_breaks_again(claude: str, tmp_path: Path)
         Recorder(upstream.base_url, workspace=workspace, cassette=path) as recorder,
     ):
         assert turns(claude, recorder.base_url, workspace, "Go.")[0].text == "Recovered."
-    with CassetteServer(path, workspace=workspace) as server:
+    with played(path, workspace) as server:
         assert turns(claude, server.base_url, workspace, "Go.")[0].text == "Recovered."
         assert server.error == ""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from obra.replay.normalising import Place, difference, joined_deltas, normalised, place_of
+from obra.replay.normalising import Place, difference, normalised, place_of
+from obra.replay.redacting import joined_deltas
 
 PATHS = {"/srv/eve/job": "{WORKSPACE}", "/srv/eve": "{HOME}"}
 
