@@ -100,9 +100,11 @@ def assert_same(mock: dict[str, dict], other: dict[str, dict]) -> None:
 
 
 def test_the_real_binary_reaches_the_verdicts_of_the_mock(claude, tmp_path):
-    """Mock and replay in one run: the real Claude Code does the scripts' work, and the verdicts are the same."""
-    seen = verdicts(tmp_path, ("mock", "replay"), OBRA__AGENT__LOCAL__COMMAND=claude)
+    """The real Claude Code does the scripts' work, and what it was answered then plays in a clean clone, all of it."""
+    rungs = ("mock", "replay", "cassette")
+    seen = verdicts(tmp_path, rungs, OBRA__AGENT__LOCAL__COMMAND=claude, PYTHONWARNINGS="error")
     assert_same(seen["mock"], seen["replay"])
+    assert_same(seen["mock"], seen["cassette"])
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
@@ -120,12 +122,6 @@ def test_the_cassettes_were_recorded_with_the_prompts_of_today(play, path):
                 f"attempt {attempt.number} of {scenario.name} has another prompt than its cassette:\n"
                 f"{difference(now, nearest)}\nWhen this is meant: {tape.again('claude_code_local', OWN_SCRIPT)}"
             )
-
-
-def test_the_cassettes_play_in_a_clean_clone(claude, tmp_path):
-    """What git has of the scenarios is enough: the verdicts are those of the mock, and all of it is played."""
-    seen = verdicts(tmp_path, ("mock", "cassette"), OBRA__AGENT__LOCAL__COMMAND=claude, PYTHONWARNINGS="error")
-    assert_same(seen["mock"], seen["cassette"])
 
 
 def test_the_real_binary_reaches_them_on_another_machine(claude, ssh_server, tmp_path):
