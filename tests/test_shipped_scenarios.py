@@ -100,7 +100,7 @@ def assert_same(mock: dict[str, dict], other: dict[str, dict]) -> None:
 
 
 def test_the_real_binary_reaches_the_verdicts_of_the_mock(claude, tmp_path):
-    """The real Claude Code does the scripts' work, and what it was answered then plays in a clean clone, all of it."""
+    """The real Claude Code does the scripts' work, and the cassettes play in a clean clone, all of each."""
     rungs = ("mock", "replay", "cassette")
     seen = verdicts(tmp_path, rungs, OBRA__AGENT__LOCAL__COMMAND=claude, PYTHONWARNINGS="error")
     assert_same(seen["mock"], seen["replay"])
