@@ -60,6 +60,9 @@ class AttemptSteps:
         self._agent_session = parts.agent_session
         self._watch_files = parts.watch_files
         self._notify = parts.notify
+        self._trace = parts.trace
+        if parts.trace is not None:
+            self.observers.append(parts.trace)
         self._takes_up_sessions = parts.takes_up_sessions
 
     @property

@@ -16,7 +16,7 @@ from obra.judging.confidence_scorer import ConfidenceScorer
 from obra.judging.decision_engine import DecisionEngine
 from obra.judging.quality_controller import QualityController
 from obra.judging.response_validator import ResponseValidator
-from obra.logbook import configure_logging
+from obra.logbook import configure_logging, run_id
 from obra.parts import AgentSession, Parts
 from obra.plugins import AGENTS, LLMS, AgentPlugin, AsksPermission, LLMPlugin, find_plugin
 from obra.prompting.prompt_generator import PromptGenerator
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from obra.notifying.notifier import Notifier
     from obra.replay.model_doors import Rehearsal, Tape
     from obra.state.state_manager import StateManager
+    from obra.telemetry.spans import SpanWriter
     from obra.workspace.workspace import Workspace
 
 
@@ -106,6 +107,7 @@ def initialize(
         else session_opener(config, agent, rehearsal, ask_about=ask_about),
         watch_files=_watcher(config),
         notify=_notifier(config, state),
+        trace=_span_writer(config),
         takes_up_sessions=settings.replay.mode != "script",
     )
 
@@ -225,6 +227,16 @@ def _notifier(config: Config, state: StateManager) -> Notifier | None:
     keys = (settings.webhook, config.settings.llm.api_key, config.settings.agent.local.api_key)
     hide = hider(key.get_secret_value() for key in keys if key is not None)
     return Notifier(settings, hide=hide, record=state.record_event)
+
+
+def _span_writer(config: Config) -> SpanWriter | None:
+    """Return what sends spans; ``None`` where no collector is named."""
+    endpoint = config.settings.telemetry.otlp_endpoint
+    if not endpoint:
+        return None
+    from obra.telemetry.spans import SpanWriter
+
+    return SpanWriter(endpoint, agent=config.settings.agent.type, run=run_id())
 
 
 def _watcher(config: Config) -> Callable[[Path, Callable[[str, str], None]], AbstractContextManager[Any]]:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
+import secrets
 import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from obra.config import Config
 from obra.errors import ConfigError
@@ -24,6 +32,8 @@ logger = logging.getLogger("obra.loop")
 
 _OURS = "obra"
 """Name of the logger above all of ours, and of the handler that is ours to replace."""
+_place: ContextVar[Mapping[str, int]] = ContextVar("place", default=MappingProxyType({}))
+"""Task, its start number and attempt that this thread is at, or was at last."""
 
 
 def configure_logging(config: Config) -> None:
@@ -38,6 +48,8 @@ def configure_logging(config: Config) -> None:
     ours = logging.getLogger(_OURS)
     ours.setLevel(settings.level)
     handler = _file_handler(Path(settings.file)) if settings.file else _StandardError()
+    if settings.format == "json":
+        handler.setFormatter(_JSONLines())
     handler.name = _OURS
     for old in [one for one in ours.handlers if one.name == _OURS]:
         ours.removeHandler(old)
@@ -45,8 +57,14 @@ def configure_logging(config: Config) -> None:
     ours.addHandler(handler)
 
 
+def run_id() -> str:
+    """Return the id of this run: the variable ``OBRA_RUN_ID``, else one made here and left to its children."""
+    return os.environ.setdefault("OBRA_RUN_ID", f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}")
+
+
 def log_event(event: Event) -> None:
     """Write down what happened: WARNING a turn sent again, INFO the milestones, DEBUG what the agent did."""
+    _follow(event)
     match event:
         case TaskStarted(task=task):
             logger.info("task %d starts: %s", task.id, _line(task.title))
@@ -72,6 +90,15 @@ def log_event(event: Event) -> None:
             logger.info(text, outcome.task_id, outcome.status, outcome.iterations, _line(outcome.reason))
 
 
+def _follow(event: Event) -> None:
+    """Remember which task and attempt this thread is at, for the lines that are written below the loop."""
+    match event:
+        case TaskStarted(task=task):
+            _place.set({"task": task.id, "start": task.fence})
+        case PromptReady(number=number):
+            _place.set({**_place.get(), "attempt": number})
+
+
 def _line(text: str) -> str:
     """Return *text* on one line and writable as UTF-8, so that no agent can forge or break a line of the log."""
     return " ".join(text.split()).encode("utf-8", "backslashreplace").decode("utf-8")
@@ -87,6 +114,23 @@ def _file_handler(path: Path) -> logging.Handler:
         ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     return handler
+
+
+class _JSONLines(logging.Formatter):
+    """One JSON object for each line; ``run``, ``task``, ``start`` and ``attempt`` say where it belongs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "run": run_id(),
+            **_place.get(),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
 
 
 class _StandardError(logging.Handler):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from obra.judging.response_validator import ResponseValidator
     from obra.prompting.prompt_generator import PromptGenerator
     from obra.state.state_manager import StateManager
+    from obra.telemetry.spans import SpanWriter
     from obra.workspace.workspace import Workspace
 
 
@@ -55,5 +56,7 @@ class Parts:
     watch_files: Callable[[Path, Callable[[str, str], None]], AbstractContextManager[Any]]
     notify: Callable[[Event], Iterable[Event]] | None = None
     """Tells those outside what happened, and returns how that went."""
+    trace: SpanWriter | None = None
+    """An observer that sends spans; it is closed with the loop."""
     takes_up_sessions: bool = True
     """Whether an interrupted run may go on in the agent's old session; a script is played in a new one."""

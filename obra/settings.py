@@ -308,6 +308,15 @@ class LoggingSettings(Section):
     """Least level that is logged; OBRA_LOG_LEVEL sets it too."""
     file: str | None = None
     """File that the log is appended to; none means standard error."""
+    format: Literal["text", "json"] = "text"
+    """text, or json: one object a line with time, level, logger, message, and the ids of run, task and attempt."""
+
+
+class TelemetrySettings(Section):
+    """What an observability backend is told."""
+
+    otlp_endpoint: str | None = None
+    """Base address of an OTLP collector for spans, such as http://localhost:4318 (extra 'otel'); or none."""
 
 
 class Settings(Section):
@@ -328,3 +337,4 @@ class Settings(Section):
     replay: ReplaySettings = ReplaySettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     logging: LoggingSettings = LoggingSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()

@@ -25,7 +25,17 @@ PURE = (
 )
 EFFECTS = tuple(
     f"obra/{room}/"
-    for room in ["agents", "llm", "evidence", "monitoring", "notifying", "workspace", "replay", "state"]
+    for room in [
+        "agents",
+        "llm",
+        "evidence",
+        "monitoring",
+        "notifying",
+        "workspace",
+        "replay",
+        "state",
+        "telemetry",
+    ]
 )
 LEAVES = (
     "obra/domain.py",
@@ -52,6 +62,7 @@ HOMES = {
     "paramiko": ("obra/agents/", "obra/workspace/"),
     "acp": ("obra/agents/",),
     "watchdog": ("obra/monitoring/",),
+    "opentelemetry": ("obra/telemetry/",),
     "pygit2": ("obra/workspace/",),
     "psutil": ("obra/workspace/", "obra/state/", "obra/agents/", "obra/testing/"),
     "allure": ("pytest_obra/reporters/",),

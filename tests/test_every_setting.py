@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -379,6 +380,30 @@ def _a_database_file(lab: Lab) -> bool:
 
 
 effect("database.echo", to=True, before=False, after=True)(lambda lab: "INSERT INTO task" in lab.log())
+effect("logging.format", to="json", before=False, after=True)(lambda lab: lab.log(CRASHES, GOOD).startswith("{"))
+
+
+@effect("telemetry.otlp_endpoint", to="collector", before=0, after=1)
+def _a_collector_that_is_told(lab: Lab) -> int:
+    pytest.importorskip("opentelemetry.sdk")
+    got: list[str] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            got.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Collector) as server, ThreadPoolExecutor(1) as pool:
+        if lab.config.get("telemetry.otlp_endpoint") == "collector":
+            lab.config.set("telemetry.otlp_endpoint", f"http://127.0.0.1:{server.server_port}")
+        pool.submit(server.serve_forever, 0.01)
+        lab.run(GOOD)
+        server.shutdown()
+    return len(set(got))
+
+
 effect("logging.level", to="INFO", before=False, after=True)(lambda lab: "task 1 starts: Say hello" in lab.log())
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 
@@ -10,8 +11,8 @@ import pytest
 from obra.config import Config
 from obra.domain import Task
 from obra.errors import ConfigError
-from obra.events import AgentActed, AgentEvent, AgentEventKind, TaskStarted, TurnRetried
-from obra.logbook import configure_logging, log_event
+from obra.events import AgentActed, AgentEvent, AgentEventKind, PromptReady, TaskStarted, TurnRetried
+from obra.logbook import configure_logging, log_event, run_id
 
 SCRIPT = """
 import logging, sys
@@ -91,3 +92,41 @@ def test_statements_do_not_spoil_what_a_command_prints(tmp_path):
     )  # fmt: skip
     assert [project["name"] for project in json.loads(done.stdout)] == ["p"]
     assert "INFO obra.sql: SELECT" in done.stderr
+
+
+def test_json_lines_say_where_they_belong(config, tmp_path, monkeypatch):
+    """Each line is an object with time, level, logger and message, and the ids of run, task, start and attempt."""
+    monkeypatch.setenv("OBRA_RUN_ID", "nightly-7")
+    file = tmp_path / "obra.log"
+    for key, value in (("file", str(file)), ("level", "DEBUG"), ("format", "json")):
+        config.set(f"logging.{key}", value)
+    configure_logging(config)
+    log_event(TaskStarted(task=Task(id=3, fence=2, title='a "title"\n')))
+    log_event(PromptReady(task_id=3, number=4, prompt="Do it."))
+    try:
+        int("broken")
+    except ValueError:
+        logging.getLogger("obra.agents").exception("it went away")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [one["message"] for one in lines] == [
+        'task 3 starts: a "title"',
+        "task 3, attempt 4: a prompt of 6 characters",
+        "it went away",
+    ]
+    assert {one["run"] for one in lines} == {"nightly-7"}
+    assert [(one["task"], one["start"], one.get("attempt")) for one in lines] == [
+        (3, 2, None),
+        (3, 2, 4),
+        (3, 2, 4),
+    ]
+    assert (lines[2]["level"], lines[2]["logger"]) == ("ERROR", "obra.agents")
+    assert lines[2]["error"].endswith("ValueError: invalid literal for int() with base 10: 'broken'")
+    assert all(one["time"].endswith("+00:00") for one in lines)
+
+
+def test_the_run_has_one_id(monkeypatch):
+    """Made once and left to the processes that are started, so that their lines belong together."""
+    monkeypatch.setenv("OBRA_RUN_ID", "x")
+    monkeypatch.delenv("OBRA_RUN_ID")
+    made = run_id()
+    assert made == run_id() == os.environ["OBRA_RUN_ID"]
