@@ -210,9 +210,11 @@ def pytest_runtest_makereport(
     report = yield
     if "obra_agent_name" not in getattr(item, "fixturenames", ()):
         return report
-    from pytest_obra.running import annotate
+    from pytest_obra.running import annotate, forget
 
     annotate(item, call, report)
+    if call.when == "teardown":
+        forget(item)
     if item.config.getoption("--obra-sabotage"):
         from pytest_obra.sabotage import annotate_variant
 

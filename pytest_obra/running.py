@@ -297,6 +297,14 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     item.user_properties[:] = report.user_properties[:] = [*_others(item.user_properties), *properties_of(row)]
 
 
+def forget(item: pytest.Item) -> None:
+    """Let go of what a test showed: its report is written, and pytest keeps its items to the end."""
+    if _REPORT in item.stash:
+        del item.stash[_REPORT]
+    if _TAKEN in item.stash:
+        del item.stash[_TAKEN]
+
+
 def properties_of(row: Mapping[str, Any]) -> list[tuple[str, object]]:
     """Return what JUnit's files show of a row; an unknown cost or score is the word ``unknown``."""
     found = ((f"{_PREFIX}{name}", row[key]) for name, key in _PROPERTIES.items())

@@ -21,6 +21,7 @@ from obra.reports.drawings import quality_chart, shares, sparkline, timeline
 from obra.reports.figures import cost_text, count_text, duration_text, score_text
 from obra.reports.quoting import visible
 from obra.reports.sabotage import ENDINGS, letter, share_text
+from obra.reports.statistics import FIDELITY_HEAD, disagreement_lines, fidelity_cells
 from obra.reports.wording import MEANINGS, WORDS, command_again, obstacles_of
 from obra.sabotage.matrix import rate
 
@@ -70,6 +71,9 @@ def page_parts(run: StoredRun) -> Iterator[str]:
     yield from environment.get_template("page.html").generate(
         summary=summary,
         gates=summary.get("gates", ()),
+        fidelity=[fidelity_cells(one) for one in summary["fidelity"]],
+        fidelity_head=FIDELITY_HEAD,
+        disagreements=disagreement_lines(summary["fidelity"]),
         reasons=summary.get("not_run_reasons", {}),
         lines=lines,
         cases=list(_cases(summary, lines)),

@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,18 @@ class RunWriter:
         self._lines: list[dict[str, Any]] = []
         self._variants: list[dict[str, Any]] = []
 
-    def add(self, row: Mapping[str, Any]) -> None:
+    def add(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Append one row to ``results.jsonl``; when this returns, other processes can read it.
+
+        Returns:
+            The line of :func:`obra.reports.summary.line_of` that is kept for the summary.
 
         Raises:
             ReportError: it cannot be written; the file still holds whole lines only.
         """
         self._add(self._results, row, is_first=not self._lines)
         self._lines.append(line_of(row))
+        return self._lines[-1]
 
     def add_variant(self, row: Mapping[str, Any]) -> None:
         """Append the row of one saboteur's variant (:mod:`obra.sabotage.matrix`) to ``sabotage.jsonl``.
@@ -103,7 +108,8 @@ class RunWriter:
         summary = {"run": self.directory.name, "environment": dict(environment), **numbers, **(conclusion or {})}
         if self._variants:
             summary["sabotage"] = matrix(self._variants)
-        write_whole(self.directory / "summary.json", (json.dumps(summary, indent=2, allow_nan=False), "\n"))
+        encoded = json.JSONEncoder(indent=2, allow_nan=False).iterencode(summary)  # never all of it in memory
+        write_whole(self.directory / "summary.json", chain(encoded, "\n"))
         write_whole(self.directory / "report.md", report_parts(summary, self._rows(), environment))
 
     def _rows(self) -> Iterator[dict[str, Any]]:

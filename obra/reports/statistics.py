@@ -10,6 +10,8 @@ from obra.reports.quoting import inline
 
 Part = Mapping[str, Any]
 
+FIDELITY_HEAD = ("Agents", "Agree", "Rate", "95 % interval", "Same evidence", "No verdict")
+"""Of the table that tells how alike the agents of a run are; its cells: :func:`fidelity_cells`."""
 HEAD = ("Case", "Passed", "Rate", "95 % interval", "pass@k", "pass^k", "Time", "Tokens", "Cost", "Flips by")
 
 
@@ -25,6 +27,10 @@ def statistics_parts(summary: Part) -> Iterator[str]:
         yield _table(HEAD, [case_cells(case) for case in numbers["cases"]])
         yield "\nTime, tokens and cost are medians of what is known; k is the number of runs with a verdict.\n"
         yield "".join(f"- {inline(line)}\n" for line in ("", *flaky_lines(numbers)) if line)
+    if agreement := summary.get("fidelity", ()):
+        yield "\n## Do the agents agree\n\n"
+        yield _table(FIDELITY_HEAD, [[inline(cell) for cell in fidelity_cells(one)] for one in agreement])
+        yield "".join(f"\n- {inline(line)}" for line in ("", *disagreement_lines(agreement)) if line) + "\n"
     for title, lines in (
         ("Gates", gate_lines(summary.get("gates", ()))),
         ("Compared with the baseline", comparison_lines(summary.get("comparison"))),
@@ -61,6 +67,29 @@ def case_cells(case: Part) -> tuple[str, ...]:
 def flaky_lines(numbers: Part) -> list[str]:
     """Return one sentence for each case that passed in some repeats and not in others."""
     return [f"flaky: {case['label']}, flips by {_causes(case)}" for case in numbers["cases"] if case["is_flaky"]]
+
+
+def fidelity_cells(one: Part) -> tuple[str, ...]:
+    """Return one :class:`obra.statistics.fidelity.Fidelity`, as data, as the cells of :data:`FIDELITY_HEAD`."""
+    agreeing, known = one["agreeing"], one["agreeing"]["of"]
+    return (
+        f"{one['other']} and {one['first']}",
+        f"{agreeing['count']} of {known}",
+        f"{agreeing['count'] / known:.1%}" if known else "none",
+        f"{agreeing['low']:.1%} to {agreeing['high']:.1%}" if known else "none",
+        f"{one['same_evidence']['count']} of {one['same_evidence']['of']}",
+        str(one["without_verdict"]),
+    )
+
+
+def disagreement_lines(agreement: Sequence[Part]) -> list[str]:
+    """Return one sentence for each case that ended differently with another agent."""
+    return [
+        f"{found['case']}, repeat {found['repeat']}: {found['first']} with {one['first']}, {found['other']} with "
+        f"{one['other']} (first difference: {found['differs']})"
+        for one in agreement
+        for found in one["disagreements"]
+    ]
 
 
 def gate_lines(gates: Sequence[Part]) -> list[str]:

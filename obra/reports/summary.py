@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from obra.reports.rows import MACHINERY_BROKE
+from obra.statistics.fidelity import fidelities
 from obra.statistics.runs import run_statistics
 from obra.statistics.trials import counting
 
@@ -51,7 +52,9 @@ def summarize(
         number of rows that do not, because the same test was run again; ``pass_rate`` from 0 to 1, or ``None``
         when nothing was judged; ``totals`` over all rows, each ``None`` as soon as one part is unknown, beside the
         sum of the known parts and the number of unknown ones; ``statistics``, as data
-        (:class:`obra.statistics.runs.RunStatistics`); ``scenarios``, one line for each row, with ``counts``;
+        (:class:`obra.statistics.runs.RunStatistics`); ``fidelity``, how alike several agents are
+        (:class:`obra.statistics.fidelity.Fidelity`, each as data); ``scenarios``, one line for each row, with
+        ``counts``;
         ``not_run``; ``exit_status``; ``seconds``.
     """
     lines = [{**line_of(row), "counts": False} for row in rows]
@@ -71,6 +74,7 @@ def summarize(
             **_total("tokens", lines),
         },
         "statistics": run_statistics(lines).as_data(),
+        "fidelity": [one.as_data() for one in fidelities(lines)],
         "seconds": seconds,
         "exit_status": exit_status,
         "scenarios": lines,

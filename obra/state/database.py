@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -177,7 +178,7 @@ class Database:
             sa.event.listen(engine, "before_cursor_execute", _log_statement)
         if sqlite:
             sa.event.listen(engine, "connect", _on_connect)
-            sa.event.listen(engine, "begin", _on_begin)
+            sa.event.listen(engine, "begin", partial(_on_begin, echo=echo))
         return engine
 
     def _prepare(self) -> None:
@@ -262,6 +263,10 @@ def _log_statement(_connection: sa.Connection, _cursor: Any, statement: str, val
     _statement_log.info("%s %r", " ".join(statement.split()), values)
 
 
-def _on_begin(connection: sa.Connection) -> None:
+def _on_begin(connection: sa.Connection, *, echo: bool) -> None:
     immediate = connection.get_execution_options().get(_IMMEDIATE)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    statement = "BEGIN IMMEDIATE" if immediate else "BEGIN"
+    if echo:
+        _log_statement(connection, None, statement, ())
+    # Straight to the driver: SQLAlchemy's own way to a word without a result costs as much as a whole statement.
+    connection.connection.cursor().execute(statement)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,9 +49,18 @@ class RunFiles:
             if f"{SUFFIX}::" in node:
                 self._planned[node] = None
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the row from a report, in this process or from an xdist worker."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        """Take the row from a report, in this process or from an xdist worker.
+
+        The terminal keeps every report until the end; the rows, which hold whole conversations, it must not.
+        """
+        self._take(report)
+        yield
+        for name in ("obra_row", "obra_variant_row"):
+            vars(report).pop(name, None)
+
+    def _take(self, report: pytest.TestReport) -> None:
         row = getattr(report, "obra_row", None)
         if row is None and report.failed and report.nodeid in self._planned and not _has_variant(report):
             row = _broken_row(report)  # a worker that was killed cannot tell
@@ -135,10 +144,10 @@ class RunFiles:
         from obra.errors import ReportError
         from obra.reports.summary import line_of
 
-        self._rows.append(line_of(row))
         try:
-            self._open().add(row)
+            self._rows.append(self._open().add(row))
         except ReportError as error:
+            self._rows.append(line_of(row))
             self._problems.append(str(error))
 
     def _write_variant(self, row: dict[str, Any]) -> None:

@@ -6,8 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from obra.reports.quoting import visible
-from obra.reports.statistics import comparison_lines, flaky_lines, gate_lines, uplift_lines
+from obra.reports.statistics import (
+    FIDELITY_HEAD,
+    comparison_lines,
+    disagreement_lines,
+    fidelity_cells,
+    flaky_lines,
+    gate_lines,
+    uplift_lines,
+)
 from obra.statistics.budget import amount
+from obra.statistics.fidelity import fidelities
 from obra.statistics.gates import share_text
 from obra.statistics.runs import CaseStatistics, Measure, run_statistics
 
@@ -15,6 +24,8 @@ Row = Mapping[str, Any]
 
 _HEAD = ("repeats of", "passed", "rate", "95% interval", "pass@k", "pass^k", "time", "tokens", "cost")
 _LONGEST_NAME = 44
+MOST_ROWS = 50
+"""Rows of a table that a person reads at a terminal; of more only those that are not simply well are shown."""
 
 
 def conclusion_lines(rows: Sequence[Row], conclusion: Mapping[str, Any]) -> list[str]:
@@ -27,10 +38,19 @@ def conclusion_lines(rows: Sequence[Row], conclusion: Mapping[str, Any]) -> list
     numbers = run_statistics(rows)
     lines: list[str] = []
     if numbers.has_repeats:
-        lines += ["", *_aligned([_HEAD, *(_cells(case) for case in numbers.cases)])]
+        shown = (
+            numbers.cases if len(numbers.cases) <= MOST_ROWS else [case for case in numbers.cases if _is_odd(case)]
+        )
+        lines += ["", *_aligned([_HEAD, *(_cells(case) for case in shown)])]
+        if len(shown) < len(numbers.cases):
+            lines.append(f"not shown: {len(numbers.cases) - len(shown)} cases that passed every time")
         lines.append(f"all: {share_text(numbers.pass_rate)}")
         lines += flaky_lines(numbers.as_data())
         lines.append(f"used: {amount(numbers.cost_usd, 'USD')}, {amount(numbers.tokens, 'tokens')}")
+    if agreement := [one.as_data() for one in fidelities(rows)]:
+        head = tuple(name.lower() for name in FIDELITY_HEAD)
+        lines += ["", *_aligned([head, *(fidelity_cells(one) for one in agreement)])]
+        lines += [f"  {line}" for line in disagreement_lines(agreement)]
     for part in (
         gate_lines(conclusion.get("gates", ())),
         comparison_lines(conclusion.get("comparison")),
@@ -38,6 +58,10 @@ def conclusion_lines(rows: Sequence[Row], conclusion: Mapping[str, Any]) -> list
     ):
         lines += ["", *part] if part else []
     return [visible(line) for line in lines]
+
+
+def _is_odd(case: CaseStatistics) -> bool:
+    return bool(case.pass_rate.count < case.pass_rate.of or case.counts.machinery_broke)
 
 
 def _cells(case: CaseStatistics) -> tuple[str, ...]:
@@ -64,7 +88,7 @@ def _median(measure: Measure, form: str) -> str:
 
 
 def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(cells[column]) for cells in table) for column in range(len(_HEAD))]
+    widths = [max(len(cells[column]) for cells in table) for column in range(len(table[0]))]
     return [
         " ".join(
             cell.rjust(width) if column else cell.ljust(width)

@@ -10,6 +10,7 @@ from obra.errors import ObraError
 from obra.reports.quoting import visible
 from obra.reports.rows import row_of, text_of
 from obra.scenarios.scenario_run import ScenarioReport
+from pytest_obra.reporters.statistics_table import MOST_ROWS
 
 Row = Mapping[str, Any]
 
@@ -37,7 +38,13 @@ def summary_lines(rows: Sequence[Row], *, directory: str, not_run: Mapping[str, 
     """
     lines: list[str] = []
     if rows:
-        lines += _aligned([_HEAD, *(_cells(row) for row in rows)])
+        shown = rows if len(rows) <= MOST_ROWS else _worth_a_look(rows)
+        if shown:
+            lines += _aligned([_HEAD, *(_cells(row) for row in shown)])
+        if len(shown) < len(rows):
+            lines.append(
+                f"not shown: {len(rows) - len(shown)} that passed; every row stands in {directory}/report.md"
+            )
         lines += ["", _counts(rows)]
     for reason in dict.fromkeys(not_run.values()):
         found = [name for name, why in not_run.items() if why == reason]
@@ -74,6 +81,16 @@ def error_text(error: ObraError) -> str:
     notes = getattr(error, "__notes__", ())
     told = "\n".join(visible(text_of(text)) for text in (str(error), *notes))
     return f"The machinery broke, so there is no verdict ({type(error).__name__}): {told}"
+
+
+def _worth_a_look(rows: Sequence[Row]) -> list[Row]:
+    """Return what did not pass, and all runs of cases that passed at one time and not at another."""
+    odd = {_case(row) for row in rows if row["result"] != "passed"}
+    return [row for row in rows if _case(row) in odd]
+
+
+def _case(row: Row) -> tuple[str, str, bool]:
+    return row["case"], row["agent"], row["bare"]
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -179,3 +179,27 @@ def test_an_error_row_has_its_page():
     """A scenario without attempts shows why there is no verdict."""
     text = scenario_html(error_row(scenario="s", agent="mock", path="p", node="p::s", message="no <b>server</b>"))
     assert "ended without a verdict, because: no &lt;b&gt;server&lt;/b&gt;" in text
+
+
+def test_the_page_tells_whether_the_agents_agree(write_run, make_report, make_passing_report):
+    """A run with two agents has a table of pairs, and names each case that ended differently; so has report.md."""
+    passed, failed = (
+        row_of(make_passing_report(scenario="<b>")),
+        row_of(make_report(scenario="<b>", agent="replay")),
+    )
+    run = write_run(passed, failed)
+    page = "".join(page_parts(run))
+    assert "<td>replay and mock</td><td>0 of 1</td>" in page
+    assert "&lt;b&gt;, repeat 1: passed completed with mock, agent_failed escalated with replay" in page
+    report = (run.directory / "report.md").read_text()
+    assert "## Do the agents agree" in report
+    assert "| replay and mock | 0 of 1 | 0.0% |" in report
+    told = json.loads((run.directory / "summary.json").read_text())
+    assert told["fidelity"][0]["disagreements"][0]["differs"] == "checks"
+    assert "Do the agents agree" not in "".join(page_parts(run)).replace("Do the agents agree</h2>", "", 1)
+
+
+def test_a_page_of_one_agent_says_nothing_of_agreement(write_run, make_report):
+    """There is nobody to agree with."""
+    run = write_run(row_of(make_report()))
+    assert "agents agree" not in "".join(page_parts(run)) + (run.directory / "report.md").read_text()

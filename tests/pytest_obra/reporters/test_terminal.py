@@ -44,6 +44,31 @@ def test_every_line_of_the_table_has_its_values_under_the_head(make_report, make
         assert second[end : end + 1] in {" ", ""}
 
 
+def test_of_a_long_run_only_what_did_not_simply_pass_is_listed(make_report, make_passing_report):
+    """Above fifty rows: those that did not pass, every run of a case that flipped, and where the rest stands."""
+    passed = row_of(make_passing_report())
+    rows = [{**passed, "case": f"good-{number}", "scenario": f"good-{number}"} for number in range(60)]
+    rows += [{**row_of(make_report()), "case": "bad", "scenario": "bad"}]
+    rows += [{**row, "case": "flips", "scenario": "flips"} for row in (passed, row_of(make_report()))]
+
+    lines = summary_lines(rows, directory="d", not_run={})
+
+    assert [line.split()[0] for line in lines[1:4]] == ["bad", "flips", "flips"]
+    assert lines[4:] == [
+        "not shown: 60 that passed; every row stands in d/report.md",
+        "",
+        "scenarios: 63, 61 passed, 2 failed",
+        "report: d/report.md",
+    ]
+    assert len(summary_lines(rows[:50], directory="d", not_run={})) == 54
+
+
+def test_a_long_run_that_passed_has_no_table(make_passing_report):
+    """Then the counts say everything."""
+    rows = [row_of(make_passing_report())] * 51
+    assert summary_lines(rows, directory="d", not_run={})[0].startswith("not shown: 51 that passed")
+
+
 def test_the_lines_below_say_how_many_and_where_the_report_lies(make_report, make_passing_report):
     """Counts of each result, what did not run, and the file to open."""
     broken = error_row(scenario="b", agent="mock", path="b", node="", message="x")
