@@ -9,7 +9,7 @@ from obra.cli.options import Chosen, agent_option, json_option, settings_options
 from obra.cli.output import as_json, counted, say, styled
 
 
-@click.command(cls=Command, examples=["obra doctor --agent real"])
+@click.command(cls=Command, examples=["obra doctor", "obra doctor --agent real", "obra doctor --json"])
 @json_option
 @agent_option
 @settings_options
@@ -18,9 +18,9 @@ def doctor(in_json: bool, chosen: Chosen) -> int:
 
     Exits with 1 when something needed is missing.
     """
-    from obra.prerequisites import prerequisites
+    from obra.examination import examine
 
-    found = prerequisites(chosen.load())
+    found = examine(chosen.load())
     lacking = [one for one in found if one.needed and not one.ok]
     if in_json:
         as_json(found)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from obra.errors import StateError
-from obra.state.failures import masked
+from obra.state.failures import masked, state_error
 from obra.state.tables import SCHEMA_VERSION, first_schema, metadata, schema_version
 
 FIRST_VERSION = "0001"
@@ -35,6 +35,26 @@ def version_of(connection: sa.Connection) -> str:
     if has(connection, first_schema.name):
         return f"{connection.execute(_FIRST).scalar() or 0:04}"
     return ""
+
+
+def found_version(url: str) -> str:
+    """Return the version that the tables at *url* have; empty when there are none. Nothing is changed.
+
+    Raises:
+        StateError: the database cannot be reached or read, or its version is unknown to this Obra.
+    """
+    address = sa.make_url(url)
+    engine = sa.create_engine(address, poolclass=sa.pool.NullPool, hide_parameters=True)
+    try:
+        with engine.connect() as connection:
+            version = version_of(connection)
+    except sa.exc.SQLAlchemyError as error:
+        raise state_error(error, address) from error
+    finally:
+        engine.dispose()
+    if version:
+        refuse_unknown(version, address)
+    return version
 
 
 def lock(connection: sa.Connection) -> None:
