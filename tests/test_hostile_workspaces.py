@@ -62,34 +62,60 @@ def plant(workspace: Path, url: str, *, gemini: bool) -> None:
         (workspace / name).write_text(text)
 
 
-@pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.kind)
-def test_settings_in_the_workspace_are_not_obeyed(known, tmp_path, elsewhere):
-    """The work is done by our server's script, no planted command runs, and nobody calls the other address."""
+def program_of(known) -> str:
+    """Return the path of a program; the test is skipped, and says why, where there is none."""
     program = known.find()
     if program is None:
         pytest.skip(f"no {known.program}: npm install {known.package} and name its path in {known.variable}")
-    plant(tmp_path, f"http://127.0.0.1:{elsewhere.getsockname()[1]}", gemini=known.kind != "gemini")
-    agent = find_plugin(AGENTS, known.kind)()
+    return program
+
+
+def check(kind: str, workspace: Path, elsewhere: socket.socket, **config) -> None:
+    """Let an agent work where the settings are planted: it obeys our server's script and nothing else.
+
+    The planted commands would leave their file in the workspace here, wherever the agent works.
+    """
+    plant(workspace, f"http://127.0.0.1:{elsewhere.getsockname()[1]}", gemini=kind != "gemini")
+    agent = find_plugin(AGENTS, kind)()
     script = [ScriptStep(say="One.", run=("touch done.txt",))]
-    with server_for(known.kind, script, workspace=tmp_path) as server:
+    over_there = agent if kind == "claude_code_ssh" else None
+    with server_for(kind, script, workspace=workspace, elsewhere=over_there) as server:
         try:
-            agent.initialize({"command": program, "workspace_dir": tmp_path, **settings_for(known.kind, server)})
+            agent.initialize({**config, "workspace_dir": workspace, **settings_for(kind, server)})
             assert agent.send_prompt("the first").text == "One."
         finally:
             agent.cleanup()
         assert server.requests > 1
-    assert (tmp_path / "done.txt").exists()
-    assert not (tmp_path / RAN).exists()
+    assert (workspace / "done.txt").exists()
+    assert not (workspace / RAN).exists()
     with pytest.raises(BlockingIOError):
         elsewhere.accept()
+
+
+@pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.kind)
+def test_settings_in_the_workspace_are_not_obeyed(known, tmp_path, elsewhere):
+    """The work is done by our server's script, no planted command runs, and nobody calls the other address."""
+    check(known.kind, tmp_path, elsewhere, command=program_of(known))
+
+
+def test_settings_in_the_workspace_are_not_obeyed_in_a_terminal(tmp_path, elsewhere):
+    """The same holds for the interactive program, which would ask a person whether to trust the folder."""
+    check("claude_code_local", tmp_path, elsewhere, command=program_of(KNOWN[0]), transport="terminal")
+
+
+def test_settings_in_the_workspace_are_not_obeyed_over_ssh(tmp_path, elsewhere, ssh_server):
+    """The same holds where the workspace, with all that is in it, has travelled to another machine."""
+    workspace, there = tmp_path / "workspace", tmp_path / "there"
+    workspace.mkdir()
+    there.mkdir()
+    reach = {**ssh_server.reach, "remote_dir": str(there)}
+    check("claude_code_ssh", workspace, elsewhere, command=program_of(KNOWN[0]), **reach)
 
 
 def test_gemini_refuses_a_workspace_with_settings_of_its_own(tmp_path, elsewhere):
     """It works in no folder without trusting it, so the turn is refused before the program starts."""
     (known,) = (one for one in KNOWN if one.kind == "gemini")
-    program = known.find()
-    if program is None:
-        pytest.skip(f"no {known.program}: npm install {known.package} and name its path in {known.variable}")
+    program = program_of(known)
     plant(tmp_path, f"http://127.0.0.1:{elsewhere.getsockname()[1]}", gemini=True)
     agent = find_plugin(AGENTS, "gemini")()
     try:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import platform
 import sys
 import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from obra.plugins import ContractCase
-from obra.testing.contract_table import FAILED, cases_of, markdown, program_of, run_cell, staged_here
+from obra.testing.contract_table import FAILED, cases_of, markdown, program_of, put_into, run_cell, staged_here
 
 
 def main(arguments: list[str]) -> int:
@@ -17,6 +20,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--agent", action="append", help="a row of the table, such as codex; may be repeated")
     parser.add_argument("--case", action="append", choices=list(ContractCase), help="a column; may be repeated")
     parser.add_argument("--output", type=Path, help="file to write the Markdown to, too")
+    parser.add_argument("--into", type=Path, help="page whose section between the two marks is replaced by it")
     given = parser.parse_args(arguments)
     programs, cells = {}, []
     with tempfile.TemporaryDirectory(prefix="contract-") as folder:
@@ -33,10 +37,13 @@ def main(arguments: list[str]) -> int:
                 place = Path(folder, f"{row}-{number}", "workspace")
                 cells.append(run_cell(adapter, stage, case, workspace=place))
                 print(f"{adapter}, {case}: {cells[-1].result} {cells[-1].seconds:.1f} s", file=sys.stderr)
-    text = markdown(cells, programs)
+    made = f"{datetime.now(UTC):%Y-%m-%d}, Obra {version('obra')}, Python {platform.python_version()}"
+    text = f"Made on {made}, {platform.system()} {platform.machine()}.\n\n{markdown(cells, programs)}"
     print(text)
     if given.output:
         given.output.write_text(text, encoding="utf-8")
+    if given.into:
+        put_into(given.into, text)
     return int(any(cell.result == FAILED for cell in cells))
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from obra.errors import ObraError
 from obra.plugins import ContractCase
 from obra.testing.agent_contract import check_case
 from obra.testing.agent_life import living
@@ -20,6 +21,8 @@ from obra.testing.stages import CommandStage, MisbehavingStage, MockStage, Repla
 
 _TERMINAL_PATIENCE = 5.0
 """Seconds of silence that are normal for the interactive program: it is drawn, typed into and looked at."""
+MARKS = ("<!-- python -m obra.testing writes below -->", "<!-- and above -->")
+"""Between them stands the table on a page."""
 PASSED, EXCEPTED, FAILED, NOT_SHOWN = "passed", "excepted", "FAILED", "-"
 
 
@@ -170,3 +173,16 @@ def markdown(cells: Sequence[Cell], programs: Mapping[str, str]) -> str:
     if broken:
         lines += ["", "Broken promises:", "", *broken]
     return "\n".join(lines) + "\n"
+
+
+def put_into(page: Path, text: str) -> None:
+    """Replace what stands between the :data:`MARKS` of *page* by *text*.
+
+    Raises:
+        ObraError: the page has not both marks, each once.
+    """
+    parts = page.read_text(encoding="utf-8").split(MARKS[0])
+    rest = parts[-1].split(MARKS[1])
+    if len(parts) != len(MARKS) or len(rest) != len(MARKS):
+        raise ObraError(f"{page} must have the lines {MARKS[0]!r} and {MARKS[1]!r}, each once")
+    page.write_text(f"{parts[0]}{MARKS[0]}\n\n{text}\n{MARKS[1]}{rest[1]}", encoding="utf-8")

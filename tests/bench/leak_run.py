@@ -3,9 +3,9 @@
     python tests/bench/leak_run.py --turns 200
 
 runs the cases of the contract over the mock agent, the command line that misbehaves, and the real Claude Code
-(where there is one) in this one process, round after round, until that many prompts were sent, and compares what
-there is with what there was before. What each case leaves is compared, too. The exit code is 1 when something is
-left.
+(where there is one) over pipes, in a terminal and over SSH, all in this one process, round after round, until that
+many prompts were sent, and compares what there is with what there was before. What each case leaves is compared,
+too. The exit code is 1 when something is left.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ from obra.testing.contract_table import cases_of, staged_here
 from obra.testing.leftovers import Leftovers
 from obra.testing.scene import Stage
 
-ROWS = ("mock", "claude_code_local, misbehaving", "claude_code_local")
+ROWS = (
+    "mock",
+    "claude_code_local, misbehaving",
+    "claude_code_local",
+    "claude_code_local, terminal",
+    "claude_code_ssh",
+)
 
 
 class CountingStage:

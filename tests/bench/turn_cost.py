@@ -2,11 +2,12 @@
 
     python tests/bench/turn_cost.py --pairs 15 --json turn_cost.json
 
-Both speak to our loopback model server, which answers with words alone. The runs are paired and alternate, so that
-a busy machine slows both; the interval of a median of ratios is a bootstrap's (2,000 resamples, 95 %).
+Both speak to our loopback model server, which answers with words alone and runs in a process of its own, so that
+it takes no time from either. Environment and flags are the same. The runs are paired and alternate, so that a busy
+machine slows both; the interval of a median of ratios is a bootstrap's (2,000 resamples, 95 %).
 
 * live: the same prompt into a session that lives; bare: the binary in the same mode over two pipes, read line by
-  line by a few lines of Python until its result; ours: ``send_prompt``.
+  line by a few lines of Python until its result; ours: ``send_prompt``. The CPU time is that of our own process.
 * attempts: three prompts in one session of ours, from ``initialize`` to ``cleanup``; bare: three ``claude -p``.
 """
 
@@ -21,8 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from obra.agents.claude_code import ClaudeCodeSettings, Launch, command_line, environment_of, prompt_line
@@ -60,10 +63,28 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - begun
 
 
+@contextmanager
+def server_elsewhere() -> Iterator[Any]:
+    """Run the model's server in another process; gives what has its ``base_url``."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, __file__, "--serve"], stdin=pipe, stdout=pipe) as process:
+        yield SimpleNamespace(base_url=process.stdout.readline().decode().strip())
+        process.stdin.close()
+
+
+def serve() -> int:
+    """Be that process: tell the address, and serve until nobody wants it any more."""
+    script = [ScriptStep(say="Done.")] * 5_000
+    with tempfile.TemporaryDirectory() as name, ModelServer(script, workspace=Path(name)) as server:
+        print(server.base_url, flush=True)
+        sys.stdin.read()
+    return 0
+
+
 class Bare:
     """The binary without us: one process, or one for each prompt."""
 
-    def __init__(self, program: str, server: ModelServer, folder: Path) -> None:
+    def __init__(self, program: str, server: Any, folder: Path) -> None:
         self.workspace = folder / "bare"
         self.workspace.mkdir()
         given = {
@@ -114,10 +135,9 @@ class Bare:
 
 def measure(program: str, pairs: int, attempts: int) -> dict[str, dict[str, float]]:
     """Return both comparisons."""
-    script = [ScriptStep(say="Done.")] * 500
     with (
         tempfile.TemporaryDirectory(prefix="turn-cost-", ignore_cleanup_errors=True) as name,
-        ModelServer(script, workspace=Path(name)) as server,
+        server_elsewhere() as server,
     ):
         folder = Path(name)
         bare = Bare(program, server, folder)
@@ -140,9 +160,15 @@ def measure(program: str, pairs: int, attempts: int) -> dict[str, dict[str, floa
             for _ in range(3):  # the first turn starts the process, the next ones warm it up
                 agent.send_prompt("go on")
                 bare.turn()
-            live = []
+            live, own_seconds = [], []
+
+            def ours() -> None:
+                begun = time.process_time()
+                agent.send_prompt("go on")
+                own_seconds.append(time.process_time() - begun)
+
             for number in range(pairs):
-                works = [lambda: agent.send_prompt("go on"), bare.turn]
+                works = [ours, bare.turn]
                 order = (0, 1) if number % 2 else (1, 0)
                 took = {which: timed(works[which]) for which in order}
                 live.append((took[0], took[1]))
@@ -150,7 +176,9 @@ def measure(program: str, pairs: int, attempts: int) -> dict[str, dict[str, floa
             agent.cleanup()
             bare.close()
         whole = [(timed(three), timed(lambda: [bare.print_run() for _ in range(3)])) for _ in range(attempts)]
-    return {"live turn": median_ratio(live), "three attempts": median_ratio(whole)}
+    found = {"live turn": median_ratio(live), "three attempts": median_ratio(whole)}
+    found["live turn"]["own_cpu_seconds"] = statistics.median(own_seconds)
+    return found
 
 
 def main() -> int:
@@ -159,7 +187,10 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--attempts", type=int, default=5)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.serve:
+        return serve()
     program = next(known for known in KNOWN if known.kind == "claude_code_local").find()
     if program is None:
         print("no Claude Code here: name its path in OBRA__AGENT__LOCAL__COMMAND", file=sys.stderr)
@@ -178,6 +209,7 @@ def main() -> int:
         interval = f"{one['low']:.2f} to {one['high']:.2f}"
         holds = "yes" if one["ratio"] <= most[name] else "NO"
         print(f"| {name} | {' | '.join(cells)} | {interval} | {most[name]} | {holds} |")
+    print(f"our own CPU time in a live turn: {1000 * found['live turn']['own_cpu_seconds']:.1f} ms")
     print(f"load average: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if given.json:
         given.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
