@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from obra.domain import ScriptStep
+from obra.domain import ModelFault, ScriptStep
 from obra.replay.acting import (
     SIDE_ANSWER,
     Call,
@@ -22,6 +22,13 @@ from obra.replay.acting import (
     when_there,
 )
 from obra.replay.dialect import MODELS, Body
+
+_OVERLOADED: Body = {
+    "message": "The server is overloaded or not ready yet",
+    "type": "server_error",
+    "param": None,
+    "code": "server_is_overloaded",
+}
 
 
 class ChatCompletions:
@@ -70,13 +77,14 @@ class ChatCompletions:
         }
 
     def event_stream(self, message: Body) -> bytes:
-        """Return the completion as chunks: all of the message, then why it ended, then the usage."""
+        """Return the completion as chunks: who speaks, all of the message, why it ended, the usage."""
         (choice,) = message["choices"]
         delta = dict(choice["message"])
         if calls := delta.get("tool_calls"):
             delta["tool_calls"] = [{"index": index, **call} for index, call in enumerate(calls)]
         head = {**message, "object": "chat.completion.chunk", "usage": None}
         chunks = (
+            {**head, "choices": [{"index": 0, "delta": {"role": delta.pop("role")}, "finish_reason": None}]},
             {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]},
             {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": choice["finish_reason"]}]},
             {**head, "choices": [], "usage": message["usage"]},
@@ -86,6 +94,30 @@ class ChatCompletions:
     def error(self, text: str) -> dict[str, Any]:
         """Return the body of an error."""
         return {"error": {"message": text, "type": "invalid_request_error", "param": None, "code": "script"}}
+
+    def prompt_number(self, request: Body) -> int:
+        """Return how many prompts the conversation holds; 0 for requests that are no part of one."""
+        messages = [message for message in request.get("messages") or () if isinstance(message, Mapping)]
+        return position(messages)[0] if request.get("tools") else 0
+
+    def refusal(self, kind: ModelFault) -> tuple[int, Body]:
+        """Return HTTP status and body of a refusal."""
+        if kind is ModelFault.RATE_LIMITED:
+            error = {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}
+            return 429, {"error": {**error, "param": None}}
+        return 503, {"error": _OVERLOADED}
+
+    def error_event(self) -> bytes:
+        """Return the chunk of an overloaded model."""
+        return b"data: " + json.dumps({"error": _OVERLOADED}).encode() + b"\n\n"
+
+    def lengthened(self, message: Body, text: str) -> dict[str, Any]:
+        """Return *message* with *text* in front of its own."""
+        (choice,) = message["choices"]
+        said = dict(choice["message"])
+        if said.get("content"):
+            said["content"] = text + said["content"]
+        return {**message, "choices": [{**choice, "message": said}]}
 
 
 def position(messages: Sequence[Mapping[str, Any]]) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from obra.domain import ScriptStep
+from obra.domain import ModelFault, ScriptStep
 from obra.replay.acting import ReadText
 
 DEFAULT_MODEL = "scripted"
@@ -59,4 +59,20 @@ class Dialect(Protocol):
 
     def error(self, text: str) -> dict[str, Any]:
         """Return the body of an HTTP 400 answer; the CLI shows *text* and does not try again."""
+        ...
+
+    def prompt_number(self, request: Body) -> int:
+        """Return how many prompts the conversation holds; 0 for requests that are no part of one."""
+        ...
+
+    def refusal(self, kind: ModelFault) -> tuple[int, Body]:
+        """Return HTTP status and body when there are too many requests (``RATE_LIMITED``), or it is overloaded."""
+        ...
+
+    def error_event(self) -> bytes:
+        """Return the event that ends a stream in its middle: the model is overloaded."""
+        ...
+
+    def lengthened(self, message: Body, text: str) -> dict[str, Any]:
+        """Return *message* with *text* in front of its own; one that calls a tool stays as it is."""
         ...

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from obra.domain import ScriptStep
+from obra.domain import ModelFault, ScriptStep
 from obra.replay.acting import (
     SIDE_ANSWER,
     Call,
@@ -27,6 +27,13 @@ _WHOLE = ":generateContent"
 _COUNTED = ":countTokens"
 _OWN_WORDS = ("<session_context>", "<hook_context>", "<state_snapshot>", "System: ")
 """How Gemini CLI's own messages in the name of the user begin."""
+
+
+_OVERLOADED: Body = {
+    "code": 503,
+    "message": "The model is overloaded. Please try again later.",
+    "status": "UNAVAILABLE",
+}
 
 
 class GenerateContent:
@@ -76,12 +83,43 @@ class GenerateContent:
         }
 
     def event_stream(self, message: Body) -> bytes:
-        """Return the response as the one event that it fits in."""
-        return f"data: {json.dumps(message)}\r\n\r\n".encode()
+        """Return the response as events: words come in two, a call in one."""
+        (candidate,) = message["candidates"]
+        text = candidate["content"]["parts"][0].get("text", "")
+        begun = {**message, "candidates": [{"content": _words(text[:1]), "index": 0}]}
+        del begun["usageMetadata"]
+        rest = {**message, "candidates": [{**candidate, "content": _words(text[1:])}]}
+        events = (begun, rest) if len(text) > 1 else (message,)
+        return "".join(f"data: {json.dumps(event)}\r\n\r\n" for event in events).encode()
 
     def error(self, text: str) -> dict[str, Any]:
         """Return the body of an error."""
         return {"error": {"code": 400, "message": text, "status": "INVALID_ARGUMENT"}}
+
+    def prompt_number(self, request: Body) -> int:
+        """Return how many prompts the conversation holds; 0 for requests that are no part of one."""
+        contents = [content for content in request.get("contents") or () if isinstance(content, Mapping)]
+        return position(contents)[0] if request.get("tools") else 0
+
+    def refusal(self, kind: ModelFault) -> tuple[int, Body]:
+        """Return HTTP status and body of a refusal."""
+        if kind is ModelFault.RATE_LIMITED:
+            text = "Resource has been exhausted (e.g. check quota)."
+            return 429, {"error": {"code": 429, "message": text, "status": "RESOURCE_EXHAUSTED"}}
+        return 503, {"error": _OVERLOADED}
+
+    def error_event(self) -> bytes:
+        """Return the event of an overloaded model."""
+        return b"data: " + json.dumps({"error": _OVERLOADED}).encode() + b"\r\n\r\n"
+
+    def lengthened(self, message: Body, text: str) -> dict[str, Any]:
+        """Return *message* with *text* in front of its own."""
+        (candidate,) = message["candidates"]
+        parts = [
+            {**part, "text": text + part["text"]} if "text" in part else part
+            for part in candidate["content"]["parts"]
+        ]
+        return {**message, "candidates": [{**candidate, "content": {**candidate["content"], "parts": parts}}]}
 
 
 def position(contents: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
@@ -126,6 +164,10 @@ def _edit(path: str, old: str, new: str) -> Input:
 def _shell(line: str) -> Call:
     given = {"command": line, "description": "Run a command of the script"}
     return Call(tool="run_shell_command", given=always(given))
+
+
+def _words(text: str) -> Body:
+    return {"role": "model", "parts": [{"text": text}]}
 
 
 def _is_prompt(text: Any) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from obra.domain import ScriptStep
+from obra.domain import ModelFault, ScriptStep
 from obra.replay.acting import (
     SIDE_ANSWER,
     Call,
@@ -73,6 +73,24 @@ class AnthropicMessages:
     def error(self, text: str) -> dict[str, Any]:
         """Return the body of an error."""
         return error_of(text)
+
+    def refusal(self, kind: ModelFault) -> tuple[int, Block]:
+        """Return HTTP status and body of a refusal."""
+        if kind is ModelFault.RATE_LIMITED:
+            return 429, _failure("rate_limit_error", "Number of requests has exceeded your rate limit")
+        return 529, _OVERLOADED
+
+    def error_event(self) -> bytes:
+        """Return the event of an overloaded model."""
+        return b"event: error\ndata: " + json.dumps(_OVERLOADED).encode() + b"\n\n"
+
+    def lengthened(self, message: Block, text: str) -> dict[str, Any]:
+        """Return *message* with *text* in front of its own."""
+        blocks = [
+            {**block, "text": text + block["text"]} if block["type"] == "text" else block
+            for block in message["content"]
+        ]
+        return {**message, "content": blocks}
 
 
 def answer(script: Sequence[ScriptStep], request: Mapping[str, Any], workspace: str, read: ReadText) -> Block:
@@ -191,7 +209,14 @@ def event_stream(message: Mapping[str, Any]) -> bytes:
 
 def error_of(text: str) -> dict[str, Any]:
     """Return the body of an HTTP 400 answer; the CLI shows *text* and does not try again."""
-    return {"type": "error", "error": {"type": "invalid_request_error", "message": text}}
+    return _failure("invalid_request_error", text)
+
+
+def _failure(kind: str, text: str) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": kind, "message": text}}
+
+
+_OVERLOADED = _failure("overloaded_error", "Overloaded")
 
 
 def _edit(path: str, old: str, new: str) -> Mapping[str, Any]:

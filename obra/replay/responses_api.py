@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
-from obra.domain import ScriptStep
+from obra.domain import ModelFault, ScriptStep
 from obra.replay.acting import (
     SIDE_ANSWER,
     Call,
@@ -43,6 +43,14 @@ _OWN_WORDS = (
 )
 """How Codex's own messages in the name of the user begin."""
 _END = "OBRA_END_OF_PATCH"
+
+
+_OVERLOADED: Body = {
+    "message": "The server is overloaded or not ready yet",
+    "type": "server_error",
+    "param": None,
+    "code": "server_is_overloaded",
+}
 
 
 class OpenAIResponses:
@@ -103,6 +111,31 @@ class OpenAIResponses:
     def error(self, text: str) -> dict[str, Any]:
         """Return the body of an error."""
         return {"error": {"message": text, "type": "invalid_request_error", "param": None, "code": "script"}}
+
+    def prompt_number(self, request: Body) -> int:
+        """Return how many prompts the conversation holds; 0 for requests that are no part of one."""
+        tools = {tool.get("name") for tool in request.get("tools") or () if isinstance(tool, Mapping)}
+        items = [item for item in request.get("input") or () if isinstance(item, Mapping)]
+        return position(items)[0] if SHELL in tools else 0
+
+    def refusal(self, kind: ModelFault) -> tuple[int, Body]:
+        """Return HTTP status and body of a refusal."""
+        if kind is ModelFault.RATE_LIMITED:
+            error = {"message": "Rate limit reached", "type": "requests", "code": "rate_limit_exceeded"}
+            return 429, {"error": {**error, "param": None}}
+        return 503, {"error": _OVERLOADED}
+
+    def error_event(self) -> bytes:
+        """Return the event of an overloaded model."""
+        event = {"type": "response.failed", "response": {"status": "failed", "output": [], "error": _OVERLOADED}}
+        return b"event: response.failed\ndata: " + json.dumps(event).encode() + b"\n\n"
+
+    def lengthened(self, message: Body, text: str) -> dict[str, Any]:
+        """Return *message* with *text* in front of its own."""
+        (item,) = message["output"]
+        if item["type"] == "message":
+            item = {**item, "content": [{**part, "text": text + part["text"]} for part in item["content"]]}
+        return {**message, "output": [item]}
 
 
 def position(items: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
