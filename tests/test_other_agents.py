@@ -10,21 +10,15 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
-import yaml
 
-from obra import Config, Orchestrator
 from obra.domain import ScriptStep, TurnLimits
 from obra.plugins import AGENTS, find_plugin
 from obra.replay.dialects import server_for, settings_for
-from obra.scenarios.scenario import Scenario
-from obra.scenarios.scenario_run import run_scenario
 from obra.testing import check_agent
 
 ROOT = Path(__file__).parent.parent
@@ -169,62 +163,3 @@ def test_a_workspace_cannot_move_the_traffic(known, tmp_path):
     with opened(known, tmp_path) as (agent, server):
         assert agent.send_prompt("the first").text == "One."
         assert server.requests > 0
-
-
-SCENARIOS = ("hello_world", "calculator")
-
-
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_it_reaches_the_verdict_of_the_mock(known, tmp_path, name):
-    """The real program and the mock end the same scenario alike: status, iterations, quality, truth."""
-    one, program = known
-    played = {kind: play(kind, program, name, tmp_path / kind) for kind in ("mock", one.kind)}
-    mock, real = played["mock"], played[one.kind]
-    assert real.passed
-    for key in ("status", "iterations", "quality_score"):
-        assert real.outcome[key] == mock.outcome[key], key
-
-
-def play(kind: str, program: str, name: str, folder: Path):
-    """Run a scenario that ships with us with one agent, its model scripted."""
-    path = ROOT / "scenarios" / f"{name}.obra.yaml"
-    scenario = Scenario.from_data(yaml.safe_load(path.read_text(encoding="utf-8")), name=path.name)
-    config = Config()
-    config.set("agent.type", kind)
-    config.set("database.url", f"sqlite:///{folder}/obra.db")
-    config.set("workspace.store", str(folder / "snapshots.git"))
-    if kind != "mock":
-        config.set("replay.mode", "script")
-        config.set("agent.options", {"command": program})
-    folder.mkdir()
-    with Orchestrator(config, script=scenario.script, reviewer=scenario.reviewer) as orchestrator:
-        return run_scenario(scenario, orchestrator, root=folder / "workspace")
-
-
-def test_one_option_selects_it(known, tmp_path):
-    """``pytest --obra-agent=replay:NAME`` runs a scenario with the program on PATH."""
-    one, program = known
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    (programs / one.program).symlink_to(program)
-    environment = {
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "OBRA__DATABASE__URL": f"sqlite:///{tmp_path}/obra.db",
-        "OBRA__WORKSPACE__STORE": str(tmp_path / "snapshots.git"),
-    }
-    arguments = [f"--obra-agent=replay:{one.kind}", f"--obra-report-dir={tmp_path}/reports"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, "hello_world.obra.yaml"],
-        cwd=ROOT / "scenarios",
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS - 10,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    (results,) = tmp_path.glob("reports/*/results.jsonl")
-    (row,) = (json.loads(line) for line in results.read_text(encoding="utf-8").splitlines())
-    assert (row["status"], row["agent"]) == ("completed", f"replay:{one.kind}")
-    assert one.program.removesuffix("-ai") in row["agent_identity"]
