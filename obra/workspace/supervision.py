@@ -70,6 +70,7 @@ class Supervisor:
         self._lock = threading.Lock()
         self._prctl: Any = None
         self._marks_limits = False
+        _let_children_hear_ctrl_c()
         if sys.platform == "linux":
             self._use_linux()
 
@@ -164,6 +165,17 @@ class Supervisor:
         if self._guard_pipe >= 0:
             os.close(self._guard_pipe)
             self._guard_pipe = -1
+
+
+def _let_children_hear_ctrl_c() -> None:
+    """Go on ignoring SIGINT, where we do, in a way that programs we start do not inherit.
+
+    A shell starts what is put into the background with SIGINT ignored; so would every agent be, and the first rung
+    of the ladder that stops it would do nothing. Only the main thread may set this.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: None)
 
 
 class _Current:

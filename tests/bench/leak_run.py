@@ -83,6 +83,7 @@ def main() -> int:
                 break
             if not check_case(case, stage, workspace=Path(folder, str(number), "workspace")):
                 ended[f"{name}: {case}"] += 1
+                print(f"{sent['turns']}: {name}, {case}", file=sys.stderr)
     try:
         before.require_nothing_new()
         left = "nothing is left"

@@ -1,6 +1,7 @@
 """Programs that try to stay: every one of them is found and ended."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -389,3 +390,20 @@ def test_a_forked_child_supervises_for_itself(tmp_path, environment):
         assert run([PYTHON, "-W", "ignore", "-c", code], tmp_path, environment).output.strip() == "5"
     finally:
         assert tree.sweep() == 1
+
+
+BACKGROUND = """
+import pathlib, signal, time
+from obra.workspace.processes import ProcessTree
+tree = ProcessTree(["sleep", "60"], cwd=pathlib.Path.cwd(), environment={"PATH": "/usr/bin:/bin"})
+time.sleep(0.1)
+signal.raise_signal(signal.SIGINT)  # still ignored here
+print(tree.stop([(signal.SIGINT, 10.0)]), tree.process.returncode)
+"""
+
+
+def test_in_the_background_of_a_shell_a_program_still_hears_ctrl_c():
+    """There SIGINT is ignored, which programs inherit; those of ours do not, and end at the first rung."""
+    command = f"trap '' INT; exec {shlex.quote(sys.executable)} -c {shlex.quote(BACKGROUND)}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["0", "-2"]
