@@ -9,9 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from obra.domain import Action, Attempt, Breakpoint, Decision, Task, TaskStatus
+from obra.domain import Action, Attempt, Breakpoint, Decision, TaskStatus
 from obra.errors import IllegalStatus, NotFound, StateError, TaskBusy
-from obra.state import breakpoints, journal, steps, tasks
+from obra.state import breakpoints, holding, journal, steps, tasks
+from obra.state.connection import Connection
 from obra.state.encoding import (
     REPLACEMENT,
     attempt_from_json,
@@ -57,7 +58,7 @@ _NUMBER_TAKEN = sa.select(attempt_table.c.id).where(
 
 
 def record(
-    connection: sa.Connection,
+    connection: Connection,
     attempt: Attempt,
     status: TaskStatus | None,
     reason: str,
@@ -75,12 +76,12 @@ def record(
         TaskBusy: another process owns the task.
         StateError: the number is taken, a score is not from 0 to 100, or something is not JSON.
     """
-    stored, now = tasks.find_to_change(connection, attempt.task_id), datetime.now(UTC)
+    stored, now = holding.find(connection, attempt.task_id), datetime.now(UTC)
     if fence is not None:
-        tasks.require_held(stored, fence)
+        holding.require_held(stored, fence)
     _require_ours(stored)
     if status is not None:
-        tasks.require_legal(stored, status)
+        holding.require_legal(stored, status)
     _require_sound(connection, attempt)
     if run is None or status is not None:
         steps.forget(connection, attempt.task_id)
@@ -102,9 +103,9 @@ def record(
     return replace(attempt, id=key, decision=decision)
 
 
-def of_task(connection: sa.Connection, task_id: int) -> tuple[Attempt, ...]:
+def of_task(connection: Connection, task_id: int) -> tuple[Attempt, ...]:
     """Return all attempts at a task, in order; a breakpoint shows how it stands today."""
-    rows = connection.execute(_ATTEMPTS, {"key": task_id}).mappings().all()
+    rows = connection.rows(_ATTEMPTS, {"key": task_id})
     if not rows:
         journal.require_task(connection, task_id)
     return tuple(
@@ -119,19 +120,19 @@ def of_task(connection: sa.Connection, task_id: int) -> tuple[Attempt, ...]:
     )
 
 
-def decision(connection: sa.Connection, attempt_id: int) -> Decision:
+def decision(connection: Connection, attempt_id: int) -> Decision:
     """Return the decision of one attempt, with all that it was made from.
 
     Raises:
         NotFound: there is no such attempt.
     """
-    row = connection.execute(_DECISION, {"key": attempt_id}).mappings().first()
+    row = connection.first(_DECISION, {"key": attempt_id})
     if row is None:
         raise NotFound(f"no attempt has the id {attempt_id}; 'obra task show' lists the attempts at a task")
     return _decision_of(row)
 
 
-def _require_ours(stored: Task) -> None:
+def _require_ours(stored: holding.Held) -> None:
     if stored.status is not TaskStatus.RUNNING:
         raise IllegalStatus(
             f"task {stored.id} is {stored.status}, not running, so no attempt can be recorded; start it first"
@@ -143,7 +144,7 @@ def _require_ours(stored: Task) -> None:
         )
 
 
-def _require_sound(connection: sa.Connection, attempt: Attempt) -> None:
+def _require_sound(connection: Connection, attempt: Attempt) -> None:
     """Refuse by name what the tables would refuse by constraint (SQLite even stores NaN as NULL)."""
     if attempt.number < 1:
         raise StateError(f"the attempt's number is {attempt.number}; attempts are counted from 1")
@@ -151,15 +152,15 @@ def _require_sound(connection: sa.Connection, attempt: Attempt) -> None:
     for name, score in scores.items():
         if not 0 <= score <= 100:  # noqa: PLR2004  # every score is from 0 to 100
             raise StateError(f"the attempt's {name} is {score}; every score is from 0 to 100")
-    taken = connection.execute(_NUMBER_TAKEN, {"key": attempt.task_id, "number": attempt.number}).first()
+    taken = connection.first(_NUMBER_TAKEN, {"key": attempt.task_id, "number": attempt.number})
     if taken is not None:
         raise StateError(
-            f"attempt {attempt.number} of task {attempt.task_id} is recorded already, with the id {taken.id}; "
+            f"attempt {attempt.number} of task {attempt.task_id} is recorded already, with the id {taken['id']}; "
             f"an attempt is never changed. Read attempts() and go on counting from there"
         )
 
 
-def _insert_attempt(connection: sa.Connection, attempt: Attempt) -> tuple[int, str]:
+def _insert_attempt(connection: Connection, attempt: Attempt) -> tuple[int, str]:
     reply, text = attempt.reply, attempt_to_json(attempt)
     known = [count for count in (reply.tokens_in, reply.tokens_out) if count is not None]
     values = {
@@ -176,10 +177,10 @@ def _insert_attempt(connection: sa.Connection, attempt: Attempt) -> tuple[int, s
         "started_at": utc(attempt.started_at),
         "record": text,
     }
-    return journal.inserted(connection, _INSERT_ATTEMPT, values), text
+    return connection.insert(_INSERT_ATTEMPT, values), text
 
 
-def _insert_checks(connection: sa.Connection, key: int, attempt: Attempt) -> None:
+def _insert_checks(connection: Connection, key: int, attempt: Attempt) -> None:
     rows = [
         {
             "attempt_id": key,
@@ -194,11 +195,10 @@ def _insert_checks(connection: sa.Connection, key: int, attempt: Attempt) -> Non
         }
         for position, check in enumerate(attempt.evidence.checks, start=1)
     ]
-    if rows:
-        connection.execute(_INSERT_CHECK, rows)
+    connection.run_many(_INSERT_CHECK, rows)
 
 
-def _insert_decision(connection: sa.Connection, key: int, attempt: Attempt, now: datetime) -> Decision:
+def _insert_decision(connection: Connection, key: int, attempt: Attempt, now: datetime) -> Decision:
     """Store the decision and the breakpoint it opens; return both as stored."""
     made = attempt.decision
     values = {
@@ -209,7 +209,7 @@ def _insert_decision(connection: sa.Connection, key: int, attempt: Attempt, now:
         "feedback": clean(made.feedback),
         "inputs": to_json(made.inputs),
     }
-    connection.execute(_INSERT_DECISION, values)
+    connection.run(_INSERT_DECISION, values)
     opened = None
     if made.breakpoint is not None:
         wanted = replace(made.breakpoint, attempt_number=attempt.number)
@@ -220,8 +220,8 @@ def _insert_decision(connection: sa.Connection, key: int, attempt: Attempt, now:
 
 
 def _update_task(
-    connection: sa.Connection,
-    stored: Task,
+    connection: Connection,
+    stored: holding.Held,
     attempt: Attempt,
     status: TaskStatus | None,
     *,
@@ -229,9 +229,9 @@ def _update_task(
     now: datetime,
 ) -> None:
     ends = {} if status is None else {"status": status.value, "owner": ""}
-    tasks.change(
+    tasks.write_columns(
         connection,
-        stored,
+        stored.id,
         iterations=max(stored.iterations, attempt.number),
         quality_score=float(attempt.quality.overall_score),
         confidence=float(attempt.confidence),

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from obra.domain import Breakpoint, BreakpointStatus, Trigger
 from obra.errors import IllegalStatus, NotFound, StateError
 from obra.state import journal
+from obra.state.connection import Connection
 from obra.state.encoding import clean, utc
 from obra.state.tables import Columns
 from obra.state.tables import breakpoint_ as breakpoints
@@ -21,7 +22,7 @@ _UPDATE = sa.update(breakpoints).where(breakpoints.c.id == sa.bindparam("key"))
 
 
 def open_(
-    connection: sa.Connection, wanted: Breakpoint, task_id: int, now: datetime, attempt_id: int | None = None
+    connection: Connection, wanted: Breakpoint, task_id: int, now: datetime, attempt_id: int | None = None
 ) -> Breakpoint:
     """Store *wanted* as an open breakpoint of a task and return it with its ids and its time."""
     opened = replace(
@@ -44,10 +45,10 @@ def open_(
         "created_at": opened.created_at,
         "resolved_at": None,
     }
-    return replace(opened, id=journal.inserted(connection, _INSERT, values))
+    return replace(opened, id=connection.insert(_INSERT, values))
 
 
-def open_resolved(connection: sa.Connection, wanted: Breakpoint, answer: str) -> Breakpoint:
+def open_resolved(connection: Connection, wanted: Breakpoint, answer: str) -> Breakpoint:
     """Store a breakpoint that was answered at once and return it.
 
     Raises:
@@ -59,7 +60,7 @@ def open_resolved(connection: sa.Connection, wanted: Breakpoint, answer: str) ->
 
 
 def newest(
-    connection: sa.Connection, task_id: int | None, status: BreakpointStatus | None, limit: int | None
+    connection: Connection, task_id: int | None, status: BreakpointStatus | None, limit: int | None
 ) -> tuple[Breakpoint, ...]:
     """Return breakpoints, the newest first."""
     if limit is not None and limit < 0:
@@ -69,17 +70,17 @@ def newest(
         query = query.where(breakpoints.c.task_id == task_id)
     if status is not None:
         query = query.where(breakpoints.c.status == status.value)
-    return tuple(breakpoint_of(row) for row in connection.execute(query).mappings())
+    return tuple(breakpoint_of(row) for row in connection.rows(query))
 
 
-def resolve(connection: sa.Connection, breakpoint_id: int, answer: str) -> Breakpoint:
+def resolve(connection: Connection, breakpoint_id: int, answer: str) -> Breakpoint:
     """Store a person's answer.
 
     Raises:
         NotFound: there is no such breakpoint.
         IllegalStatus: it is answered already.
     """
-    row = connection.execute(_FIND, {"key": breakpoint_id}).mappings().first()
+    row = connection.first(_FIND, {"key": breakpoint_id})
     if row is None:
         raise NotFound(f"no breakpoint has the id {breakpoint_id}; 'obra breakpoint list' shows those there are")
     found, now = breakpoint_of(row), datetime.now(UTC)
@@ -89,7 +90,7 @@ def resolve(connection: sa.Connection, breakpoint_id: int, answer: str) -> Break
             f"the first answer stays. Run task {found.task_id} again to have it judged anew"
         )
     values = {"status": BreakpointStatus.RESOLVED.value, "answer": clean(answer), "resolved_at": now}
-    connection.execute(_UPDATE, {"key": breakpoint_id, **values})
+    connection.run(_UPDATE, {"key": breakpoint_id, **values})
     told = {"breakpoint_id": breakpoint_id, "answer": answer}
     journal.write_event(connection, found.task_id, "breakpoint_resolved", told, now)
     return replace(found, status=BreakpointStatus.RESOLVED, answer=clean(answer), resolved_at=now)

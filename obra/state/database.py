@@ -14,24 +14,24 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from functools import partial
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry, QueuePool, StaticPool
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool, StaticPool
 
 from obra.errors import StateError
-from obra.state import schema
+from obra.state import address, schema
+from obra.state.connection import Connection, Told
 from obra.state.failures import masked, state_error
 
 _statement_log = logging.getLogger("obra.sql")
 
-_IMMEDIATE = "obra_immediate"
-"""Name of our own execution option: this transaction will write."""
+_BEGIN = "obra_begin"
+"""Name of our own execution option: how the transaction begins in SQLite."""
 
+_READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
 
 _PAUSE = 0.05
 """Seconds between two looks for a server that is away."""
@@ -54,46 +54,33 @@ class Database:
             StateError: it cannot be opened, is not Obra's, or was written by a newer Obra.
         """
         self._patience = busy_timeout
-        self.url = _parsed(url)
+        self.url = address.parsed(url)
         self.is_memory = False
+        self._is_sqlite = self.url.get_backend_name() == "sqlite"
         self._guard = threading.RLock()
         self._process = os.getpid()
         self._inherited: list[Any] = []
+        self._idle: list[PoolProxiedConnection] = []
+        self._told: Told | None = _log_statement if echo else None
         engine = self._make_engine(echo=echo)
-        self._readers: sa.Engine | None = engine
-        self._writers = engine.execution_options(**{_IMMEDIATE: True})
+        self._driver: Any = engine.dialect.dbapi
+        self._engine: sa.Engine | None = engine
         try:
             self._prepare()
         except StateError:
             self.close()
             raise
 
-    @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
-        """Give one consistent view; never waits for writers in SQLite.
+    def read(self, function: Callable[Concatenate[Connection, P], T], *values: P.args, **named: P.kwargs) -> T:
+        """Return what *function* finds in one consistent view; in SQLite it never waits for writers.
 
         Raises:
             StateError: the database failed, or is closed.
         """
-        with self._transaction(self._readers) as connection:
-            yield connection
+        return self._patiently(_READ, lambda connection: function(connection, *values, **named))
 
-    @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """Give one transaction: all of it is stored, or, when anything is raised inside, none of it.
-
-        Raises:
-            StateError: the database failed, is closed, or another writer did not finish in time.
-        """
-        with self._transaction(self._writers if self._readers else None) as connection:
-            yield connection
-
-    def read(self, function: Callable[Concatenate[sa.Connection, P], T], *values: P.args, **named: P.kwargs) -> T:
-        """Return what *function* finds in one consistent view; see :meth:`write`."""
-        return self._patiently(self.reading, function, *values, **named)
-
-    def write(self, function: Callable[Concatenate[sa.Connection, P], T], *values: P.args, **named: P.kwargs) -> T:
-        """Return what *function* does in one transaction, all of it or nothing.
+    def write(self, function: Callable[Concatenate[Connection, P], T], *values: P.args, **named: P.kwargs) -> T:
+        """Return what *function* does in one transaction: all of it is stored, or, when it raises, nothing.
 
         When the connection to a server is lost before the end of the transaction was asked for, nothing of it was
         stored, and it is done again, for as long as the busy timeout says. Lost after that, it may be stored or
@@ -102,65 +89,110 @@ class Database:
         Raises:
             StateError: the database failed, is closed, or another writer did not finish in time.
         """
-        return self._patiently(self.writing, function, *values, **named)
+        return self._patiently(_WRITE, lambda connection: function(connection, *values, **named))
 
-    def _patiently(
-        self,
-        transaction: Callable[[], AbstractContextManager[sa.Connection]],
-        function: Callable[Concatenate[sa.Connection, P], T],
-        *values: P.args,
-        **named: P.kwargs,
-    ) -> T:
+    def _patiently(self, begin: str, function: Callable[[Connection], T]) -> T:
+        is_done = False
+
+        def work(connection: Connection) -> T:
+            nonlocal is_done
+            made = function(connection)
+            is_done = True
+            return made
+
         end = 0.0
         while True:
-            is_done = False
             try:
-                with transaction() as connection:
-                    made = function(connection, *values, **named)
-                    is_done = True
+                return self._once(begin, work)
             except StateError as error:
                 end = end or time.monotonic() + self._patience
                 if is_done or not self._is_gone(error.__cause__) or time.monotonic() > end:
                     raise
                 time.sleep(_PAUSE)
-            else:
-                return made
+
+    def _give_back(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
 
     def _is_gone(self, cause: BaseException | None) -> bool:
         """Tell whether a server is away, or the connection to it was cut."""
-        return self.url.get_backend_name() != "sqlite" and isinstance(cause, (OperationalError, InterfaceError))
+        lost = (self._driver.OperationalError, self._driver.InterfaceError)
+        return not self._is_sqlite and isinstance(getattr(cause, "orig", cause), lost)
 
     def close(self) -> None:
         """Close every connection; safe to call twice."""
-        engine, self._readers = self._readers, None
+        engine, self._engine = self._engine, None
         if engine is not None:
+            if os.getpid() == self._process:
+                self._give_back()
             engine.dispose(close=os.getpid() == self._process)
 
+    def _once(self, begin: str, work: Callable[[Connection], T]) -> T:
+        engine = self._opened()
+        try:
+            if not self.is_memory:
+                return self._transact(engine, begin, work)
+            with self._guard:  # all threads share one connection
+                return self._transact(engine, begin, work)
+        except (SQLAlchemyError, OverflowError, self._driver.Error) as error:
+            raise state_error(error, self.url) from error
+
+    def _transact(self, engine: sa.Engine, begin: str, work: Callable[[Connection], T]) -> T:
+        driver = self._idle.pop() if self._idle else engine.raw_connection()
+        is_good = False
+        try:
+            connection = Connection(driver.dbapi_connection, engine.dialect, self._told)
+            if self._is_sqlite:  # the driver of PostgreSQL begins by itself
+                connection.begin(begin)
+            made = work(connection)
+            driver.commit()
+            is_good = self._is_sqlite
+        except BaseException as error:
+            self._take_back(driver, error)
+            raise
+        finally:
+            if (
+                is_good
+            ):  # a file does not go away as a server does: there is nothing that the pool would look after
+                self._idle.append(driver)
+            else:
+                driver.close()  # back to the pool
+        return made
+
+    def _take_back(self, driver: PoolProxiedConnection, error: BaseException) -> None:
+        """Undo a transaction that *error* broke; a connection that is lost is given up with it."""
+        try:
+            driver.rollback()
+        except self._driver.Error as second:
+            error.add_note(f"the connection is given up: {second}")
+            driver.invalidate()
+
     @contextmanager
-    def _transaction(self, engine: sa.Engine | None) -> Iterator[sa.Connection]:
+    def _tables(self, begin: str) -> Iterator[sa.Connection]:
+        """Give SQLAlchemy's own connection, for making tables and looking which there are."""
+        engine = self._opened()
+        try:
+            with engine.execution_options(**{_BEGIN: begin}).begin() as connection:
+                yield connection
+        except (SQLAlchemyError, self._driver.Error) as error:
+            raise state_error(error, self.url) from error
+
+    def _opened(self) -> sa.Engine:
+        engine = self._engine
         if engine is None:
             raise StateError(f"the database {masked(self.url)} is closed; open a new StateManager")
         if os.getpid() != self._process:
             self._leave_connections_to_parent(engine)
-        try:
-            if not self.is_memory:
-                with engine.begin() as connection:
-                    yield connection
-            else:  # all threads share one connection
-                with self._guard, engine.begin() as connection:
-                    yield connection
-        except (SQLAlchemyError, OverflowError, sqlite3.Error) as error:
-            raise state_error(error, self.url) from error
+        return engine
 
     def _make_engine(self, *, echo: bool) -> sa.Engine:
-        options: dict[str, Any] = {"hide_parameters": not echo}
-        sqlite = self.url.get_backend_name() == "sqlite"
-        if sqlite:
+        options: dict[str, Any] = {"hide_parameters": not echo, "pool_reset_on_return": None}
+        if self._is_sqlite:
             self.is_memory = self.url.database in (None, "", ":memory:") or "mode=memory" in str(self.url)
             options["poolclass"] = StaticPool if self.is_memory else QueuePool
             options["connect_args"] = {"timeout": self._patience, "check_same_thread": False}
             if not self.is_memory:
-                self.url = _with_folder(self.url)
+                self.url = address.with_folder(self.url)
         else:
             options["pool_pre_ping"] = True  # a server may have restarted since the last transaction
             options["connect_args"] = {"options": f"-c lock_timeout={int(self._patience * 1000)}"}
@@ -175,18 +207,19 @@ class Database:
             ) from error
         if echo:  # not SQLAlchemy's own echo, which prints to standard output, where results belong
             _statement_log.setLevel(logging.INFO)
-            sa.event.listen(engine, "before_cursor_execute", _log_statement)
-        if sqlite:
+            sa.event.listen(engine, "before_cursor_execute", _log_execution)
+        if self._is_sqlite:
             sa.event.listen(engine, "connect", _on_connect)
-            sa.event.listen(engine, "begin", partial(_on_begin, echo=echo))
+            sa.event.listen(engine, "begin", _on_begin)
         return engine
 
     def _prepare(self) -> None:
-        with self.reading() as connection:
-            if schema.is_current(connection):
+        # An error is mostly that there is no such table; version_of() looks closely and raises what is real.
+        with suppress(StateError):
+            if self.read(schema.is_current):
                 return
-        with self.reading() as connection:
-            version = schema.version_of(connection)
+        with self._tables(_READ) as tables:
+            version = schema.version_of(tables)
         if version:
             schema.refuse_unknown(version, self.url)
             from obra.state.migrating import PATIENCE, migrate
@@ -194,16 +227,16 @@ class Database:
             migrate(self.url, patience=max(self._patience, PATIENCE))
         else:
             self._write_ahead()
-            with self.writing() as connection:
-                schema.create(connection)
+            with self._tables(_WRITE) as tables:
+                schema.create(tables)
 
     def _write_ahead(self) -> None:
         """Switch the file to WAL, once for all time; SQLite does not wait for others here, so we do."""
-        if self.url.get_backend_name() != "sqlite" or self.is_memory or self._readers is None:
+        if not self._is_sqlite or self.is_memory or self._engine is None:
             return
         end = time.monotonic() + self._patience
         while True:
-            connection = self._readers.raw_connection()
+            connection = self._engine.raw_connection()
             try:
                 connection.cursor().execute("PRAGMA journal_mode=WAL")
             except sqlite3.Error as error:
@@ -221,36 +254,9 @@ class Database:
             if os.getpid() != self._process:
                 self._process = os.getpid()
                 if not self.is_memory:
-                    self._inherited.append(engine.pool)
+                    self._inherited.extend((engine.pool, *self._idle))
+                    self._idle.clear()
                     engine.dispose(close=False)
-
-
-def _parsed(url: str) -> sa.URL:
-    try:
-        return sa.make_url(url)
-    except (SQLAlchemyError, ValueError) as error:
-        raise StateError(
-            "database.url is not a database URL; write for example sqlite:///.obra/obra.db"
-        ) from error
-
-
-def _with_folder(url: sa.URL) -> sa.URL:
-    """Make the folder of an SQLite file and return *url* with an absolute path (the folder may change later)."""
-    name = url.database or ""
-    if name.startswith("file:"):
-        return url
-    path = Path(name).absolute()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        ignore = path.parent / ".gitignore"
-        if path.parent.name == ".obra" and not ignore.exists():
-            ignore.write_text("*\n", encoding="ascii")
-    except OSError as error:
-        raise StateError(
-            f"the folder {path.parent} of the database cannot be made: {error.strerror or error}; "
-            f"make it, or name another database.url"
-        ) from error
-    return url.set(database=str(path))
 
 
 def _on_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
@@ -259,14 +265,13 @@ def _on_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> 
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def _log_statement(_connection: sa.Connection, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+def _log_statement(statement: str, values: Any) -> None:
     _statement_log.info("%s %r", " ".join(statement.split()), values)
 
 
-def _on_begin(connection: sa.Connection, *, echo: bool) -> None:
-    immediate = connection.get_execution_options().get(_IMMEDIATE)
-    statement = "BEGIN IMMEDIATE" if immediate else "BEGIN"
-    if echo:
-        _log_statement(connection, None, statement, ())
-    # Straight to the driver: SQLAlchemy's own way to a word without a result costs as much as a whole statement.
-    connection.connection.cursor().execute(statement)
+def _log_execution(_connection: sa.Connection, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+    _log_statement(statement, values)
+
+
+def _on_begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options()[_BEGIN])

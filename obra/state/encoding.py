@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from obra.domain import Attempt, Decision
@@ -43,9 +44,7 @@ def to_json(value: Any) -> str:
         StateError: it holds something else, or a number that is not finite.
     """
     try:
-        text = json.dumps(
-            value, default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"), check_circular=True
-        )
+        text = _ENCODER.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise StateError(
             f"this cannot be stored as JSON: {error}. Give plain data: text, finite numbers, lists, mappings"
@@ -113,7 +112,8 @@ def _without_surrogates(text: str) -> str:
 def _plain(value: Any) -> Any:
     """Turn what the JSON encoder does not know into something it does."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {name: getattr(value, name) for name in _names_of(type(value))}
+        names, values = _fields_of(type(value))
+        return dict(zip(names, values(value), strict=True))
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, datetime):
@@ -121,12 +121,21 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} is a {type(value).__name__}")
 
 
+_ENCODER = json.JSONEncoder(default=_plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 @cache
-def _names_of(record: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(record))
+def _fields_of(record: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Return the names of the fields of a kind of record, and what reads their values."""
+    names = tuple(field.name for field in fields(record))
+    if len(names) > 1:
+        return names, attrgetter(*names)
+    return names, lambda value: tuple(getattr(value, name) for name in names)
 
 
-_ATTEMPT_FIELDS = tuple(name for name in _names_of(Attempt) if name not in {"id", "task_id", "number", "decision"})
+_ATTEMPT_FIELDS = tuple(
+    name for name in _fields_of(Attempt)[0] if name not in {"id", "task_id", "number", "decision"}
+)
 
 
 @cache

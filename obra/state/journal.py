@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from obra.domain import Project
 from obra.errors import NotFound, StateError
+from obra.state.connection import Connection
 from obra.state.encoding import clean, from_json, to_json
 from obra.state.tables import Columns, event, project_state, task
 
@@ -22,7 +23,7 @@ _TASK_EXISTS = sa.select(task.c.id).where(task.c.id == sa.bindparam("key"))
 _EVENTS = sa.select(event).where(event.c.task_id == sa.bindparam("key")).order_by(event.c.id)
 
 
-def create_project(connection: sa.Connection, name: str, description: str, working_dir: str) -> Project:
+def create_project(connection: Connection, name: str, description: str, working_dir: str) -> Project:
     """Store a project and return it with its id."""
     if not name.strip():
         raise StateError("a project needs a name; the one given is empty")
@@ -35,30 +36,30 @@ def create_project(connection: sa.Connection, name: str, description: str, worki
         "created_at": now,
         "updated_at": now,
     }
-    key = inserted(connection, _INSERT_PROJECT, values)
+    key = connection.insert(_INSERT_PROJECT, values)
     return _project_of({**values, "id": key})
 
 
-def projects(connection: sa.Connection) -> tuple[Project, ...]:
+def projects(connection: Connection) -> tuple[Project, ...]:
     """Return all projects, oldest first."""
-    return tuple(_project_of(row) for row in connection.execute(_PROJECTS).mappings())
+    return tuple(_project_of(row) for row in connection.rows(_PROJECTS))
 
 
-def project(connection: sa.Connection, project_id: int) -> Project:
+def project(connection: Connection, project_id: int) -> Project:
     """Return one project.
 
     Raises:
         NotFound: there is none with that id.
     """
-    row = connection.execute(_PROJECT, {"key": project_id}).mappings().first()
+    row = connection.first(_PROJECT, {"key": project_id})
     if row is None:
         raise NotFound(f"no project has the id {project_id}; 'obra project list' shows those there are")
     return _project_of(row)
 
 
-def require_task(connection: sa.Connection, task_id: int) -> None:
+def require_task(connection: Connection, task_id: int) -> None:
     """Raise NotFound when there is no task *task_id*."""
-    if connection.execute(_TASK_EXISTS, {"key": task_id}).first() is None:
+    if connection.first(_TASK_EXISTS, {"key": task_id}) is None:
         raise no_task(task_id)
 
 
@@ -68,14 +69,14 @@ def no_task(task_id: int) -> NotFound:
 
 
 def write_event(
-    connection: sa.Connection, task_id: int, kind: str, data: Mapping[str, Any], now: datetime | None = None
+    connection: Connection, task_id: int, kind: str, data: Mapping[str, Any], now: datetime | None = None
 ) -> None:
     """Append one event to the story of a task that is known to exist."""
     values = {"task_id": task_id, "kind": clean(kind), "data": to_json(data), "at": now or datetime.now(UTC)}
-    connection.execute(_INSERT_EVENT, values)
+    connection.run(_INSERT_EVENT, values)
 
 
-def tell(connection: sa.Connection, task_id: int, kind: str, data: Mapping[str, Any]) -> None:
+def tell(connection: Connection, task_id: int, kind: str, data: Mapping[str, Any]) -> None:
     """Append one event to the story of a task.
 
     Raises:
@@ -85,19 +86,11 @@ def tell(connection: sa.Connection, task_id: int, kind: str, data: Mapping[str, 
     write_event(connection, task_id, kind, data)
 
 
-def events(connection: sa.Connection, task_id: int) -> tuple[Mapping[str, Any], ...]:
+def events(connection: Connection, task_id: int) -> tuple[Mapping[str, Any], ...]:
     """Return the story of a task, oldest first, as mappings of ``id, task_id, kind, data, at``."""
     require_task(connection, task_id)
-    rows = connection.execute(_EVENTS, {"key": task_id}).mappings()
+    rows = connection.rows(_EVENTS, {"key": task_id})
     return tuple(MappingProxyType({**row, "data": from_json(row["data"])}) for row in rows)
-
-
-def inserted(connection: sa.Connection, statement: sa.Insert, values: Mapping[str, Any]) -> int:
-    """Insert one row and return the id that it got."""
-    key = connection.execute(statement, values).inserted_primary_key
-    if key is None:  # only statements without a table's primary key give none
-        raise StateError("the database gave a new row no id; this is an error of its driver")
-    return int(key[0])
 
 
 def _project_of(row: Columns) -> Project:

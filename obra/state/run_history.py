@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from obra.domain import Record
 from obra.errors import StateError
+from obra.state.connection import Connection
 from obra.state.encoding import clean
-from obra.state.journal import inserted
 from obra.state.tables import run as run_table
 from obra.state.tables import run_case as case_table
 
@@ -42,6 +42,8 @@ class RunCase(Record):
 
 
 _NUMBERS = ("passed", "agent_failed", "verdict_wrong", "machinery_broke", "seconds", "tokens", "cost_usd")
+_INSERT_RUN = sa.insert(run_table)
+_INSERT_CASE = sa.insert(case_table)
 _RUN_EXISTS = sa.select(run_table.c.id).where(run_table.c.name == sa.bindparam("name"))
 _COLUMNS = (
     *(case_table.c[name] for name in ("agent", "bare", *_NUMBERS)),
@@ -52,7 +54,7 @@ _COLUMNS = (
 
 
 def record(
-    connection: sa.Connection,
+    connection: Connection,
     name: str,
     started_at: datetime,
     *,
@@ -65,10 +67,10 @@ def record(
     Raises:
         StateError: a run of that name is stored already.
     """
-    if connection.execute(_RUN_EXISTS, {"name": name}).first() is not None:
+    if connection.first(_RUN_EXISTS, {"name": name}) is not None:
         raise StateError(f"the run {name!r} is in the history already; give each run a name of its own")
     values = {"name": clean(name), "started_at": started_at, "exit_status": exit_status, "seconds": seconds}
-    key = inserted(connection, sa.insert(run_table), values)
+    key = connection.insert(_INSERT_RUN, values)
     rows = [
         {
             "run_id": key,
@@ -80,11 +82,10 @@ def record(
         }
         for position, one in enumerate(cases, start=1)
     ]
-    if rows:
-        connection.execute(sa.insert(case_table), rows)
+    connection.run_many(_INSERT_CASE, rows)
 
 
-def newest(connection: sa.Connection, case: str | None, limit: int) -> tuple[RunCase, ...]:
+def newest(connection: Connection, case: str | None, limit: int) -> tuple[RunCase, ...]:
     """Return what the newest *limit* runs (in which *case* took part) say of their cases, oldest run first."""
     chosen = sa.select(run_table.c.id).order_by(run_table.c.id.desc()).limit(limit)
     if case is not None:
@@ -98,7 +99,7 @@ def newest(connection: sa.Connection, case: str | None, limit: int) -> tuple[Run
     )
     if case is not None:
         query = query.where(case_table.c.case_name == case)
-    rows = connection.execute(query).mappings()
+    rows = connection.rows(query)
     return tuple(
         RunCase(case=row["case_name"], **{k: v for k, v in row.items() if k != "case_name"}) for row in rows
     )

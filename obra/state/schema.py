@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from obra.errors import StateError
+from obra.state.connection import Connection
 from obra.state.failures import masked, state_error
 from obra.state.tables import SCHEMA_VERSION, first_schema, metadata, schema_version
 
@@ -19,12 +20,9 @@ _LOCK_KEY = 0x6F627261
 """Our own number among PostgreSQL's advisory locks: ``obra`` in ASCII."""
 
 
-def is_current(connection: sa.Connection) -> bool:
-    """Tell by one query whether a database has the tables that this Obra knows; an error is no."""
-    try:
-        return connection.execute(_VERSION).scalar() == SCHEMA_VERSION
-    except sa.exc.DatabaseError:  # no such table, mostly; version_of() looks closely and raises what is real
-        return False
+def is_current(connection: Connection) -> bool:
+    """Tell by one query whether a database has the tables that this Obra knows."""
+    return connection.first(_VERSION) == {schema_version.c.version_num.name: SCHEMA_VERSION}
 
 
 def version_of(connection: sa.Connection) -> str:

@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from obra.domain import (
     Attempt,
     Breakpoint,
-    BreakpointStatus,
     Decision,
     Project,
     Step,
     Task,
     TaskStatus,
 )
-from obra.errors import StateError
-from obra.state import attempts, breakpoints, journal, run_history, steps, tasks
+from obra.state import attempts, holding, journal, steps, tasks
 from obra.state.database import Database
 from obra.state.failures import masked
 from obra.state.owners import this_process
-from obra.state.run_history import RunCase
+from obra.state.story import Story, word
 from obra.state.task_data import task_of
 
-Word = TypeVar("Word", bound=StrEnum)
 
-
-class StateManager:
+class StateManager(Story):
     """Remembers projects, tasks, attempts, decisions, breakpoints and events in one database.
 
     Each method is one transaction: all of it is stored, or, when it raises, none of it, and the manager goes on
@@ -121,7 +115,7 @@ class StateManager:
         self, project_id: int | None = None, status: TaskStatus | str | None = None, limit: int | None = 50
     ) -> tuple[Task, ...]:
         """Return tasks as they truly stand (see :meth:`get_task`), the last changed first; ``None`` is all."""
-        wanted = None if status is None else _word(TaskStatus, status)
+        wanted = None if status is None else word(TaskStatus, status)
         return self._database.read(tasks.newest, project_id, wanted, limit)
 
     def start_task(
@@ -154,7 +148,7 @@ class StateManager:
         """
         found = self._database.read(tasks.find_as_stored, task_id)
         if found.status is TaskStatus.RUNNING:
-            tasks.refuse_if_busy(found, also_when_unknown=True)
+            holding.refuse_if_busy(found, also_when_unknown=True)
 
     def record_step(self, task: Task, step: Step) -> None:
         """Keep one step of the attempt under way, so that another process can go on behind it.
@@ -203,7 +197,7 @@ class StateManager:
             TaskBusy: another process owns the task, or it was started anew since *fence*.
             StateError: the number is taken, a score is not from 0 to 100, or something is not JSON.
         """
-        ends = None if status is None else _word(TaskStatus, status)
+        ends = None if status is None else word(TaskStatus, status)
         return self._database.write(attempts.record, attempt, ends, reason, fence=fence, run=run)
 
     def finish_task(
@@ -225,7 +219,7 @@ class StateManager:
             IllegalStatus: it may not become *status*; the message lists what is allowed.
             TaskBusy: another living process of this host is working on it, or it was started anew since *fence*.
         """
-        ends = _word(TaskStatus, status)
+        ends = word(TaskStatus, status)
         return self._database.write(tasks.finish, task_id, ends, reason, opened=breakpoint, fence=fence)
 
     def attempts(self, task_id: int) -> tuple[Attempt, ...]:
@@ -245,81 +239,3 @@ class StateManager:
             NotFound: there is no such attempt.
         """
         return self._database.read(attempts.decision, attempt_id)
-
-    def breakpoints(
-        self,
-        *,
-        task_id: int | None = None,
-        status: BreakpointStatus | str | None = None,
-        limit: int | None = 50,
-    ) -> tuple[Breakpoint, ...]:
-        """Return breakpoints, the newest first; ``None`` means all."""
-        wanted = None if status is None else _word(BreakpointStatus, status)
-        return self._database.read(breakpoints.newest, task_id, wanted, limit)
-
-    def record_permission(self, asked: Breakpoint, answer: str) -> Breakpoint:
-        """Store what the agent asked for in the middle of a turn together with its answer, and return it.
-
-        Raises:
-            NotFound: there is no such task.
-        """
-        return self._database.write(breakpoints.open_resolved, asked, answer)
-
-    def resolve_breakpoint(self, breakpoint_id: int, answer: str) -> Breakpoint:
-        """Store a person's answer and return the breakpoint; the task itself is not changed.
-
-        Raises:
-            NotFound: there is none with that id.
-            IllegalStatus: it was answered before.
-        """
-        return self._database.write(breakpoints.resolve, breakpoint_id, answer)
-
-    def record_event(self, task_id: int, kind: str, data: Mapping[str, Any]) -> None:
-        """Append an event to the story of a task.
-
-        Raises:
-            NotFound: there is no such task.
-            StateError: *data* is not JSON.
-        """
-        self._database.write(journal.tell, task_id, kind, data)
-
-    def events(self, task_id: int) -> tuple[Mapping[str, Any], ...]:
-        """Return the story of a task, oldest first: mappings of ``id, task_id, kind, data, at``.
-
-        Kinds written here are ``started, owner_lost, attempt, ended, breakpoint_resolved``.
-
-        Raises:
-            NotFound: there is no such task.
-        """
-        return self._database.read(journal.events, task_id)
-
-    def record_run(
-        self, name: str, started_at: datetime, *, exit_status: int, seconds: float, cases: Iterable[RunCase]
-    ) -> None:
-        """Add a run of scenarios to the history.
-
-        Args:
-            name: its id, which is also the name of its report folder.
-            started_at: when it began.
-            exit_status: how it ended.
-            seconds: its wall clock time.
-            cases: how each case fared.
-
-        Raises:
-            StateError: a run of that name is stored already.
-        """
-        with self._database.writing() as connection:
-            run_history.record(connection, name, started_at, exit_status=exit_status, seconds=seconds, cases=cases)
-
-    def run_cases(self, case: str | None = None, *, limit: int = 20) -> tuple[RunCase, ...]:
-        """Return how cases, or one of them, fared in the newest *limit* runs, the oldest of these first."""
-        with self._database.reading() as connection:
-            return run_history.newest(connection, case, limit)
-
-
-def _word(words: type[Word], given: str) -> Word:
-    """Return the status that *given* names."""
-    try:
-        return words(given)
-    except ValueError as error:
-        raise StateError(f"there is no status {given!r}; it may be {', '.join(words)}") from error

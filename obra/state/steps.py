@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from obra.domain import Step, Task, TaskStatus
 from obra.errors import TaskBusy
+from obra.state.connection import Connection
 from obra.state.encoding import from_json, to_json
 from obra.state.owners import describe, this_process
 from obra.state.tables import attempt_step
@@ -29,17 +30,19 @@ _OF_TASK = (
 )
 
 
-def add(connection: sa.Connection, task: Task, step: Step) -> None:
+def add(connection: Connection, task: Task, step: Step) -> None:
     """Keep one step of a task that this process holds.
 
     Raises:
         TaskBusy: it holds it no more: the task was released, or given to somebody else.
     """
-    row = connection.execute(_HOLDER_TO_CHANGE, {"key": task.id}).first()
-    if row is None or (row.status, row.fence) != (TaskStatus.RUNNING, task.fence):
-        raise lost(task.id, task.fence, *(row or ("gone", "", 0)))
+    row = connection.first(_HOLDER_TO_CHANGE, {"key": task.id})
+    if row is None:
+        raise lost(task.id, task.fence, "gone", "", 0)
+    if (row["status"], row["fence"]) != (TaskStatus.RUNNING, task.fence):
+        raise lost(task.id, task.fence, row["status"], row["owner"], row["fence"])
     values = {"task_id": task.id, "number": step.number, "position": step.position, "name": step.name}
-    connection.execute(_INSERT, {**values, "data": to_json(step.data), "at": datetime.now(UTC)})
+    connection.run(_INSERT, {**values, "data": to_json(step.data), "at": datetime.now(UTC)})
 
 
 def lost(task_id: int, fence: int, status: str, owner: str, now_fence: int) -> TaskBusy:
@@ -51,21 +54,21 @@ def lost(task_id: int, fence: int, status: str, owner: str, now_fence: int) -> T
     )
 
 
-def begin(connection: sa.Connection, task_id: int, number: int, run: Mapping[str, Any]) -> None:
+def begin(connection: Connection, task_id: int, number: int, run: Mapping[str, Any]) -> None:
     """Forget what was kept of a task, and say what its run has used up before attempt *number*."""
     forget(connection, task_id)
     values = {"task_id": task_id, "number": number, "position": 0, "name": RUN}
-    connection.execute(_INSERT, {**values, "data": to_json({RUN: run}), "at": datetime.now(UTC)})
+    connection.run(_INSERT, {**values, "data": to_json({RUN: run}), "at": datetime.now(UTC)})
 
 
-def forget(connection: sa.Connection, task_id: int) -> None:
+def forget(connection: Connection, task_id: int) -> None:
     """Forget what was kept of a task."""
-    connection.execute(_FORGET, {"key": task_id})
+    connection.run(_FORGET, {"key": task_id})
 
 
-def of_task(connection: sa.Connection, task_id: int) -> tuple[Step, ...]:
+def of_task(connection: Connection, task_id: int) -> tuple[Step, ...]:
     """Return what is kept of a task, in order."""
-    rows = connection.execute(_OF_TASK, {"key": task_id}).mappings()
+    rows = connection.rows(_OF_TASK, {"key": task_id})
     return tuple(
         Step(number=row["number"], position=row["position"], name=row["name"], data=from_json(row["data"]))
         for row in rows

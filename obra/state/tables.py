@@ -20,7 +20,7 @@ SCHEMA_VERSION = "0003"
 """Raised with every change to the tables, by one; the newest step in ``migrations/versions`` has this number."""
 
 
-Columns = sa.RowMapping | Mapping[str, Any]
+Columns = Mapping[str, Any]
 """The columns of one row by name, just read or about to be written."""
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from obra.domain import LEGAL_STATUS_CHANGES, Breakpoint, Limits, ScriptStep, Task, TaskStatus
-from obra.errors import IllegalStatus, NotFound, StateError, TaskBusy
-from obra.state import breakpoints, journal, steps
+from obra.domain import Breakpoint, Limits, ScriptStep, Task, TaskStatus
+from obra.errors import IllegalStatus, NotFound, StateError
+from obra.state import breakpoints, holding, journal, steps
+from obra.state.connection import Connection
 from obra.state.encoding import clean, from_json, to_json
 from obra.state.owners import describe, is_alive, this_process
 from obra.state.tables import Columns
@@ -23,10 +24,13 @@ _UPDATE = sa.update(tasks).where(tasks.c.id == sa.bindparam("key"))
 _FIND = sa.select(tasks).where(tasks.c.id == sa.bindparam("key"))
 _FIND_TO_CHANGE = _FIND.with_for_update()  # SQLite has no row locks: there BEGIN IMMEDIATE has locked all
 _NEWEST = sa.select(tasks).order_by(tasks.c.updated_at.desc(), tasks.c.id.desc())
-_KNOWN = sa.select(tasks.c.id, tasks.c.project_id).where(tasks.c.id.in_(sa.bindparam("keys", expanding=True)))
+_MAY_BE_INTERRUPTED = sa.or_(
+    tasks.c.status == TaskStatus.INTERRUPTED.value, tasks.c.status == TaskStatus.RUNNING.value
+)
+_PROJECT = sa.select(tasks.c.project_id).where(tasks.c.id == sa.bindparam("key"))
 
 
-def create(connection: sa.Connection, task: Task) -> Task:
+def create(connection: Connection, task: Task) -> Task:
     """Store *task*, which is new, and return it with its id.
 
     Raises:
@@ -55,11 +59,11 @@ def create(connection: sa.Connection, task: Task) -> Task:
         "updated_at": now,
         "fence": 0,
     }
-    key = journal.inserted(connection, _INSERT, values)
+    key = connection.insert(_INSERT, values)
     return _task_of({**values, "id": key})
 
 
-def find(connection: sa.Connection, task_id: int) -> Task:
+def find(connection: Connection, task_id: int) -> Task:
     """Return a task as it truly stands: see :func:`as_it_stands`.
 
     Raises:
@@ -68,7 +72,7 @@ def find(connection: sa.Connection, task_id: int) -> Task:
     return as_it_stands(_stored(connection, task_id, _FIND))
 
 
-def find_as_stored(connection: sa.Connection, task_id: int) -> Task:
+def find_as_stored(connection: Connection, task_id: int) -> Task:
     """Return a task exactly as it is stored.
 
     Raises:
@@ -77,13 +81,13 @@ def find_as_stored(connection: sa.Connection, task_id: int) -> Task:
     return _stored(connection, task_id, _FIND)
 
 
-def find_to_change(connection: sa.Connection, task_id: int) -> Task:
+def find_to_change(connection: Connection, task_id: int) -> Task:
     """Return a task exactly as it is stored, and keep others from changing it until the transaction ends."""
     return _stored(connection, task_id, _FIND_TO_CHANGE)
 
 
 def newest(
-    connection: sa.Connection, project_id: int | None, status: TaskStatus | None, limit: int | None
+    connection: Connection, project_id: int | None, status: TaskStatus | None, limit: int | None
 ) -> tuple[Task, ...]:
     """Return tasks as they truly stand, the last changed first."""
     if limit is not None and limit < 0:
@@ -92,12 +96,12 @@ def newest(
     if project_id is not None:
         query = query.where(tasks.c.project_id == project_id)
     if status is TaskStatus.INTERRUPTED:  # what is stored as running may turn out to be interrupted
-        query = query.where(tasks.c.status.in_((TaskStatus.INTERRUPTED.value, TaskStatus.RUNNING.value)))
+        query = query.where(_MAY_BE_INTERRUPTED)
     elif status is not None:
         query = query.where(tasks.c.status == status.value)
     elif limit is not None:
         query = query.limit(limit)
-    rows = connection.execute(query).mappings()
+    rows = connection.rows(query)
     return tuple(islice(_as_they_stand(rows, status), limit))
 
 
@@ -113,7 +117,7 @@ def as_it_stands(task: Task) -> Task:
 
 
 def start(
-    connection: sa.Connection, task_id: int, owner: str, base_snapshot: str, run: Mapping[str, Any] | None
+    connection: Connection, task_id: int, owner: str, base_snapshot: str, run: Mapping[str, Any] | None
 ) -> Task:
     """Give a task to *owner* and set it running; *run* replaces what is kept of an attempt under way.
 
@@ -124,10 +128,10 @@ def start(
     """
     stored, now = find_to_change(connection, task_id), datetime.now(UTC)
     if stored.status is TaskStatus.RUNNING and stored.owner != owner:
-        refuse_if_busy(stored, also_when_unknown=True)
+        holding.refuse_if_busy(stored, also_when_unknown=True)
         journal.write_event(connection, task_id, "owner_lost", {"owner": stored.owner}, now)
     else:
-        require_legal(stored, TaskStatus.RUNNING)
+        holding.require_legal(stored, TaskStatus.RUNNING)
     journal.write_event(connection, task_id, "started", {"owner": owner, "from": stored.status}, now)
     if run is not None:
         steps.begin(connection, task_id, stored.iterations + 1, run)
@@ -144,7 +148,7 @@ def start(
 
 
 def finish(
-    connection: sa.Connection,
+    connection: Connection,
     task_id: int,
     status: TaskStatus,
     reason: str,
@@ -163,80 +167,54 @@ def finish(
     if status is TaskStatus.RUNNING:
         raise IllegalStatus(f"task {task_id} cannot be finished as running; start_task() sets a task running")
     if fence is not None:
-        require_held(stored, fence)
-    require_legal(stored, status)
+        holding.require_held(stored, fence)
+    holding.require_legal(stored, status)
     if status is not TaskStatus.INTERRUPTED:
         steps.forget(connection, task_id)
     if stored.owner != this_process():
-        refuse_if_busy(stored, also_when_unknown=False)
+        holding.refuse_if_busy(stored, also_when_unknown=False)
     if opened is not None:
         breakpoints.open_(connection, opened, task_id, now)
     journal.write_event(connection, task_id, "ended", {"status": status, "reason": reason}, now)
     return change(connection, stored, status=status, status_reason=clean(reason), owner="", updated_at=now)
 
 
-def change(connection: sa.Connection, stored: Task, **values: Any) -> Task:
+def change(connection: Connection, stored: Task, **values: Any) -> Task:
     """Write columns of a task and return it as it is now. The caller has checked that it may."""
     plain = {name: value.value if isinstance(value, TaskStatus) else value for name, value in values.items()}
-    connection.execute(_UPDATE, {"key": stored.id, **plain})
+    write_columns(connection, stored.id, **plain)
     return replace(stored, **values)
 
 
-def require_legal(stored: Task, status: TaskStatus) -> None:
-    """Raise IllegalStatus unless *stored* may become *status*."""
-    allowed = LEGAL_STATUS_CHANGES[stored.status]
-    if status not in allowed:
-        words = ", ".join(sorted(allowed)) or "nothing else: create a new task"
-        raise IllegalStatus(
-            f"task {stored.id} is {stored.status} and cannot become {status}; "
-            f"from {stored.status} it may become {words}"
-        )
+def write_columns(connection: Connection, task_id: int, **values: Any) -> None:
+    """Write columns of a task. The caller has checked that it may."""
+    connection.run(_UPDATE, {"key": task_id, **values})
 
 
-def require_held(stored: Task, fence: int) -> None:
-    """Raise TaskBusy unless *stored* still runs by its start number *fence*."""
-    if (stored.status, stored.fence) != (TaskStatus.RUNNING, fence):
-        raise steps.lost(stored.id, fence, stored.status, stored.owner, stored.fence)
-
-
-def refuse_if_busy(stored: Task, *, also_when_unknown: bool) -> None:
-    """Raise TaskBusy when the owner of *stored* lives, or may live on another host."""
-    alive = is_alive(stored.owner)
-    if alive:
-        raise TaskBusy(f"{describe(stored.owner)} is working on task {stored.id}; wait for it, or end it first")
-    if alive is None and also_when_unknown:
-        raise TaskBusy(
-            f"{describe(stored.owner)} is working on task {stored.id}, and from here it cannot be seen whether "
-            f"it still runs; end it there, or once it is gone: obra task release {stored.id}"
-        )
-
-
-def _stored(connection: sa.Connection, task_id: int, query: sa.Select[Any]) -> Task:
-    row = connection.execute(query, {"key": task_id}).mappings().first()
+def _stored(connection: Connection, task_id: int, query: sa.Select[Any]) -> Task:
+    row = connection.first(query, {"key": task_id})
     if row is None:
         raise journal.no_task(task_id)
     return _task_of(row)
 
 
-def _as_they_stand(rows: sa.MappingResult, status: TaskStatus | None) -> Iterator[Task]:
+def _as_they_stand(rows: Iterable[Columns], status: TaskStatus | None) -> Iterator[Task]:
     for row in rows:
         task = as_it_stands(_task_of(row))
         if status is None or task.status is status:
             yield task
 
 
-def _require_earlier(connection: sa.Connection, task: Task) -> None:
+def _require_earlier(connection: Connection, task: Task) -> None:
     """Check that each task to wait for exists; it is older then, so that no circle can come about."""
-    if not task.after:
-        return
-    known = {row.id: row.project_id for row in connection.execute(_KNOWN, {"keys": list(task.after)})}
     for key in task.after:
-        if key not in known:
+        known = connection.first(_PROJECT, {"key": key})
+        if known is None:
             raise NotFound(f"no task has the id {key}, which task_data['after'] names; create that task first")
-        if known[key] != task.project_id:
+        if known["project_id"] != task.project_id:
             raise StateError(
-                f"task_data['after'] names task {key} of project {known[key]}, but this task belongs to project "
-                f"{task.project_id}; a task can only wait for tasks of its own project"
+                f"task_data['after'] names task {key} of project {known['project_id']}, but this task belongs to "
+                f"project {task.project_id}; a task can only wait for tasks of its own project"
             )
 
 

@@ -64,12 +64,19 @@ def attempt(task_id: int, number: int) -> Attempt:
     )  # fmt: skip
 
 
-def ours(manager: StateManager, task, number: int) -> None:
-    """Record an attempt as the loop does."""
-    made = attempt(task.id, number)
-    for position, name in enumerate(STEPS, start=1):
-        data = {"run": {"iterations": 9, "seconds": 1.0}, "made": {"text": made.prompt}}
-        manager.record_step(task, Step(number=number, position=position, name=name, data=data))
+def steps(made: Attempt) -> list[Step]:
+    """Return what the loop keeps of an attempt while it is under way."""
+    data = {"run": {"iterations": 9, "seconds": 1.0}, "made": {"text": made.prompt}}
+    return [
+        Step(number=made.number, position=position, name=name, data=data)
+        for position, name in enumerate(STEPS, start=1)
+    ]
+
+
+def ours(manager: StateManager, task, made: Attempt, kept: list[Step]) -> None:
+    """Record an attempt as the loop does; what it records is there already, as the rows are for the driver."""
+    for step in kept:
+        manager.record_step(task, step)
     manager.record_attempt(made, fence=task.fence, run={"iterations": 9, "seconds": 1.0})
 
 
@@ -78,13 +85,12 @@ class Tape:
 
     def __init__(self, manager: StateManager) -> None:
         self.transactions: list[list[tuple[str, object]]] = []
-        engine = manager._database._readers  # what the driver is given is the matter here
-        sa.event.listen(engine, "before_cursor_execute", self._keep)
+        manager._database._told = self._keep  # what the driver is given is the matter here
 
-    def _keep(self, _connection, _cursor, statement, values, _context, many) -> None:
+    def _keep(self, statement, values) -> None:
         if statement.startswith("BEGIN"):
             self.transactions.append([])
-        self.transactions[-1].append((statement, values, many))
+        self.transactions[-1].append((statement, values, bool(values) and isinstance(values[0], list)))
 
 
 def bare(connection: sqlite3.Connection, tape: list, number: int, first: int) -> None:
@@ -108,7 +114,9 @@ def record_costs(folder: Path) -> dict[str, float]:
         task = manager.start_task(task.id, base_snapshot="b", run={})
         _attempt_ids_from(manager, first)
         tape = Tape(manager)
-        ours(manager, task, first)
+        made = attempt(task.id, first)
+        ours(manager, task, made, steps(made))
+        manager._database._told = None
         recorded = [list(one) for one in tape.transactions]
         _same_file(folder)
         raw = sqlite3.connect(folder / "bare.db", isolation_level=None)
@@ -116,7 +124,9 @@ def record_costs(folder: Path) -> dict[str, float]:
             raw.execute(f"PRAGMA {pragma}")
         mine, theirs = [], []
         for number in range(first + 1, first + 1 + PAIRS):
-            mine.append(_seconds(lambda number=number: ours(manager, task, number)))
+            made = attempt(task.id, number)
+            kept = steps(made)
+            mine.append(_seconds(lambda made=made, kept=kept: ours(manager, task, made, kept)))
             theirs.append(_seconds(lambda number=number: bare(raw, recorded, number, first)))
         raw.close()
     return {
@@ -128,11 +138,14 @@ def record_costs(folder: Path) -> dict[str, float]:
 
 def _attempt_ids_from(manager: StateManager, first: int) -> None:
     """Let ids and numbers of attempts be the same, so that one shift serves both."""
-    with manager._database.writing() as connection:  # test data
-        connection.exec_driver_sql(
-            "INSERT INTO attempt (id, task_id, number, action, quality, confidence, seconds, started_at) "
-            f"VALUES ({first - 1}, 1, {first - 1}, 'retry', 1, 1, 1, '2025-01-01 00:00:00.000000')"
+    manager._database.write(  # test data
+        lambda connection: connection.run(
+            sa.text(
+                "INSERT INTO attempt (id, task_id, number, action, quality, confidence, seconds, started_at) "
+                f"VALUES ({first - 1}, 1, {first - 1}, 'retry', 1, 1, 1, '2025-01-01')"
+            )
         )
+    )
 
 
 def _same_file(folder: Path) -> None:

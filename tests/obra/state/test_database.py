@@ -9,6 +9,7 @@ import time
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 
 from obra.errors import StateError
 from obra.state.state_manager import StateManager
@@ -18,11 +19,13 @@ def test_an_sqlite_file_runs_in_the_documented_mode(manager, file):
     """WAL in the file; foreign keys, NORMAL flushes and the busy timeout on each connection."""
     with closing(sqlite3.connect(file)) as raw:
         assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    with manager._database.reading() as connection:
-        answers = {
-            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("foreign_keys", "synchronous", "busy_timeout")
-        }
+
+    def asked(connection):
+        ask = connection._driver.execute
+        names = ("foreign_keys", "synchronous", "busy_timeout")
+        return {name: ask(f"PRAGMA {name}").fetchone()[0] for name in names}
+
+    answers = manager._database.read(asked)
     assert answers == {"foreign_keys": 1, "synchronous": 1, "busy_timeout": 300}
 
 
@@ -188,13 +191,12 @@ def test_a_failed_transaction_leaves_the_manager_usable(manager):
     """An exception inside one transaction undoes that one only."""
     kept = manager.create_project("kept")
 
-    def fail():
-        with manager._database.writing() as connection:
-            connection.exec_driver_sql("DELETE FROM project_state")
-            raise ZeroDivisionError
+    def fail(connection):
+        connection.run(sa.text("DELETE FROM project_state"))
+        raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        fail()
+        manager._database.write(fail)
     assert manager.projects() == (kept,)
     assert manager.create_project("next").id == kept.id + 1
 

@@ -18,7 +18,7 @@ from obra.events import AttemptRecorded, ReviewReceived
 from obra.orchestrator import Orchestrator
 from obra.state.migrating import migrate
 from obra.state.state_manager import StateManager
-from obra.state.tables import SCHEMA_VERSION
+from obra.state.tables import SCHEMA_VERSION, project_state
 
 
 @pytest.fixture
@@ -104,12 +104,12 @@ def test_a_connection_cut_within_a_transaction_is_no_loss_and_nothing_twice(post
     seen = []
 
     def work(connection):
-        connection.exec_driver_sql("INSERT INTO project_state (project_name, created_at, updated_at) "
-                                   "VALUES ('once', now(), now())")  # fmt: skip
+        connection.run(sa.text("INSERT INTO project_state (project_name, created_at, updated_at) "
+                               "VALUES ('once', now(), now())"))  # fmt: skip
         if not seen:
             seen.append("cut")
             postgres.cut_connections()
-        return connection.exec_driver_sql("SELECT count(*) FROM project_state").scalar()
+        return len(connection.rows(sa.select(project_state.c.id)))
 
     assert state._database.write(work) == 1
     assert [project.name for project in state.projects()] == ["once"]
@@ -186,8 +186,11 @@ def test_a_row_that_somebody_holds_is_an_error_after_the_busy_timeout(address):
     """The wait is that of the busy timeout, as in SQLite."""
     with StateManager(address, busy_timeout=0.3) as manager, StateManager(address) as other:
         task = manager.create_task(manager.create_project("p").id, {"title": "t"})
-        with other._database.writing() as connection:
-            connection.exec_driver_sql("SELECT * FROM task FOR UPDATE")
+
+        def hold(connection):
+            connection.run(sa.text("SELECT * FROM task FOR UPDATE"))
             with pytest.raises(StateError, match="lock timeout; another process holds that row"):
                 manager.start_task(task.id)
+
+        other._database.write(hold)
         assert manager.start_task(task.id).status is TaskStatus.RUNNING

@@ -1,0 +1,43 @@
+"""Where a database is: its URL, and for SQLite the folder of its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from obra.errors import StateError
+
+
+def parsed(url: str) -> sa.URL:
+    """Return *url*, taken apart.
+
+    Raises:
+        StateError: it is no database URL.
+    """
+    try:
+        return sa.make_url(url)
+    except (SQLAlchemyError, ValueError) as error:
+        raise StateError(
+            "database.url is not a database URL; write for example sqlite:///.obra/obra.db"
+        ) from error
+
+
+def with_folder(url: sa.URL) -> sa.URL:
+    """Make the folder of an SQLite file and return *url* with an absolute path (the folder may change later)."""
+    name = url.database or ""
+    if name.startswith("file:"):
+        return url
+    path = Path(name).absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ignore = path.parent / ".gitignore"
+        if path.parent.name == ".obra" and not ignore.exists():
+            ignore.write_text("*\n", encoding="ascii")
+    except OSError as error:
+        raise StateError(
+            f"the folder {path.parent} of the database cannot be made: {error.strerror or error}; "
+            f"make it, or name another database.url"
+        ) from error
+    return url.set(database=str(path))

@@ -1,0 +1,100 @@
+"""What is told about tasks and runs: breakpoints and their answers, events, and how runs of scenarios fared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from obra.domain import Breakpoint, BreakpointStatus
+from obra.errors import StateError
+from obra.state import breakpoints, journal, run_history
+from obra.state.database import Database
+from obra.state.run_history import RunCase
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+class Story:
+    """The part of StateManager that tells; every method is one transaction."""
+
+    _database: Database
+
+    def breakpoints(
+        self,
+        *,
+        task_id: int | None = None,
+        status: BreakpointStatus | str | None = None,
+        limit: int | None = 50,
+    ) -> tuple[Breakpoint, ...]:
+        """Return breakpoints, the newest first; ``None`` means all."""
+        wanted = None if status is None else word(BreakpointStatus, status)
+        return self._database.read(breakpoints.newest, task_id, wanted, limit)
+
+    def record_permission(self, asked: Breakpoint, answer: str) -> Breakpoint:
+        """Store what the agent asked for in the middle of a turn together with its answer, and return it.
+
+        Raises:
+            NotFound: there is no such task.
+        """
+        return self._database.write(breakpoints.open_resolved, asked, answer)
+
+    def resolve_breakpoint(self, breakpoint_id: int, answer: str) -> Breakpoint:
+        """Store a person's answer and return the breakpoint; the task itself is not changed.
+
+        Raises:
+            NotFound: there is none with that id.
+            IllegalStatus: it was answered before.
+        """
+        return self._database.write(breakpoints.resolve, breakpoint_id, answer)
+
+    def record_event(self, task_id: int, kind: str, data: Mapping[str, Any]) -> None:
+        """Append an event to the story of a task.
+
+        Raises:
+            NotFound: there is no such task.
+            StateError: *data* is not JSON.
+        """
+        self._database.write(journal.tell, task_id, kind, data)
+
+    def events(self, task_id: int) -> tuple[Mapping[str, Any], ...]:
+        """Return the story of a task, oldest first: mappings of ``id, task_id, kind, data, at``.
+
+        Kinds written here are ``started, owner_lost, attempt, ended, breakpoint_resolved``.
+
+        Raises:
+            NotFound: there is no such task.
+        """
+        return self._database.read(journal.events, task_id)
+
+    def record_run(
+        self, name: str, started_at: datetime, *, exit_status: int, seconds: float, cases: Iterable[RunCase]
+    ) -> None:
+        """Add a run of scenarios to the history.
+
+        Args:
+            name: its id, which is also the name of its report folder.
+            started_at: when it began.
+            exit_status: how it ended.
+            seconds: its wall clock time.
+            cases: how each case fared.
+
+        Raises:
+            StateError: a run of that name is stored already.
+        """
+        self._database.write(
+            run_history.record, name, started_at, exit_status=exit_status, seconds=seconds, cases=cases
+        )
+
+    def run_cases(self, case: str | None = None, *, limit: int = 20) -> tuple[RunCase, ...]:
+        """Return how cases, or one of them, fared in the newest *limit* runs, the oldest of these first."""
+        return self._database.read(run_history.newest, case, limit)
+
+
+def word(words: type[Word], given: str) -> Word:
+    """Return the status that *given* names."""
+    try:
+        return words(given)
+    except ValueError as error:
+        raise StateError(f"there is no status {given!r}; it may be {', '.join(words)}") from error
