@@ -33,6 +33,9 @@ _UNREACHABLE = re.compile(
 class HeadlessAgent(CLIAgent[Settings, Reader]):
     """One process for each turn; a session is continued by its id, where the program has one."""
 
+    LOSES_OUTPUT = False
+    """It ends without waiting until its output is taken; see :mod:`obra.agents.output_file`."""
+
     @abstractmethod
     def _command(self, settings: Settings, prompt: str, home: Path) -> list[str]:
         """Return the arguments of the next turn; ``self._reader.session`` is the session to continue."""
@@ -83,6 +86,7 @@ class HeadlessAgent(CLIAgent[Settings, Reader]):
             name=self.NAME,
             prompt=self._input(settings, prompt),
             cancelled=self._cancelled,
+            prints_to_file=self.LOSES_OUTPUT,
         )
         clock = TurnClock.of(
             ready=settings.timeout_ready, idle=settings.timeout_response, total=settings.timeout, limits=limits

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from obra.agents.conversation import TurnClock
+from obra.agents.output_file import OutputFile
 from obra.agents.wire import PipeWire
 from obra.errors import AgentCrashed, AgentTimeout, AgentUnavailable, WorkspaceError
 from obra.workspace.processes import ProcessTree
@@ -35,24 +36,34 @@ class TurnProcess:
         name: str,
         cancelled: threading.Event,
         prompt: bytes = b"",
+        prints_to_file: bool = False,
     ) -> None:
         """Start it, and send *prompt* to its standard input, which then ends.
 
-        *cancelled* ends the turn from another thread.
+        *cancelled* ends the turn from another thread. *prints_to_file* is for programs that lose what a pipe does
+        not hold; see :mod:`obra.agents.output_file`.
 
         Raises:
             AgentUnavailable: it cannot be started.
         """
         pipe = subprocess.PIPE
+        self._output = OutputFile() if prints_to_file else None
+        stdout = self._output.file if self._output else pipe
         try:
             self._tree = ProcessTree(
-                command, cwd=cwd, environment=environment, stdin=pipe, stdout=pipe, stderr=pipe
+                command, cwd=cwd, environment=environment, stdin=pipe, stdout=stdout, stderr=pipe
             )
         except WorkspaceError as error:
+            if self._output:
+                self._output.pipe.close()
+                self._output.close()
             raise AgentUnavailable(f"{name} cannot be started: {error}") from error
         process = self._tree.process
-        assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  # asked for; tells mypy so
-        self._wire = PipeWire(process.stdin, process.stdout, process.stderr)
+        printed = self._output.pipe if self._output else process.stdout
+        assert process.stdin and printed and process.stderr  # noqa: S101, PT018  # asked for; tells mypy so
+        if self._output:
+            self._output.follow(process)
+        self._wire = PipeWire(process.stdin, printed, process.stderr)
         self._name = name
         self._cancelled = cancelled
         if prompt:
@@ -130,3 +141,5 @@ class TurnProcess:
         finally:
             self._tree.sweep()
             self._wire.close()
+            if self._output:
+                self._output.close()

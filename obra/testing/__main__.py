@@ -36,7 +36,9 @@ def main(arguments: list[str]) -> int:
                     continue
                 place = Path(folder, f"{row}-{number}", "workspace")
                 cells.append(run_cell(adapter, stage, case, workspace=place))
-                print(f"{adapter}, {case}: {cells[-1].result} {cells[-1].seconds:.1f} s", file=sys.stderr)
+                cell = cells[-1]
+                why = f": {cell.detail}" if cell.detail else ""
+                print(f"{adapter}, {case}: {cell.result} {cell.seconds:.1f} s{why}", file=sys.stderr)
     made = f"{datetime.now(UTC):%Y-%m-%d}, Obra {version('obra')}, Python {platform.python_version()}"
     text = f"Made on {made}, {platform.system()} {platform.machine()}.\n\n{markdown(cells, programs)}"
     print(text)
