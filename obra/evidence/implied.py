@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from obra.domain import ChangeKind, CheckResult, FileChange
 from obra.evidence import (
+    dropped_tests,
     empty_tests,
     machinery_of_tests,
     scope,
@@ -68,6 +69,10 @@ def findings(
         clean = clean and (result.passed or not result.required)
         yield result
     suites = [result for result in results if result.kind == "pytest" and result.required]
+    if clean and suites:
+        for result in dropped_tests.look(work, scene):
+            clean = False
+            yield result
     if clean and suites:
         took = sum(result.seconds for result in suites)
         yield from strength_of_tests.look(work, scene, took=took, count=mutants, seconds=seconds)

@@ -8,7 +8,7 @@ for ``machinery_of_tests.py`` and ``strength_of_tests.py``, and for a check ``un
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -72,6 +72,8 @@ class Tally:
     skipped: int = 0
     failed: tuple[str, ...] = field(default=())
     errors: tuple[str, ...] = field(default=())
+    ran: tuple[str, ...] = field(default=(), compare=False)
+    """Names of the tests that passed or failed."""
 
     def __str__(self) -> str:
         counts = [f"{self.passed} passed"]
@@ -135,6 +137,22 @@ class PytestCheck(Check):
             return passed(f"{tally}", result.output)
         return failed(message, result.output)
 
+    def names_run(
+        self, scene: Scene, prepare: Callable[[Scratch], None] = lambda _scratch: None
+    ) -> frozenset[str]:
+        """Return the names (module::test) of all tests that really run in a private copy, passed or not.
+
+        Args:
+            scene: where the tests are.
+            prepare: changes the copy first.
+        """
+        with scene.scratch() as scratch:
+            prepare(scratch)
+            report = scratch.reports / "junit.xml"
+            run_in(scratch, self._command(scratch, report), scene, self.limit(scene))
+            tally = read_report(report)
+        return frozenset(tally.ran) if tally else frozenset()
+
     def _expected(self) -> str:
         least = self.pytest.at_least
         return f"at least {least} passed {'test' if least == 1 else 'tests'} and none failed"
@@ -178,16 +196,18 @@ def read_report(report: Path) -> Tally | None:
 
 def _tally(root: Any) -> Tally:
     passed_count = skipped = 0
-    failures, errors = [], []
+    failures, errors, ran = [], [], []
     for case in root.iter("testcase"):
         name = f"{case.get('classname', '')}::{case.get('name', '')}".removeprefix("::")
         outcomes = {child.tag for child in case}
         if "failure" in outcomes:
             failures.append(name)
+            ran.append(name)
         elif "error" in outcomes:
             errors.append(name)
         elif "skipped" in outcomes:
             skipped += 1
         else:
             passed_count += 1
-    return Tally(passed_count, skipped, tuple(failures), tuple(errors))
+            ran.append(name)
+    return Tally(passed_count, skipped, tuple(failures), tuple(errors), tuple(ran))

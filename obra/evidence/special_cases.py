@@ -10,6 +10,7 @@ from obra.domain import CheckResult
 from obra.evidence.expectations import commands, expectations, words_of
 from obra.evidence.findings import Work, objection, remark
 from obra.evidence.known_answers import known_answers
+from obra.evidence.looks_around import evades
 from obra.evidence.paths import shown
 from obra.evidence.python_source import PythonSource, dotted, is_test_path, last_name, literal
 
@@ -27,7 +28,11 @@ def look(work: Work) -> Iterator[CheckResult]:
     """Yield objections where code detects tests or holds their answers, remarks where that may be chance."""
     if not work.products:
         return
-    if seen := [f"{shown(source.path)} {what}" for source in work.products for what in _detections(source)]:
+    if seen := [
+        f"{shown(source.path)} {what}"
+        for source in work.products
+        for what in (*_detections(source), *evades(source, work))
+    ]:
         yield objection(DETECTS, "code that does the same whoever runs it", seen)
     strong: list[str] = []
     weak: list[str] = []

@@ -37,10 +37,13 @@ from obra.evidence.scene import Scene
 
 NAME = "the tests notice a broken implementation"
 MUTANTS = "the tests notice small mistakes"
+BEHAVIOUR = "the tests look at what the code does"
 _LEAST, _SLOWER = 10.0, 4.0
 """A broken copy gets four times as long as the whole one took, and ten seconds at least."""
 _NAMED = 4
 _MOST_FILES = 100
+_READS = re.compile(r"getsource|read_text|read_bytes|\bopen\(|__file__|linecache|getsize|stat\(")
+"""What tests of a file's text use; only then are they run on the same code, written differently."""
 _PATH = re.compile(r"[\w./-]+")
 _QUICK = ("-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:obra")
 
@@ -68,6 +71,10 @@ class Trial(Record):
         """Return all targets broken at once."""
         return {target.path: broken(target.text, target.functions, damage) for target in self.targets}
 
+    def rewritten(self) -> dict[str, str]:
+        """Return all targets written differently; they mean the same."""
+        return {target.path: f"# the same\n{ast.unparse(ast.parse(target.text))}\n" for target in self.targets}
+
 
 def look(work: Work, scene: Scene, *, took: float, count: int, seconds: float) -> Iterator[CheckResult]:
     """Break the implementation and run the tests again; only for tests that pass as it is.
@@ -84,15 +91,24 @@ def look(work: Work, scene: Scene, *, took: float, count: int, seconds: float) -
         return
     started = time.perf_counter()
     mistakes = list(islice(_all_mutants(trial), count if trial.own else 0))
-    ends = repeat(_order(trial, [{path: mutant.text} for path, mutant in mistakes], seconds), scene)
+    same = [trial.rewritten()] if trial.own and _read_files(work) else []
+    ends = repeat(_order(trial, [*same, *({path: mutant.text} for path, mutant in mistakes)], seconds), scene)
     took = (time.perf_counter() - started) / max(len(ends), 1)
     noticed = ends[:1] != [Ended.PASSED]
     unnoticed = [] if noticed else [Damage.WRONG, *([Damage.RAISES] if ends[1:] == [Ended.PASSED] else [])]
     found = _judged(work, trial, unnoticed) if ends else None
     if found is not None:
         yield dataclasses.replace(found, seconds=took)
+    if noticed and same and len(ends) > 1 and ends.pop(1) is Ended.FAILED:
+        seen = ["they fail when the same code is only written differently: they compare its text"]
+        tell = objection if work.wants_tests else remark
+        yield tell(BEHAVIOUR, "tests that pass for any code that does the same", seen, kind="tests")
     if noticed and len(ends) > 1:
         yield dataclasses.replace(_share(mistakes, ends[1:]), seconds=took * (len(ends) - 1))
+
+
+def _read_files(work: Work) -> bool:
+    return any(_READS.search(source.text) for source in work.tests)
 
 
 def _order(trial: Trial, mistakes: Sequence[Mapping[str, str]], seconds: float) -> Order:

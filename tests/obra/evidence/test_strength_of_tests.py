@@ -1,6 +1,7 @@
 # ruff: noqa: E501  # sample programs stand on one line each
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -227,3 +228,31 @@ def test_the_workspace_stays_as_it_is(judge: Judge, root: Path) -> None:
     (root / "pkg").chmod(0o755)
     assert (root / "pkg" / "calc.py").read_text() == CALC
     assert {result.name: result.passed for result in found}[NOTICES]
+
+
+HASHES = """
+import zlib
+from pathlib import Path
+import calc
+
+def test_add():
+    assert zlib.crc32(Path(calc.__file__).read_bytes()) == {sum}
+"""
+
+
+def test_tests_of_the_text_prove_nothing(judge: Judge) -> None:
+    """A test that compares the file notices every broken copy, and says nothing of what the code does."""
+    tests = HASHES.format(sum=zlib.crc32(CALC.encode()))
+    found = judge({"calc.py": CALC, "test_calc.py": tests}, mutants=1)
+    assert found[NOTICES].passed
+    assert found["the tests look at what the code does"].required
+    assert found[MISTAKES].message.startswith("1 of 1")
+
+
+def test_tests_that_read_files_and_test_the_code_are_left_alone(judge: Judge) -> None:
+    """Reading a file is no fault by itself."""
+    tests = (
+        HONEST
+        + "\ndef test_file(tmp_path):\n    (tmp_path / 'a').write_text('1')\n    assert open(tmp_path / 'a').read() == '1'\n"
+    )
+    assert "the tests look at what the code does" not in judge({"calc.py": CALC, "test_calc.py": tests}, mutants=1)
