@@ -47,6 +47,8 @@ def explained(error: ObraError) -> int:
     say(styled("Error: ", "red"), str(error), error=True)
     for note in getattr(error, "__notes__", ()):
         say(note, error=True)
+    ours = next(kind for kind in type(error).__mro__ if kind.__module__.partition(".")[0] == "obra")
+    say(f"more: obra explain {ours.__name__}", error=True)  # a stranger's own kind has no heading
     return exit_code_for(error)
 
 

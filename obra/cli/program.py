@@ -24,6 +24,7 @@ VERBS = {
     "database": Verb("obra.cli.database:database", "Take the database back to what an older Obra can read."),
     "config": Verb("obra.cli.config:config", "Show the settings in force and where each comes from."),
     "doctor": Verb("obra.cli.doctor:doctor", "Look for everything that a run needs, and say how to get it."),
+    "checklist": Verb("obra.cli.checklist:checklist", "Go through the points that a first real run should show."),
     "calibrate": Verb("obra.cli.calibrate:calibrate", "Measure on known work how often the verdict is right."),
     "review": Verb("obra.cli.review:review", "Show what an attempt was judged by: evidence, review, scores."),
     "report": Verb("obra.cli.report:report", "Show a run that is over, as a page or a summary."),
@@ -33,6 +34,7 @@ VERBS = {
     "rejudge": Verb("obra.cli.rejudge:rejudge", "Judge the attempts of a run again, without an agent."),
     "llm": Verb("obra.cli.llm:llm", "Fetch, list and check the models that review."),
     "plugins": Verb("obra.cli.plugins:plugins", "List the agents, LLMs and checks that can be used here."),
+    "explain": Verb("obra.cli.explain:explain", "Say what a kind of error means, and what to do about it."),
     "completion": Verb("obra.cli.completion:completion", "Print what makes a shell complete obra's words."),
 }
 

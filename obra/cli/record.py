@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from obra.config import Config
     from obra.scenarios.scenario import Scenario
 
-HELP = """Run scenarios and keep what the agent's model said, so that it can be played back without the model.
+HELP = """Run scenarios and keep what the model said, to be played back.
 
 Each scenario leaves a cassette, NAME.AGENT.jsonl: lines of JSON to be read, reviewed and committed, without keys,
 personal paths, and names of user and machine. It is written when the run came to its end, whatever that is. The

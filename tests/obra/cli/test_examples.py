@@ -31,6 +31,9 @@ NEEDS = {
 }
 ENDS = {
     "obra run --task 3 --max-iterations 2 -o agent.max_turns=20": 1,  # a mock without a script changes nothing
+    "obra checklist": 1,  # some points are left for a person
+    "obra checklist --task 1 --out checklist.md": 1,
+    "obra checklist --json": 1,
     "obra resume --task 3": 1,
     "obra resume --all --json": 1,
 }

@@ -190,6 +190,7 @@ def test_a_full_disk_under_the_output_does_not_lose_the_run(obra, hello, tmp_pat
     assert done.returncode == RunExit.MACHINERY_BROKE
     assert done.stderr.decode() == (
         "Error: the output cannot be written: No space left on device; make room, or send it elsewhere\n"
+        "more: obra explain OutputLost\n"
     )
     assert [one["status"] for one in obra("task", "list", "--json").data] == ["completed"]
 
@@ -284,6 +285,7 @@ def test_an_agent_that_cannot_be_used_is_no_verdict_and_says_how_the_task_is_sto
     assert ended.err == (
         "Error: it is on holiday; ask again in May\n"
         "task 1 is stored as failed; go on with: obra run --task 1 --agent away:Away\n"
+        "more: obra explain AgentUnavailable\n"
     )
 
 
