@@ -61,7 +61,6 @@ class GeminiAgent(HeadlessAgent[GeminiSettings, GeminiEvents]):
 
     contract_exceptions: ClassVar[Mapping[ContractCase, str]] = {
         ContractCase.COST_LIMIT: "it tells no cost",
-        ContractCase.HUGE_OUTPUT: "its program ends before a line of more than a megabyte is taken: AgentCrashed",
     }
 
     def _new_reader(self) -> GeminiEvents:
