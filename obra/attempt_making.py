@@ -27,6 +27,7 @@ from obra.looking import look, photographed
 from obra.parts import Parts
 from obra.permissions import PermissionDesk
 from obra.plugins import AsksPermission, OutlivesUs
+from obra.prompting.interrupted import after_interruption
 from obra.prompting.requirements import split_description
 from obra.reviewing import Reviewed, Reviewer, Work
 from obra.sending import send
@@ -116,9 +117,10 @@ class AttemptSteps:
                 self.agent.on_permission = self._desk.for_attempt(
                     self.state_manager, run.task.id, run.number, run.workspace.root
                 )
+            is_second = run.kept is not None and run.kept.is_in_turn
             reply = send(
                 run,
-                gathered.prompt,
+                after_interruption(gathered.prompt) if is_second else gathered.prompt,
                 self.agent,
                 settings=self.config.settings,
                 watch=self._watch_files,

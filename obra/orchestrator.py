@@ -150,6 +150,10 @@ class Orchestrator(AttemptSteps):
         root = run_start.root_of(task, state, settings)
         try:
             with held(root):
+                if task.owner:  # it was interrupted by the death of that process
+                    from obra.workspace.leftovers import end_leftovers
+
+                    end_leftovers(task.owner)
                 return self._work(start(task, self._open_workspace(root), state, settings, max_iterations))
         except FolderBusy:
             state.require_free(task_id)  # says more, where it is this very task that is at work there

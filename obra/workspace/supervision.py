@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import hashlib
 import itertools
 import os
-import secrets
 import shutil
 import signal
 import sys
@@ -26,6 +26,8 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from obra.state.owners import this_process
 
 RUN_ID = "OBRA_RUN_ID"
 
@@ -51,6 +53,16 @@ done
 """
 
 
+def number_of(owner: str) -> str:
+    """Return the ten digits that mark all that the process called *owner* starts."""
+    return str(int.from_bytes(hashlib.sha256(owner.encode()).digest()[:8]) % (9 * 10**9) + 10**9)
+
+
+def pattern_of(number: str) -> str:
+    """Return the pattern that finds a mark that begins with *number* in ``environ`` or ``limits`` of a process."""
+    return f"{RUN_ID}=([0-9]+[.])*{number}|realtime timeout +{number}"
+
+
 class Supervisor:
     """This process as a supervisor of others.
 
@@ -62,7 +74,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         """Become a subreaper and start the guard, as far as this system can."""
-        self.number = str(secrets.randbelow(9 * 10**9) + 10**9)
+        self.number = number_of(this_process())
         self.guard = 0
         self.sees_orphans = False
         self._counter = itertools.count(1)
@@ -91,7 +103,7 @@ class Supervisor:
         if shell is None or shutil.which("grep") is None:
             return
         reading, self._guard_pipe = os.pipe()
-        pattern = f"{RUN_ID}=([0-9]+[.])*{self.number}|realtime timeout +{self.number}"
+        pattern = pattern_of(self.number)
         try:
             self.guard = os.posix_spawn(
                 shell,
