@@ -161,6 +161,7 @@ class Orchestrator(AttemptSteps):
 
     def _work(self, run: TaskRun) -> Outcome:
         try:
+            run_start.require_writable(run.workspace.root)
             self._tell(TaskStarted(task=run.task))
             if isinstance(self.llm_interface, PlaysReviews):
                 self.llm_interface.rehearse(run.task.reviewer, played=run.reviews_played)

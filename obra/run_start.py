@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,19 @@ def root_of(task: Task, state: StateManager, settings: Settings) -> Path:
     except OSError as error:
         raise WorkspaceError(f"the workspace {root} cannot be made: {error.strerror}") from error
     return root
+
+
+def require_writable(root: Path) -> None:
+    """Refuse a folder that nothing can be written into, before an agent is paid for a turn that comes to nothing.
+
+    Raises:
+        WorkspaceError: its mode or its file system says no.
+    """
+    if not os.access(root, os.W_OK | os.X_OK):
+        raise WorkspaceError(
+            f"the workspace {root} cannot be written into: its mode or its file system forbids it. Give yourself "
+            f"the right to write there (chmod u+rwx), or name another folder, then run the task again"
+        )
 
 
 def begin(
