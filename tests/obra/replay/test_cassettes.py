@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,23 @@ def test_an_upstream_that_is_not_there_is_told_and_no_cassette_is_made(claude: s
             httpx.post(f"{recorder.base_url}/v1/messages", json={"messages": [{"role": "user", "content": "x"}]})
         assert "http://127.0.0.1:9 cannot be reached" in recorder.error
     assert not (tmp_path / "x.jsonl").exists()
+
+
+def test_the_same_run_recorded_anew_differs_in_its_times_alone(tmp_path: Path):
+    """Whoever reviews a new recording sees what changed and nothing else, in whatever order questions came."""
+    import httpx
+
+    first = {"messages": [{"role": "user", "content": "go"}], "tools": [{}], "stream": True}
+    later = [*first["messages"], {"role": "assistant", "content": "One."}, {"role": "user", "content": "go on"}]
+    questions = [first, {**first, "tools": []}, {**first, "messages": later}]
+    texts = []
+    for number, asked in enumerate((questions, questions[::-1])):
+        path = tmp_path / f"{number}.jsonl"
+        upstream = ModelServer([ScriptStep(say="One."), ScriptStep(say="Two.")], workspace=tmp_path)
+        with upstream, Recorder(upstream.base_url, workspace=tmp_path, cassette=path) as recorder:
+            for question in asked:
+                httpx.post(f"{recorder.base_url}/v1/messages", json=question).raise_for_status()
+        texts.append(re.sub(r"msg_obra_\d", "msg", path.read_text(encoding="utf-8")).splitlines())
+    differing = [one for one, two in zip(*texts, strict=True) if one != two]
+    assert all(line.startswith('{"status"') for line in differing)
+    assert Cassette.load(tmp_path / "0.jsonl").exchanges[0].line == 2  # behind the first
