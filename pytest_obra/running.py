@@ -29,17 +29,20 @@ if TYPE_CHECKING:
 
 _PREFIX = "obra_"
 _PROPERTIES = {
-    "case": "case",
-    "agent": "agent",
-    "repeat": "repeat",
-    "result": "result",
-    "status": "status",
-    "iterations": "iterations",
-    "quality": "quality",
-    "confidence": "confidence",
-    "seconds": "seconds",
-    "cost_usd": "cost_usd",
-    "tokens": "tokens",
+    f"{_PREFIX}{key}": key
+    for key in (
+        "case",
+        "agent",
+        "repeat",
+        "result",
+        "status",
+        "iterations",
+        "quality",
+        "confidence",
+        "seconds",
+        "cost_usd",
+        "tokens",
+    )
 }
 """Properties of a test, and the keys of its row."""
 _SCENARIO = pytest.StashKey[Scenario]()
@@ -307,7 +310,7 @@ def forget(item: pytest.Item) -> None:
 
 def properties_of(row: Mapping[str, Any]) -> list[tuple[str, object]]:
     """Return what JUnit's files show of a row; an unknown cost or score is the word ``unknown``."""
-    found = ((f"{_PREFIX}{name}", row[key]) for name, key in _PROPERTIES.items())
+    found = ((name, row[key]) for name, key in _PROPERTIES.items())
     return [(name, "unknown" if value is None else value) for name, value in found]
 
 

@@ -1,0 +1,107 @@
+"""Commands in processes of their own, what they took, and the small projects that they run in."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+PLUGIN = ("-p", "pytest_obra.plugin")
+_SCENARIO = """\
+name: case-{number:05}
+task:
+  title: Write a greeting
+  description: Create hello.txt with a greeting.
+checks:
+  - file: hello.txt
+script:
+  - say: Done.
+    write:
+      hello.txt: "hello {number}"
+reviewer:
+  - {{score: 90}}
+expect:
+  status: completed
+"""
+_LARGER = Path(__file__).parents[2] / "scenarios" / "hello_world.obra.yaml"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one command took."""
+
+    wall: float
+    """Seconds."""
+    cpu: float
+    """Seconds of user and system time, of the command and what it waited for."""
+    peak: float
+    """MiB of memory at most, of the command itself."""
+
+
+def run(command: list[str], folder: Path, *, exits: tuple[int, ...] = (0,)) -> Usage:
+    """Run *command* in *folder*, without plugins that it does not name, and return what it took.
+
+    Raises:
+        RuntimeError: it ended with another exit code.
+    """
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("OBRA__", "PYTEST_"))}
+    environment = {**mine, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    began = time.perf_counter()
+    child = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(child.pid, 0)
+    wall = time.perf_counter() - began
+    child.returncode = os.waitstatus_to_exitcode(status)  # it is reaped: Popen must not wait for it again
+    if child.returncode not in exits:
+        raise RuntimeError(f"{' '.join(command)} ended with {child.returncode} in {folder}")
+    return Usage(wall=wall, cpu=used.ru_utime + used.ru_stime, peak=used.ru_maxrss / 1024)
+
+
+def pytest(*arguments: str) -> list[str]:
+    """Return the command that runs pytest quietly."""
+    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+
+
+def empty_project(folder: Path) -> Path:
+    """Make a project without tests."""
+    folder.mkdir(parents=True)
+    (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    return folder
+
+
+def scenarios(folder: Path, count: int) -> Path:
+    """Make a project with *count* scenarios that check one file each."""
+    made = empty_project(folder)
+    for number in range(count):
+        text = _SCENARIO.format(number=number)
+        (made / f"case_{number:05}.obra.yaml").write_text(text, encoding="utf-8")
+    return made
+
+
+def larger_scenarios(folder: Path, count: int) -> Path:
+    """Make a project with *count* copies of ``scenarios/hello_world.obra.yaml``, each called differently."""
+    made, text = empty_project(folder), _LARGER.read_text(encoding="utf-8")
+    for number in range(count):
+        own = text.replace("name: hello_world", f"name: hello_{number}")
+        (made / f"hello_{number}.obra.yaml").write_text(own, encoding="utf-8")
+    return made
+
+
+def plain_tests(folder: Path, count: int) -> Path:
+    """Make a project with one module that holds *count* tests which do nothing."""
+    made = empty_project(folder)
+    text = "".join(f"def test_{number}():\n    assert True\n\n\n" for number in range(count))
+    (made / "test_plain.py").write_text(text, encoding="utf-8")
+    return made
+
+
+def plain_modules(folder: Path, count: int) -> Path:
+    """Make a project with *count* modules that hold one test each."""
+    made = empty_project(folder)
+    for number in range(count):
+        (made / f"test_{number}.py").write_text("def test_it():\n    assert True\n", encoding="utf-8")
+    return made

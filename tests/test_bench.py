@@ -1,0 +1,34 @@
+"""The command that measures speed works; what it says is not judged here, where other work disturbs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+COMMAND = Path(__file__).parent / "bench" / "run.py"
+
+
+def test_the_speed_table_can_be_made(tmp_path):
+    """Every claim has a row in the table and in the JSON, with a baseline that ran beside it."""
+    file = tmp_path / "speed.json"
+    done = subprocess.run(
+        [sys.executable, COMMAND, "--quick", "--json", file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(file.read_text())
+    claims = [line["claim"] for line in told["lines"]]
+    assert claims == [
+        "plugin loaded, unused / pytest without",
+        "obra --help / python -c pass",
+        "collecting / parsing with the C loader",
+        "collecting / as many modules of one test",
+        "a mock scenario above a plain test",
+        "peak memory, MiB / the plain tests'",
+        "writing a run's files, a scenario",
+        "one process / -n 2, wall",
+        "two bare loops in turn / at once, wall",
+    ]
+    assert all(line["rounds"] == 1 for line in told["lines"])
+    assert told["lines"][5]["ours"] > told["lines"][5]["baseline"] > 1
+    assert all(f"| {claim} |" in done.stdout for claim in claims)
+    assert f"{told['at']}, Python" in done.stdout
