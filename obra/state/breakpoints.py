@@ -67,8 +67,7 @@ def newest(
     if limit is not None and limit < 0:
         raise StateError(f"limit is {limit}; give 0 or more, or None for all")
     if task_id is not None and status is None and limit is None:  # asked at the start of every run
-        rows = connection.execute(_NEWEST_OF_TASK, {"key": task_id}).mappings()
-        return tuple(breakpoint_of(row) for row in rows)
+        return tuple(breakpoint_of(row) for row in connection.rows(_NEWEST_OF_TASK, {"key": task_id}))
     query = _NEWEST.limit(limit)
     if task_id is not None:
         query = query.where(breakpoints.c.task_id == task_id)
