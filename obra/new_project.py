@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -108,14 +107,14 @@ def _following() -> tuple[str, str, str]:
 
 
 def _write_new(path: Path, text: str) -> bool:
-    """Write a file that was not there before, and tell whether it was not; a link that leads nowhere is there."""
+    """Write a file and its folder; tell whether it was not there before."""
+    from obra.scenarios.skeleton import write_new
+
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        write_new(path, text)
     except FileExistsError:
         return False
-    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  # a descriptor
-        file.write(text)
     return True
 
 

@@ -60,9 +60,9 @@ def write_skeleton(folder: Path, name: str) -> tuple[Path, ...]:
     made = [path]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_new(path, text)
+        write_new(path, text)
         if not (folder / SCHEMA).exists():
-            _write_new(folder / SCHEMA, schema_text())
+            write_new(folder / SCHEMA, schema_text())
             made.append(folder / SCHEMA)
     except FileExistsError as error:
         raise ScenarioError(f"{error.filename} is there already and stays as it is; take another name") from error
@@ -71,7 +71,12 @@ def write_skeleton(folder: Path, name: str) -> tuple[Path, ...]:
     return tuple(made)
 
 
-def _write_new(path: Path, text: str) -> None:
-    """Write a file that was not there before, even if another process is just making it."""
+def write_new(path: Path, text: str) -> None:
+    """Write a file that was not there before, even if another process is just making it.
+
+    Raises:
+        FileExistsError: it is there already, if only as a link that leads nowhere.
+        OSError: it cannot be written.
+    """
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w", encoding="utf-8") as file:  # noqa: PTH123  # a descriptor
         file.write(text)
