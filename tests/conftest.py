@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,10 @@ import pytest
 
 from obra.errors import AgentUnavailable
 from obra.testing.ssh_server import SSHServer
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that runs us in the background has Ctrl-C ignored, and every program that we start would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TEST_SECONDS = 120
 COMMAND = "OBRA__AGENT__LOCAL__COMMAND"
