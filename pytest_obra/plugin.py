@@ -51,6 +51,9 @@ __all__ = [
 
 _SCRIPTED_RUNG = re.compile(r"mock|(cassette|replay)(:\w+)?")
 
+_LOOKS_ONLY = ("collectonly", "setupplan", "setuponly", "showfixtures", "show_fixtures_per_test")
+"""With one of these options pytest collects and runs no test, so there is nothing to report."""
+
 _MARKERS = {
     "obra_scenarios": "obra_scenarios(*patterns, tags=()): run this test once for each scenario file that a "
     "pattern matches (relative to the root folder, or to the test's own); tags= keeps those that have one of "
@@ -155,7 +158,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_obra.agents import verify
 
         verify(config, agent_names(config))
-    if not config.option.collectonly:
+    if not any(config.getoption(name, None) for name in _LOOKS_ONLY):
         reckoning = Reckoning(config)
         config.pluginmanager.register(reckoning, "obra-reckoning")
         config.pluginmanager.register(RunFiles(config, reckoning), "obra-run-files")

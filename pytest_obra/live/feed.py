@@ -32,7 +32,7 @@ def observers(request: pytest.FixtureRequest, *, name: str, agent: str) -> tuple
         node = request.node.nodeid
         request.addfinalizer(partial(tell, {"node": node, "ended": True}))
         found.append(observer_for(tell, node=node, name=name, agent=agent))
-    if config.getoption("capture") == "no" and not hasattr(config, "workerinput"):
+    if config.getoption("capture", "") == "no" and not hasattr(config, "workerinput"):
         from pytest_obra.live.conversation import Conversation
 
         found.append(Conversation())

@@ -39,12 +39,16 @@ def mode_of(config: pytest.Config) -> str:
     """Return how this run shows what is running: ``lines``, ``plain`` or ``off``.
 
     ``auto`` takes lines on a terminal; plain where there is none, where ``CI`` is set and where the terminal is
-    dumb; and nothing under ``-s`` (the conversation is shown), ``-q -q`` and ``--collect-only``.
+    dumb; and nothing under ``-s`` (the conversation is shown), ``-q -q`` and ``--collect-only``. Nothing is ever
+    shown without pytest's own terminal plugin (``-p no:terminal``) or with standard output closed.
     """
+    if not config.pluginmanager.hasplugin("terminalreporter") or sys.__stdout__ is None:
+        return "off"
     asked: str = config.getoption("--obra-live")
     if asked != "auto":
         return asked
-    if config.option.collectonly or config.getoption("capture") == "no" or config.getoption("verbose") < -1:
+    captures = config.getoption("capture", "no") != "no"  # pytest may run without its plugin for that
+    if config.option.collectonly or not captures or config.getoption("verbose") < -1:
         return "off"
     is_terminal = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     return "lines" if is_terminal and not os.environ.get("CI") else "plain"
