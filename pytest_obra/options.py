@@ -71,6 +71,8 @@ def check_statistics_options(config: pytest.Config) -> None:
         pytest.UsageError: says which, and what to do.
     """
     asked = config.getoption
+    for override in asked("override_ini") or ():
+        _refuse_setting(override.partition("=")[0])
     if asked("--obra-early-stop") and asked("--obra-min-pass-rate") is None:
         raise pytest.UsageError(
             "--obra-early-stop needs a gate to be certain about: add --obra-min-pass-rate=RATE"
@@ -81,6 +83,21 @@ def check_statistics_options(config: pytest.Config) -> None:
                 raise pytest.UsageError(
                     f"--obra-sabotage runs variants and no scenarios; leave out {option}, or run pytest twice"
                 )
+
+
+def _refuse_setting(key: str) -> None:
+    """Refuse ``-o llm.type=ollama``, which pytest takes for a setting of its own and forgets."""
+    section, dot, _ = key.partition(".")
+    if not dot:
+        return
+    from obra.settings import Settings
+
+    if section in Settings.model_fields:
+        variable = f"OBRA__{key.upper().replace('.', '__')}"
+        raise pytest.UsageError(
+            f"-o {key}=...: under pytest -o is for pytest's own settings, and Obra would never see it; "
+            f"set the variable {variable}, or write it into a file for --obra-config"
+        )
 
 
 def has_ledger(config: pytest.Config) -> bool:

@@ -28,9 +28,9 @@ from pytest_obra.fixtures import (
 )
 from pytest_obra.live.view import follow_worker, show_live
 from pytest_obra.options import add_statistics_options, check_statistics_options
-from pytest_obra.reckoning import Reckoning
+from pytest_obra.reckoning import SUFFIX, Reckoning
 from pytest_obra.repeats import parametrize_repeats
-from pytest_obra.reporters.run_files import SUFFIX, RunFiles
+from pytest_obra.reporters.run_files import RunFiles
 
 if TYPE_CHECKING:
     from pytest_obra.collection import ScenarioFile

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
+SUFFIX = ".obra.yaml"
+"""How the names of scenario files end."""
 LEDGER_ADDRESS = pytest.StashKey[tuple[str, float]]()
 """Path of the ledger that workers share, and when the run began."""
 _JUDGED_EXITS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
@@ -36,6 +38,8 @@ class Reckoning:
         """Tests that the budget did not allow, and why."""
         self.not_needed: dict[str, str] = {}
         """Repeats that could not change the gate's verdict, and why."""
+        self.skipped: dict[str, None] = {}
+        """Scenarios that a mark or a fixture skipped: where all are, a gate has nothing to hold by."""
         self._baseline: Sequence[Row] | None = None
         if config.getoption("--obra-baseline"):
             self._baseline = _baseline_of(config)
@@ -57,6 +61,8 @@ class Reckoning:
         kind, reason = getattr(report, "obra_not_run", ("", ""))
         if kind:
             (self.left_out if kind == "left_out" else self.not_needed)[report.nodeid] = reason
+        elif report.skipped and f"{SUFFIX}::" in report.nodeid:
+            self.skipped[report.nodeid] = None
         if not report.failed:
             return
         row = getattr(report, "obra_row", None)
@@ -111,7 +117,7 @@ class Reckoning:
         self._set_exit(
             session,
             gate_failed=worse or any(gate.state is GateState.FAILED for gate in gates),
-            undecided=bool(rows) and any(gate.state is GateState.UNDECIDED for gate in gates),
+            undecided=bool(rows or self.skipped) and any(gate.state is GateState.UNDECIDED for gate in gates),
         )
         return found
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_obra.reporters.run_files import SUFFIX
+from pytest_obra.reckoning import SUFFIX
 
 _SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
 _LABELS = ("epic", "feature", "story", "owner")

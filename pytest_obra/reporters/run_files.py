@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_obra.reckoning import SUFFIX
 from pytest_obra.repeats import names_in
 
 if TYPE_CHECKING:
     from obra.reports.run_writer import RunWriter
     from pytest_obra.reckoning import Reckoning
-
-
-SUFFIX = ".obra.yaml"
 
 
 class RunFiles:
@@ -80,7 +78,8 @@ class RunFiles:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Judge the run as a whole, and write the summary and the report."""
-        if not (self._rows or self._variants or self._reckoning.left_out or self._planned):
+        known = self._rows or self._variants or self._reckoning.left_out or self._planned
+        if not (known or self._reckoning.skipped):
             return
         for node in self._planned:
             self._not_run.setdefault(node, _why_not(session))
@@ -108,7 +107,7 @@ class RunFiles:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the closing table, and what could not be written."""
-        if self._writer is None and not self._not_run:
+        if self._writer is None and not self._not_run and not self._conclusion.get("gates"):
             return
         from pytest_obra.reporters.statistics_table import conclusion_lines
         from pytest_obra.reporters.terminal import summary_lines

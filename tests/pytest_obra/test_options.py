@@ -21,6 +21,7 @@ def test_help_and_markers_explain_themselves(run):
     ("arguments", "words"),
     [
         (["--obra-agent=claud"], "unknown agent 'claud'"),
+        (["-o", "llm.type=ollama"], "set the variable OBRA__LLM__TYPE"),
         (["--obra-config=missing.yaml"], "missing.yaml: cannot be read: No such file"),
         (["--obra-config=typo.yaml"], "typo.yaml:2: unknown key 'llm.modell'; did you mean 'llm.model'?"),
     ],

@@ -95,6 +95,22 @@ def test_broken_machinery_counts_into_no_rate(scenario_file, run, pytester):
     result.stdout.fnmatch_lines(["gate undecided: *", "*broken (mock): no verdict in 1 runs*"])
 
 
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]])
+@pytest.mark.parametrize("gate", ["--obra-min-pass-rate=1", "--obra-max-false-accepts=0"])
+def test_a_gate_over_nothing_but_skips_is_not_green(scenario_file, run, pytester, gate, workers):
+    """Where every scenario is skipped nothing was judged: the gate is undecided, and the exit code says so."""
+    scenario_file("good")
+    pytester.makeconftest(
+        "import pytest\n\ndef pytest_collection_modifyitems(items):\n"
+        "    for item in items:\n        item.add_marker(pytest.mark.skip(reason='no key'))\n"
+    )
+    result = run(gate, *workers)
+    result.assert_outcomes(skipped=1)
+    assert result.ret == RunExit.MACHINERY_BROKE
+    result.stdout.fnmatch_lines(["gate undecided: *"])
+    assert run(*workers).ret == RunExit.OK
+
+
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])
 def test_repeats_that_cannot_change_the_verdict_are_skipped(scenario_file, run, pytester, workers):
     """With 5 of 10 passed a gate of 0.5 stands; the rest is skipped, visibly, and the run succeeds."""
