@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -26,7 +27,7 @@ from obra.domain import Reply, TurnLimits
 from obra.errors import AgentCrashed, AgentUnavailable, ObraError, WorkspaceError
 from obra.events import AgentEventSink
 from obra.plugins import PermissionDecider
-from obra.workspace.private_folder import make_private_folder, remove_private_folder
+from obra.workspace.private_folder import SESSION, is_abandoned, make_private_folder, remove_private_folder
 from obra.workspace.processes import ProcessTree, clean_environment
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
@@ -38,6 +39,10 @@ _HANGING_SECONDS = 0.2
 """The same, when there is no hope that it does."""
 _LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 2.0))
 """It obeys both within 0.3 seconds, even while its model API stalls; SIGINT lets it end its tools."""
+
+
+_PROJECTS = ".claude/projects"
+"""Where Claude Code keeps its sessions in its home."""
 
 
 class LocalProgram:
@@ -165,21 +170,33 @@ class ClaudeCodeLocalAgent:
 
     @property
     def handle(self) -> str:
-        """The id of the session, for a later process; see :meth:`take_up`."""
-        return self._session.id if self._session else ""
+        """The id of the session and its private home, for a later process; see :meth:`take_up`.
+
+        The home is named before the first turn, so that a turn that is broken off in it can be found.
+        """
+        if self._session is None:
+            return ""
+        return json.dumps({"session": self._session.id, "home": str(self._private_home())})
 
     def take_up(
         self, handle: str, *, in_turn: bool, limits: TurnLimits, on_event: AgentEventSink | None = None
     ) -> None:
-        """Let the next prompt resume the session *handle*, where Claude Code still has it.
+        """Let the next prompt resume the session in *handle*, where Claude Code still has it.
 
-        That is so where a person's own ``HOME`` is passed on; a private one goes with the process that made it. A
-        turn is never adopted: Claude Code dies with the process that started it.
+        That is so where a person's own ``HOME`` is passed on, and for a day after a process that made a private
+        one was killed: what stands of the session there is moved into ours. A turn is never adopted: Claude Code
+        dies with the process that started it.
         """
         del in_turn, limits, on_event
         if self._session is None:
             raise AgentUnavailable("the agent is not initialized; call initialize() first")
-        self._session.id = handle
+        told = json.loads(handle)
+        self._session.id = told["session"]
+        old, ours = Path(told["home"]), self._private_home()
+        if old.parent == ours.parent and is_abandoned(old) and old.is_dir():
+            if (old / _PROJECTS).is_dir():
+                shutil.copytree(old / _PROJECTS, ours / _PROJECTS, dirs_exist_ok=True)
+            remove_private_folder(old)
 
     def cleanup(self) -> None:
         """End the process with all it started and remove its private folders; safe to call twice.
@@ -199,10 +216,9 @@ class ClaudeCodeLocalAgent:
         settings = self._settings
         if settings is None:
             raise AgentCrashed("the agent was cleaned up before its turn began")
-        if self._home is None:
-            self._home = make_private_folder("claude")
+        home = self._private_home()
         passed = {name: os.environ[name] for name in settings.pass_environment if name in os.environ}
-        environment = clean_environment(self._home, environment_of(settings, str(self._home), passed))
+        environment = clean_environment(home, environment_of(settings, str(home), passed))
         if session and not _is_stored(session, environment):
             session = ""  # it ended before it wrote anything down: there is nothing to resume
         cwd = Path(settings.workspace_dir)
@@ -210,7 +226,7 @@ class ClaudeCodeLocalAgent:
             if settings.transport == "terminal":
                 from obra.agents.claude_code_terminal import TerminalProgram, prepare, terminal_command_line
 
-                records = prepare(settings, launch, home=self._home, environment=environment)
+                records = prepare(settings, launch, home=home, environment=environment)
                 command = terminal_command_line(settings, records, executable=self._executable, session=session)
                 command = self._confined(settings, command, environment, passed)
                 budget = launch.budget_usd
@@ -222,6 +238,11 @@ class ClaudeCodeLocalAgent:
             return LocalProgram(command, cwd=cwd, environment=environment)
         except WorkspaceError as error:
             raise AgentUnavailable(f"Claude Code cannot be started: {error}") from error
+
+    def _private_home(self) -> Path:
+        if self._home is None:
+            self._home = make_private_folder(SESSION)
+        return self._home
 
     def _confined(
         self,

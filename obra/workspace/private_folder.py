@@ -1,7 +1,7 @@
 """Private folders for the programs that Obra runs; each is removed by its owner, or by whoever comes after.
 
 A folder's name tells the process that made it. What a process leaves behind that was killed is removed when the
-next one makes its first folder.
+next one makes its first folder; one with an agent's session is kept for a day, for whoever goes on with the task.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +20,11 @@ from typing import Any
 
 from obra.state.owners import is_alive, this_process
 
-_NAME = re.compile(r"obra-[a-z-]+-(?P<pid>\d+)\.(?P<start>[\w.-]+)\.(?P<host>[0-9a-f]{8})-\w+")
+SESSION = "session"
+"""Purpose of folders that hold an agent's session."""
+
+_KEPT_SECONDS = 24 * 3600.0
+_NAME = re.compile(r"obra-(?P<purpose>[a-z-]+)-(?P<pid>\d+)\.(?P<start>[\w.-]+)\.(?P<host>[0-9a-f]{8})-\w+")
 
 
 def make_private_folder(purpose: str) -> Path:
@@ -66,18 +71,27 @@ def remove_private_folder(folder: Path) -> None:
 def sweep_private_folders(place: Path) -> tuple[Path, ...]:
     """Remove the private folders in *place* whose owners are dead; return them.
 
-    Folders of living processes, of other machines and users, and whatever has another name, stay.
+    Folders of living processes, of other machines and users, and whatever has another name, stay; those that hold
+    a session stay for a day after their last change.
     """
     removed = []
     for folder in place.glob("obra-*"):
-        found = _NAME.fullmatch(folder.name)
-        if found is None or found["host"] != _host():
+        if not is_abandoned(folder):
             continue
-        if is_alive(f"{socket.gethostname()}:{found['pid']}:{found['start']}") is False:
-            with suppress(OSError):  # another user's: it is theirs to remove
-                remove_private_folder(folder)
-                removed.append(folder)
+        with suppress(OSError):  # another user's: it is theirs to remove
+            if folder.name.startswith(f"obra-{SESSION}-") and time.time() - folder.stat().st_mtime < _KEPT_SECONDS:
+                continue
+            remove_private_folder(folder)
+            removed.append(folder)
     return tuple(removed)
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Tell whether *folder* has the name of a private one whose owner was on this machine and is dead."""
+    found = _NAME.fullmatch(folder.name)
+    if found is None or found["host"] != _host():
+        return False
+    return is_alive(f"{socket.gethostname()}:{found['pid']}:{found['start']}") is False
 
 
 @cache

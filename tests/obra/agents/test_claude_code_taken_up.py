@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 from obra import ClaudeCodeLocalAgent
 from obra.domain import ScriptStep, TurnLimits
 from obra.plugins import OutlivesUs
 from obra.replay.model_server import ModelServer
+from obra.workspace.private_folder import remove_private_folder, sweep_private_folders
 
 SCRIPT = [ScriptStep(say="One.", write={"a.txt": "1"}), ScriptStep(say="Two.", write={"b.txt": "2"})]
 FIRST = """\
@@ -48,22 +50,40 @@ def test_the_next_process_resumes_the_session_that_stands_in_a_persons_home(clau
         agent = ClaudeCodeLocalAgent()
         assert isinstance(agent, OutlivesUs)
         agent.initialize(config)
-        assert agent.handle == ""
+        assert json.loads(agent.handle)["session"] == ""
         assert agent.take_up(handle, in_turn=False, limits=TurnLimits()) is None
         reply = agent.send_prompt("the second")
         agent.cleanup()
-    assert (reply.text, reply.session) == ("Two.", handle)
+    assert (reply.text, reply.session) == ("Two.", json.loads(handle)["session"])
 
 
-def test_a_session_that_is_gone_is_begun_anew(claude, tmp_path):
-    """A private home went with its process: the conversation begins with the first step."""
+def test_a_session_in_a_private_home_is_taken_over_by_the_next_process(claude, tmp_path):
+    """The home of the killed process stands until then, also when others sweep, and is gone afterwards."""
     with ModelServer(SCRIPT, workspace=tmp_path / "work") as server:
         config = config_for(claude, server, tmp_path)
         handle = killed_after_its_first_turn(config)
+        old = Path(json.loads(handle)["home"])
+        sweep_private_folders(old.parent)
+        assert old.is_dir()
+        agent = ClaudeCodeLocalAgent()
+        agent.initialize(config)
+        assert agent.take_up(handle, in_turn=False, limits=TurnLimits()) is None
+        assert not old.exists()
+        reply = agent.send_prompt("the second")
+        agent.cleanup()
+    assert (reply.text, reply.session) == ("Two.", json.loads(handle)["session"])
+
+
+def test_a_session_that_is_gone_is_begun_anew(claude, tmp_path):
+    """A private home was removed meanwhile: the conversation begins with the first step."""
+    with ModelServer(SCRIPT, workspace=tmp_path / "work") as server:
+        config = config_for(claude, server, tmp_path)
+        handle = killed_after_its_first_turn(config)
+        remove_private_folder(Path(json.loads(handle)["home"]))
         agent = ClaudeCodeLocalAgent()
         agent.initialize(config)
         assert agent.take_up(handle, in_turn=True, limits=TurnLimits()) is None
         reply = agent.send_prompt("the first")
         agent.cleanup()
     assert reply.text == "One."
-    assert reply.session != handle
+    assert reply.session != json.loads(handle)["session"]

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -95,4 +96,20 @@ def test_what_is_not_ours_stays(place):
         (place / name).mkdir()
     assert sweep_private_folders(place) == (place / dead,)
     assert {path.name for path in place.iterdir()} == {*names, mine.name}
+    remove_private_folder(mine)
+
+
+def test_the_folder_of_a_session_stays_for_a_day(place):
+    """Whoever goes on with a killed run can take it over; nobody came for the older one."""
+    mine = make_private_folder("test")
+    beginning, _, end_of_name = mine.name.removeprefix("obra-test-").partition(".")
+    start_, _, host_and_rest = end_of_name.partition(".")
+    old, new = (
+        place / f"obra-session-{beginning}.{start_}0.{host_and_rest[:8]}-{name}" for name in ("old", "new")
+    )
+    for folder, hours in ((old, 25), (new, 23)):
+        folder.mkdir()
+        os.utime(folder, (time.time() - hours * 3600,) * 2)
+    assert sweep_private_folders(place) == (old,)
+    assert new.is_dir()
     remove_private_folder(mine)
