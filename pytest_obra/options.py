@@ -54,7 +54,7 @@ def add_statistics_options(group: Any) -> None:
         "--obra-baseline",
         metavar="RUN",
         help="compare with an earlier run, case by case, and fail on regressions; RUN is its folder, a "
-        "file in it, its name in the report folder, or 'last'",
+        "file in it, its name in the report folder, or 'last' (the newest there that came to its end)",
     )
     group.addoption(
         "--obra-bare",

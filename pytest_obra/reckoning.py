@@ -169,7 +169,8 @@ def _baseline_of(config: pytest.Config) -> Sequence[Row]:
     from pytest_obra.reporters.run_files import report_folder
 
     try:
-        run = StoredRun.find(config.getoption("--obra-baseline"), report_folder(config))
+        name, folder = config.getoption("--obra-baseline"), report_folder(config)
+        run = StoredRun.last_whole(folder) if name == "last" else StoredRun.find(name, folder)
         return [line_of(row) for row in run.rows()]
     except ReportError as error:
         raise pytest.UsageError(f"--obra-baseline: {error}") from error

@@ -37,6 +37,8 @@ _SINCE_THEN_IN_ATTEMPTS: Mapping[str, Any] = {
     "events": [],
     "events_left_out": 0,
 }
+_INTERRUPTED = 2
+"""Exit status of a run of pytest that somebody stopped."""
 
 
 class StoredRun:
@@ -81,6 +83,21 @@ class StoredRun:
         if (reports / name).is_dir():
             return cls(reports / name)
         raise ReportError(f"there is no run {name!r}, neither as a folder nor in {reports}; 'last' is the newest")
+
+    @classmethod
+    def last_whole(cls, reports: Path) -> StoredRun:
+        """Return the newest run of scenarios in *reports* that came to its end: what others may be measured by.
+
+        A run that was killed or interrupted is none: part of it is missing, and whoever resumes it takes its rows.
+
+        Raises:
+            ReportError: there is none, or a summary is damaged.
+        """
+        for results in sorted(reports.glob("*/results.jsonl"), reverse=True):
+            run = cls(results.parent)
+            if run._told().get("exit_status") not in {None, _INTERRUPTED}:
+                return run
+        raise ReportError(f"there is no run in {reports} that came to its end; run 'pytest scenarios/' first")
 
     @property
     def name(self) -> str:

@@ -73,3 +73,17 @@ def test_a_broken_summary_is_named(runs, text):
     (found.directory / "summary.json").write_text(text)
     with pytest.raises(ReportError, match=r"summary\.json .*take it away"):
         found.summary()
+
+
+def test_the_last_whole_run_came_to_its_end(tmp_path):
+    """Killed and interrupted runs are passed over; where there is no other, that is told."""
+    for name, status in (("1", "0"), ("2", "1"), ("3", "2"), ("4", None)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.jsonl").touch()
+        if status:
+            (tmp_path / name / "summary.json").write_text(f'{{"exit_status": {status}}}')
+    assert StoredRun.last_whole(tmp_path).name == "2"
+    for name in ("1", "2"):
+        (tmp_path / name / "summary.json").unlink()
+    with pytest.raises(ReportError, match="that came to its end"):
+        StoredRun.last_whole(tmp_path)
