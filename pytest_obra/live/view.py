@@ -42,7 +42,7 @@ def mode_of(config: pytest.Config) -> str:
     dumb; and nothing under ``-s`` (the conversation is shown), ``-q -q`` and ``--collect-only``. Nothing is ever
     shown without pytest's own terminal plugin (``-p no:terminal``) or with standard output closed.
     """
-    if not config.pluginmanager.hasplugin("terminalreporter") or sys.__stdout__ is None:
+    if not config.pluginmanager.hasplugin("terminal") or sys.__stdout__ is None:
         return "off"
     asked: str = config.getoption("--obra-live")
     if asked != "auto":
