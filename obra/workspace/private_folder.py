@@ -60,7 +60,8 @@ def remove_private_folder(folder: Path) -> None:
 
     def make_removable(function: Callable[..., Any], path: str, _: object) -> None:
         with suppress(FileNotFoundError):  # a process that is ending, or another sweep, was faster
-            Path(path).parent.chmod(0o700)
+            if Path(path) != folder:  # what it stands in is not ours
+                Path(path).parent.chmod(0o700)
             if not Path(path).is_symlink():
                 Path(path).chmod(0o700)
             function(path)

@@ -29,7 +29,9 @@ name: vague
 task: {title: Make it better}
 script:
   - {say: It is better now.}
+  - {say: It is faster now.}
 reviewer:
+  - {score: 40}
   - {score: 40}
 expect: {status: escalated}
 """

@@ -80,6 +80,13 @@ def test_what_a_killed_process_left_goes_at_the_next_start(place, number):
     end(living)
 
 
+def test_the_folder_above_is_left_alone(place):
+    """A folder that is gone already, or goes at the same moment, changes no rights of the place it stood in."""
+    place.chmod(0o777)
+    remove_private_folder(place / "gone")
+    assert stat.S_IMODE(place.stat().st_mode) == 0o777
+
+
 def test_what_is_not_ours_stays(place):
     """Other names, other machines, and folders whose owner cannot be told are left alone."""
     mine = make_private_folder("test")

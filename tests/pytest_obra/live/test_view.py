@@ -12,6 +12,8 @@ import pexpect
 import pyte
 import pytest
 
+from obra.statistics.exit_codes import RunExit
+
 SLOW = [{"say": "Done.", "write": {"hello.txt": "hello\n"}, "run": "sleep 1.5"}]
 
 
@@ -129,7 +131,7 @@ def test_a_killed_worker_s_line_goes_away(pytester, scenario_file):
     later = terminal.read_until(lambda text: text.count("attempt 1  agent") == 1)
     assert "dies  mock  attempt" not in later
     terminal.read_to_end()
-    assert terminal.child.exitstatus == 1
+    assert terminal.child.exitstatus == RunExit.MACHINERY_BROKE
 
 
 def test_without_a_terminal_a_plain_line_comes_now_and_then(scenario_file, run):
