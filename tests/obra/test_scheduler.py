@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from obra.domain import Task, TaskStatus
 from obra.errors import StateError
-from obra.scheduler import TaskScheduler
+from obra.scheduler import TaskScheduler, circle
 
 STATUSES = st.sampled_from(list(TaskStatus))
 
@@ -103,3 +103,9 @@ def test_next_is_the_best_that_can_run(tasks):
         assert following is None
     else:
         assert following.id == min(able, key=lambda found: (-found.priority, found.id)).id
+
+
+def test_nothing_that_waits_in_a_row_is_a_circle():
+    """Without a circle there is no path; what only leads into one is not part of it."""
+    assert circle({"a": ["b"], "b": ["c"], "c": []}) == []
+    assert circle({"a": ["b"], "b": ["c"], "c": ["b"]}) == ["b", "c", "b"]
