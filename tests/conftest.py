@@ -68,11 +68,19 @@ def start_sshd(folder: Path, further: str = "") -> SSHServer:
 
 
 @pytest.fixture(scope="session")
-def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A server that the tests share; they may break its connections."""
+def shared_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SSHServer]:
+    """The server behind ``ssh_server``."""
     server = start_sshd(tmp_path_factory.mktemp("sshd"))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def ssh_server(shared_sshd: SSHServer) -> SSHServer:
+    """A server that the tests share; they may break its connections, and one that was ended is started again."""
+    if not shared_sshd.is_listening:
+        shared_sshd.start()
+    return shared_sshd
 
 
 @pytest.fixture

@@ -499,7 +499,7 @@ def _quality_76_where_90_is_asked(lab: Lab) -> str:
 effect("validation.quality.threshold", to=80, before="proceed", after="retry")(
     lambda lab: lab.action(GOOD, GOOD, reviewer=[FAINT_YES, YES])
 )
-effect("confidence.threshold", to=98, before="proceed", after="retry")(
+effect("confidence.threshold", to=99.9, before="proceed", after="retry")(
     lambda lab: lab.action(GOOD, GOOD, reviewer=[UNSURE, YES])
 )
 
@@ -517,7 +517,7 @@ effect(f"{TRIGGER}.no_evidence.enabled", to=False, before="no_evidence", after="
 effect(f"{TRIGGER}.low_confidence.enabled", to=False, before="low_confidence", after="quality_too_low")(
     lambda lab: lab.trigger(GOOD, reviewer=[BARE_NO])
 )
-effect(f"{TRIGGER}.low_confidence.threshold", to=98, before=None, after="low_confidence")(
+effect(f"{TRIGGER}.low_confidence.threshold", to=99.9, before=None, after="low_confidence")(
     lambda lab: lab.trigger(GOOD, reviewer=[UNSURE])
 )
 effect(f"{TRIGGER}.quality_too_low.enabled", to=False, before="quality_too_low", after="limit_reached")(

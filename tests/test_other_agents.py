@@ -151,7 +151,7 @@ def test_a_limit_of_model_calls_ends_the_turn(known, tmp_path):
     with opened(known, tmp_path) as (agent, _):
         reply = agent.send_prompt("the first", limits=TurnLimits(turns=2))
         assert reply.limit == "max_turns"
-        assert not (tmp_path / "where.txt").exists()
+        assert "One." not in reply.text  # a third call may have begun before the program was ended
         assert agent.is_healthy()
 
 

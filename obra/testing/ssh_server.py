@@ -115,8 +115,15 @@ class SSHServer:
         said = (self.folder / "log").read_text()[-300:]
         raise AgentUnavailable(f"sshd does not listen within {_START_SECONDS:g} s: {said}")
 
+    @property
+    def is_listening(self) -> bool:
+        """False once it was stopped, or ended by itself."""
+        return self._server.poll() is None
+
     def sessions(self) -> list[psutil.Process]:
         """Its processes but for the one that listens: one or two for each connection."""
+        if not self.is_listening:
+            return []
         below = psutil.Process(self._server.pid).children(recursive=True)
         return [one for one in below if one.name().startswith("sshd")]
 
