@@ -10,10 +10,9 @@ import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
-from obra.replay.loopback import Loopback
+from obra.replay.loopback import Loopback, OnLoopback
 from obra.replay.redacting import HOME, KEY, SESSION, WORKSPACE, names_of, personal
 
 _SESSION_HEADERS = ("X-Claude-Code-Session-Id", "session_id", "conversation_id")
@@ -29,7 +28,7 @@ class Headers(Protocol):
         ...
 
 
-class Door:
+class Door(OnLoopback):
     """What both servers share: the address, the lanes of sessions, the paths of this run, and what went wrong."""
 
     def __init__(self, handler: type[BaseHTTPRequestHandler], *, workspace: Path, path: str = "") -> None:
@@ -47,21 +46,6 @@ class Door:
         if home not in ("/", str(workspace)):
             self.paths[home] = HOME
         self.error = ""
-
-    def __enter__(self) -> Self:
-        """Begin to listen."""
-        self._loopback.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop to listen."""
-        self.close()
-
-    def close(self) -> None:
-        """End every connection and thread; safe to call twice."""
-        self._loopback.close()
 
     @property
     def base_url(self) -> str:

@@ -6,7 +6,8 @@ import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Generic, Protocol, TypeVar
+from types import TracebackType
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 _POLL_SECONDS = 0.02  # how long close() may wait for the accepting thread
 
@@ -101,3 +102,24 @@ class Loopback(Generic[Owner]):
         if self._server is None:
             raise RuntimeError("the server is not open; use it in a with statement")
         return f"http://127.0.0.1:{self._server.server_port}"
+
+
+class OnLoopback:
+    """Whoever stands behind a :class:`Loopback` of its own; a context manager that listens while it is entered."""
+
+    _loopback: Loopback[Any]
+
+    def __enter__(self) -> Self:
+        """Begin to listen."""
+        self._loopback.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop to listen."""
+        self.close()
+
+    def close(self) -> None:
+        """End every connection and thread; safe to call twice."""
+        self._loopback.close()

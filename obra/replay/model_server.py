@@ -7,8 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from obra.domain import Fault, ScriptStep
@@ -16,11 +15,11 @@ from obra.plugins import WorksElsewhere
 from obra.replay.acting import ScriptMismatch
 from obra.replay.dialect import DEFAULT_MODEL, Dialect
 from obra.replay.faults import FaultPlan, misbehave
-from obra.replay.loopback import Loopback, LoopbackServer
+from obra.replay.loopback import Loopback, LoopbackServer, OnLoopback
 from obra.replay.messages import AnthropicMessages
 
 
-class ModelServer:
+class ModelServer(OnLoopback):
     """Answers a model API on a free loopback port with the steps of a script; a context manager.
 
     The API is Anthropic's, or that of the *dialect* it is given. Prompt n of a conversation is answered with step
@@ -59,21 +58,6 @@ class ModelServer:
         self._requests = 0
         self._error = ""
         self._loopback = Loopback(_Handler, self)
-
-    def __enter__(self) -> Self:
-        """Begin to listen."""
-        self._loopback.open()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop to listen."""
-        self.close()
-
-    def close(self) -> None:
-        """End every connection and thread; safe to call twice."""
-        self._loopback.close()
 
     @property
     def base_url(self) -> str:
