@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
-import os
 import shutil
 import signal
 import socket
@@ -125,21 +125,40 @@ class SSHServer:
         if not self.is_listening:
             return []
         below = psutil.Process(self._server.pid).children(recursive=True)
-        return [one for one in below if one.name().startswith("sshd")]
+        return [one for one in below if _name_of(one).startswith("sshd")]
 
     def signal_sessions(self, number: int) -> None:
         """Send a signal to all of them; what runs inside is left alone."""
         for one in self.sessions():
-            os.kill(one.pid, number)
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended by itself meanwhile
+                one.send_signal(number)
 
     def cut(self) -> None:
         """End all connections as a broken network would."""
         self.signal_sessions(signal.SIGKILL)
 
     def stop(self) -> None:
-        """Listen no more, and end all connections."""
+        """Listen no more, and end all connections, also one that comes at this very moment."""
         ending = self.sessions()
         self.cut()
         psutil.wait_procs(ending, timeout=_END_SECONDS)  # it reaps them; once it is gone, nobody does
-        self._server.terminate()
+        if self.is_listening:  # whoever was cut may have come back meanwhile
+            self._freeze()
+            self.cut()
+            self._server.kill()  # a polite signal would let it accept one more first
         self._server.wait()
+
+    def _freeze(self) -> None:
+        """Stop the listening process in place, so that it lets nobody in; the signal alone is not at once obeyed."""
+        listening = psutil.Process(self._server.pid)
+        listening.suspend()
+        while listening.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}:
+            time.sleep(_LOOK_SECONDS / 10)
+
+
+def _name_of(process: psutil.Process) -> str:
+    """Name of a process; empty when it has ended."""
+    try:
+        return process.name()
+    except psutil.NoSuchProcess:
+        return ""
