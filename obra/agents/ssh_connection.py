@@ -77,7 +77,7 @@ class SSHConnection:
             transport = self._client.get_transport()
             if transport is not None:
                 at_once(transport.sock)
-        except (OSError, paramiko.SSHException) as error:
+        except (OSError, EOFError, paramiko.SSHException) as error:
             self._client.close()
             raise AgentUnavailable(_why_not_connected(where, pinned, error)) from error
 
@@ -228,4 +228,5 @@ def _why_not_connected(where: str, pinned: Path, error: Exception) -> str:
             f"the host key of {where} is not pinned in {pinned}; compare its fingerprint on that machine, "
             f"then add the line that ssh-keyscan prints"
         )
-    return f"cannot connect to {where}: {error}; check agent.ssh.host and agent.ssh.port"
+    said = str(error) or "the other end hung up during the handshake"  # paramiko's EOFError has no words
+    return f"cannot connect to {where}: {said}; check agent.ssh.host and agent.ssh.port"

@@ -149,7 +149,7 @@ class SSHServer:
         self._server.wait()
 
     def _freeze(self) -> None:
-        """Stop the listening process in place, so that it lets nobody in; the signal alone is not at once obeyed."""
+        """Stop the listening process in place, so that it lets nobody in; a signal is not obeyed at once."""
         listening = psutil.Process(self._server.pid)
         listening.suspend()
         while listening.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}:

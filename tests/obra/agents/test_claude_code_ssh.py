@@ -128,6 +128,23 @@ def test_missing_files_and_machines_are_told(login, ssh_server):
         login(keyfile="x")
 
 
+def test_a_server_that_hangs_up_in_the_handshake_is_told(login):
+    """The connection ends after the greeting: an error of ours with words, which a link tries again."""
+
+    def greet_and_go() -> None:
+        guest, _ = door.accept()
+        with guest:
+            guest.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+            guest.recv(64 * 1024)
+
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        greeter = threading.Thread(target=greet_and_go)
+        greeter.start()
+        with pytest.raises(AgentUnavailable, match="cannot connect to .*: .+; check agent.ssh.host"):
+            login(port=door.getsockname()[1])
+        greeter.join()
+
+
 def test_a_missing_or_wrong_program_there_is_told(login, tmp_path: Path):
     """The program is looked for on the other machine, and nothing is left there when it is missing."""
     with pytest.raises(AgentUnavailable, match=r"is not on 127\.0\.0\.1: no program 'no-such-claude'"):
