@@ -200,7 +200,9 @@ class PartForm(WorkForm):
     name: Annotated[str, Field(pattern=r"^[\w.\-]+$")]
     """Name for reports and for `after`."""
     after: Texts = ()
-    """Names of the tasks that must be completed before this one begins."""
+    """Names of the tasks that must be completed before this one begins; their checks must hold after it, too."""
+    replaces: Texts = ()
+    """Names of such tasks whose checks need not hold any more, since this one asks for something else."""
     task: TaskForm
     expect: TaskEndForm = TaskEndForm()
 

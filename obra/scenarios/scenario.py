@@ -15,9 +15,9 @@ from obra.config import Config
 from obra.documents import Document, DocumentError, ValueProblem
 from obra.domain import Fault, Limits, PermissionRule, ScriptStep
 from obra.errors import ScenarioError
-from obra.scenarios.forms import EndForm, ParametersForm, PartForm, ScenarioForm, TaskForm, WorkForm
+from obra.scenarios.forms import CheckForm, EndForm, ParametersForm, PartForm, ScenarioForm, TaskForm, WorkForm
 from obra.scenarios.parameters import Case, Substitution, Value, cases_of, problems_of_parameters
-from obra.scenarios.soundness import problems_of_scenario
+from obra.scenarios.soundness import built_on, problems_of_scenario
 
 if TYPE_CHECKING:
     from obra.replay.model_doors import Tape
@@ -29,14 +29,21 @@ class Part:
     """One task of a scenario; most scenarios have just one, without a name of its own."""
 
     def __init__(
-        self, work: WorkForm, task: TaskForm, expect: EndForm, *, name: str, after: tuple[str, ...]
+        self,
+        work: WorkForm,
+        task: TaskForm,
+        expect: EndForm,
+        *,
+        name: str = "",
+        after: tuple[str, ...] = (),
+        kept: tuple[CheckForm, ...] = (),
     ) -> None:
         self.work = work
         self.task = task
         self.expect = expect
         self.name = name
         self.after = after
-        self.checks = work.checks
+        self.checks = work.checks + tuple(check for check in kept if check not in work.checks)
         self.human = work.human
 
     @property
@@ -199,8 +206,12 @@ class Scenario:
         """The tasks, in the order of the file."""
         form = self.form
         if form.task is not None:
-            return (Part(form, form.task, form.expect, name="", after=()),)
-        return tuple(_part(one) for one in form.tasks)
+            return (Part(form, form.task, form.expect),)
+        by_name = {one.name: one for one in form.tasks}
+        return tuple(
+            Part(one, one.task, one.expect, name=one.name, after=one.after, kept=_kept(one, by_name))
+            for one in form.tasks
+        )
 
     @property
     def task(self) -> TaskForm:
@@ -279,5 +290,12 @@ def _form_of(document: Document, path: Path) -> ScenarioForm:
     return form
 
 
-def _part(form: PartForm) -> Part:
-    return Part(form, form.task, form.expect, name=form.name, after=form.after)
+def _kept(form: PartForm, by_name: Mapping[str, PartForm]) -> tuple[CheckForm, ...]:
+    """Return the checks of the tasks that this one builds on: it was given their work, and must not undo it."""
+    before = built_on(form.name, {name: one.after for name, one in by_name.items()})
+    replaced = {name for one in (form.name, *before) for name in by_name[one].replaces}
+    found: list[CheckForm] = []
+    for name in by_name:
+        if name in before and name not in replaced:
+            found += [check for check in by_name[name].checks if check not in found]
+    return tuple(found)

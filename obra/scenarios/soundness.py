@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from obra.documents import ValueProblem
@@ -72,3 +72,24 @@ def _waits(form: ScenarioForm, names: list[str]) -> Iterator[ValueProblem]:
         where = ("tasks", names.index(path[0]), "after")
         shown = " -> ".join(path)
         yield ValueProblem(where, f"'tasks.{where[1]}.after': tasks wait for each other in a circle: {shown}")
+        return
+    after = {part.name: part.after for part in form.tasks}
+    for index, part in enumerate(form.tasks):
+        before = built_on(part.name, after)
+        for name in sorted(set(part.replaces) - before):
+            hint = (
+                f"it may replace: {', '.join(sorted(before))}" if before else "name what it builds on in 'after'"
+            )
+            text = f"'tasks.{index}.replaces': {part.name!r} does not build on {name!r}, nor is held to its checks"
+            yield ValueProblem(("tasks", index, "replaces"), f"{text}; {hint}")
+
+
+def built_on(name: str, after: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return all that a task comes after, at any distance; *after* has no circle."""
+    found: set[str] = set()
+    waiting = list(after[name])
+    while waiting:
+        if (one := waiting.pop()) not in found:
+            found.add(one)
+            waiting += after[one]
+    return found

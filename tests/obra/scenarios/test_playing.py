@@ -23,7 +23,7 @@ def makes(name: str) -> dict[str, Any]:
     return {"say": "Done.", "write": {name: "x\n"}}
 
 
-def task(name: str, after: str = "", **changes: Any) -> dict[str, Any]:
+def task(name: str, after: str | list[str] = "", **changes: Any) -> dict[str, Any]:
     """One of several tasks: it makes a file called as itself."""
     return {
         "name": name,
@@ -64,6 +64,30 @@ def test_tasks_run_behind_what_they_wait_for(tmp_path: Path):
     assert [attempt.task_id for attempt in report.outcome.attempts] == [3, 2, 1]
     assert {one.name for one in report.expectations} == {"a: status", "b: status", "c: status"}
     assert row_of(report)["tasks"][0]["name"] == "c"
+
+
+UNDOES = {"say": "Done.", "write": {"b": "x\n"}, "delete": ["a"]}
+
+
+def test_a_later_task_may_not_undo_what_it_builds_on(tmp_path: Path):
+    """The checks of what it comes after, at any distance, are its own, too; the agent hears of it and mends it."""
+    undone = task("b", after="a", script=[UNDOES, makes("a")], reviewer=[{"score": 90}, {"score": 95}])
+    report = play(tmp_path, tasks=[task("a"), undone, task("c", after="b")])
+    assert report.passed, report.shortfalls
+    a, first, second, c = report.outcome.attempts
+    assert [check.passed for check in first.evidence.checks] == [True, False]
+    assert "a" in second.prompt
+    assert [len(one.evidence.checks) for one in (a, second, c)] == [1, 2, 3]
+    stays = play(tmp_path / "again", tasks=[task("a"), task("b", after="a", script=[UNDOES])])
+    assert stays.result is ScenarioResult.AGENT_FAILED
+
+
+def test_a_later_task_may_replace_what_it_builds_on(tmp_path: Path):
+    """What it replaces is not held against it, nor against what comes after it; the rest is."""
+    replacing = task("b", after="a", replaces="a", script=[UNDOES])
+    report = play(tmp_path, tasks=[task("a"), replacing, task("c", after=["b"])])
+    assert report.passed, report.shortfalls
+    assert [len(one.evidence.checks) for one in report.outcome.attempts] == [1, 1, 2]
 
 
 def test_what_waits_for_a_task_that_is_held_up_never_begins(tmp_path: Path):
@@ -162,6 +186,8 @@ def test_what_the_loop_was_given_goes_before_what_is_stored(tmp_path: Path):
     [
         ({"tasks": [task("a", after="b"), task("b", after="a")]}, "in a circle: a -> b -> a"),
         ({"tasks": [task("a", after="bb"), task("b")]}, "'tasks.0.after': no task 'bb'; did you mean 'b'?"),
+        ({"tasks": [task("a"), task("b", replaces="a")]}, "'b' does not build on 'a'"),
+        ({"tasks": [task("a", after="b", replaces="c"), task("b"), task("c")]}, "it may replace: b"),
         ({"tasks": [task("a"), task("a")]}, "'tasks.1.name': 'a' stands here twice"),
         ({"tasks": [task("a")], "task": {"title": "t"}}, "'task': there are 'tasks', too"),
         ({"tasks": [task("a")], "checks": [{"file": "a"}]}, "'checks': belongs to one task"),
