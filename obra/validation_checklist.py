@@ -146,9 +146,6 @@ def write_markdown(points: Sequence[Point], path: Path) -> None:
     Raises:
         ReportError: it cannot be written.
     """
-    from obra.errors import ReportError
+    from obra.reports.atomic_file import write_whole
 
-    try:
-        path.write_text(as_markdown(points), encoding="utf-8")
-    except OSError as error:
-        raise ReportError(f"{path} cannot be written: {error.strerror}; name another file") from error
+    write_whole(path, (as_markdown(points),))

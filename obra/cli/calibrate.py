@@ -176,11 +176,11 @@ def _print(summary: dict[str, Any]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    from obra.errors import ReportError
+    from obra.reports.atomic_file import unwritable, write_whole
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ReportError(f"{path} cannot be written: {error.strerror}; name another folder with --out") from error
+        raise unwritable(path, error) from error
+    write_whole(path, (text,))
     say(f"wrote {path}")

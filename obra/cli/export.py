@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,15 +67,27 @@ def _log(run: StoredRun) -> Iterator[str]:
 
 def _trajectories(run: StoredRun, folder: Path) -> int:
     from obra.errors import ReportError
-    from obra.reports.atomic_file import unwritable, write_whole
-    from obra.reports.exports.atif import trajectory_of
+    from obra.reports.atomic_file import unwritable
 
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if folder.exists() and any(folder.iterdir()):
+            raise ReportError(f"{folder} is not empty; name another folder with --out, or empty it")
+        shutil.rmtree(unfinished, ignore_errors=True)  # of an export that was killed
+        unfinished.mkdir(parents=True)
+        count = _write_trajectories(run, unfinished)
+        unfinished.replace(folder)
     except OSError as error:
         raise unwritable(folder, error) from error
-    if any(folder.iterdir()):
-        raise ReportError(f"{folder} is not empty; name another folder with --out, or empty it")
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return count
+
+
+def _write_trajectories(run: StoredRun, folder: Path) -> int:
+    from obra.reports.atomic_file import write_whole
+    from obra.reports.exports.atif import trajectory_of
+
     count = 0
     for count, row in enumerate(run.rows(), start=1):
         name = re.sub(r"[^\w.-]+", "_", f"{row['case']}-{row['agent']}")[:_LONGEST_NAME]

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -52,15 +53,41 @@ def say(*parts: str, error: bool = False) -> None:
         OutputLost: the output cannot be written for another reason, such as a full disk.
     """
     line = "".join(part if isinstance(part, Styled) else printable(part) for part in parts)
-    stream = sys.stderr if error else sys.stdout
+    _print(f"{line}\n", sys.stderr if error else sys.stdout)
+
+
+def hand_over(parts: Iterable[str]) -> None:
+    """Print the pieces of one document as they stand. Where output goes to a file, it gets all of it or nothing.
+
+    Raises:
+        OutputLost: as :func:`say`.
+    """
+    found = os.fstat(sys.stdout.fileno())
+    begin = found.st_size if stat.S_ISREG(found.st_mode) else None
     try:
-        click.echo(line, file=stream)
+        for part in parts:
+            _print(part, sys.stdout, begin)
+    except ObraError:
+        _cut(sys.stdout, begin)
+        raise
+
+
+def _print(text: str, stream: TextIO, begin: int | None = None) -> None:
+    try:
+        click.echo(text, file=stream, nl=False)
     except OSError as problem:
+        _cut(stream, begin)
         _let_go(stream)
         if problem.errno != errno.EPIPE:
             raise OutputLost(
                 f"the output cannot be written: {problem.strerror}; make room, or send it elsewhere"
             ) from problem
+
+
+def _cut(stream: TextIO, begin: int | None) -> None:
+    """Cut the file behind *stream* to the size that it had; a stream that was let go is no such file any more."""
+    if begin is not None and stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        os.ftruncate(stream.fileno(), begin)
 
 
 def use_any_text() -> None:

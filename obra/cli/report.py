@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obra.cli.commands import Command
-from obra.cli.output import say
+from obra.cli.output import hand_over, say
 
 if TYPE_CHECKING:
     from obra.reports.stored_run import StoredRun
@@ -80,8 +80,7 @@ def report(*, run: str, form: str, out: str | None, show: bool, reports: Path) -
     found = StoredRun.find(run, reports)
     name, parts = _FORMATS[form]
     if out == STANDARD_OUTPUT:
-        for part in parts(found):
-            click.echo(part, nl=False)
+        hand_over(parts(found))
         return
     path = Path(out) if out else found.directory / name
     write_whole(path, parts(found))

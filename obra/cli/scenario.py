@@ -80,18 +80,15 @@ def schema(out: Path | None) -> None:
 
     Editors with a YAML language server complete and check by it.
     """
-    from obra.errors import ReportError
     from obra.evidence.kinds import installed_kinds
+    from obra.reports.atomic_file import write_whole
     from obra.scenarios.schema import schema_text
 
     text = schema_text(installed_kinds())
     if out is None:
         say(text.rstrip())
         return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ReportError(f"{out} cannot be written: {error.strerror}; name another file") from error
+    write_whole(out, (text,))
     say(f"written: {out}")
 
 

@@ -35,6 +35,6 @@ def write_whole(path: Path, parts: Iterable[str]) -> None:
 
 
 def unwritable(path: Path, error: Exception) -> ReportError:
-    """Return the error that says why a file of the report cannot be written."""
+    """Return the error that says why a file cannot be written."""
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return ReportError(f"the report {path} cannot be written: {why}; make room or name another folder for reports")
+    return ReportError(f"{path} cannot be written: {why}; make room or name another place")

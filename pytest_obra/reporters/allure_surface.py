@@ -6,15 +6,19 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_obra.reckoning import SUFFIX
 
+if TYPE_CHECKING:
+    from pytest_obra.reporters.allure_files import AllureDisk
+
 _SEVERITIES = ("blocker", "critical", "normal", "minor", "trivial")
 _LABELS = ("epic", "feature", "story", "owner")
 _REPEAT = "obra_repeat"
+_WORKER_OUTPUT = "obra_allure_problems"
 
 CATEGORIES: Sequence[Mapping[str, Any]] = (
     {
@@ -43,7 +47,11 @@ class AllureSurface:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._folder = Path(config.getoption("--alluredir"))
         self._ran = False
+        self._disk: AllureDisk | None = None
+        self.problems: dict[str, None] = {}
+        """What of Allure's results could not be written, here or in a worker."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -53,6 +61,7 @@ class AllureSurface:
             return
         import allure
 
+        self._watch_disk()
         scenario = parameters["scenario"]
         if _REPEAT in parameters:
             repeat = parameters[_REPEAT]
@@ -78,10 +87,47 @@ class AllureSurface:
         """Remember that a scenario ran."""
         self._ran = self._ran or hasattr(report, "obra_row")
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Learn from a worker of xdist what it could not write."""
+        self.problems |= dict.fromkeys(getattr(node, "workeroutput", {}).get(_WORKER_OUTPUT, ()))
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Write the files of the run, where the whole run is seen and a scenario ran."""
-        if self._ran and not hasattr(self._config, "workerinput"):
-            write_files(Path(self._config.getoption("--alluredir")))
+        """In a worker, hand over what could not be written."""
+        told = getattr(self._config, "workeroutput", None)
+        if told is not None and self._disk is not None:
+            told[_WORKER_OUTPUT] = list(self._disk.problems)
+
+    def finish(self) -> Sequence[str]:
+        """Write the files of the run if a scenario ran, and return what of Allure's results is missing, and why.
+
+        Called once, where the whole run is seen.
+        """
+        from obra.errors import ReportError
+
+        if self._disk is not None:
+            self.problems |= self._disk.problems
+        if self._ran:
+            try:
+                write_files(self._folder)
+            except ReportError as error:
+                self.problems[str(error)] = None
+        if self.problems:
+            from pytest_obra.reporters.allure_files import sweep
+
+            sweep(self._folder)
+        return list(self.problems)
+
+    def _watch_disk(self) -> None:
+        if self._disk is None:
+            import allure_commons
+
+            from pytest_obra.reporters.allure_files import AllureDisk
+
+            self._disk = AllureDisk(self._folder)
+            allure_commons.plugin_manager.register(self._disk)
+            self._config.add_cleanup(lambda: allure_commons.plugin_manager.unregister(self._disk))
 
 
 def _parameters(item: pytest.Item) -> Mapping[str, Any]:

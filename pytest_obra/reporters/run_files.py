@@ -75,15 +75,31 @@ class RunFiles:
             self._planned.pop(report.nodeid, None)
             self._write_variant(variant_row)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Judge the run as a whole, and write the summary and the report."""
+    @pytest.hookimpl(wrapper=True, trylast=True)  # innermost: pytest's own table is printed around it
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Judge the run as a whole, and write summary and report; a full disk is told, and is no success."""
         known = self._rows or self._variants or self._reckoning.left_out or self._planned
         if not (known or self._reckoning.skipped):
-            return
+            return (yield)
+        self._finish(session)
+        try:
+            return (yield)
+        except OSError as error:
+            from pytest_obra.reporters.junit_file import FULL, take_back_junit
+
+            if error.errno not in FULL:
+                raise
+            self._problems.append(take_back_junit(self._config, error))
+            self._admit(session)
+            return []
+
+    def _finish(self, session: pytest.Session) -> None:
         for node in self._planned:
             self._not_run.setdefault(node, _why_not(session))
         self._conclusion = {**self._reckoning.conclude(session, self._rows), "not_run_reasons": self._not_run}
+        allure = self._config.pluginmanager.get_plugin("obra-allure-surface")
+        self._problems += allure.finish() if allure else ()
+        self._admit(session)
         if self._writer is None:
             return
         from obra.errors import ReportError, StateError
@@ -101,8 +117,11 @@ class RunFiles:
                 self._remember(session, self._writer.directory.name)
         except (ReportError, StateError) as error:
             self._problems.append(str(error))
+            self._admit(session)
+
+    def _admit(self, session: pytest.Session) -> None:
+        """See to it that a run whose report is not whole does not look like one that is."""
         if self._problems and session.exitstatus == pytest.ExitCode.OK:
-            # A run whose report is not whole must not look like one that is.
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

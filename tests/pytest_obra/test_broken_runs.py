@@ -90,23 +90,6 @@ def test_ctrl_c_before_anything_ended_is_told_too(scenario_file, pytester):
     assert not (pytester.path / "reports").exists()
 
 
-@pytest.fixture
-def tiny_disk(tmp_path):
-    """Return a folder on a file system with room for almost nothing; only root can make one."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode:
-        pytest.skip(f"no small file system can be made here: {made.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_a_full_disk_leaves_whole_lines_and_no_success(scenario_file, run, pytester, tiny_disk):
     """Rows that fit stand there whole, no half-written file is left, the reason is told, and it is no success."""
     scenario_file("good")
@@ -118,3 +101,48 @@ def test_a_full_disk_leaves_whole_lines_and_no_success(scenario_file, run, pytes
     rows = [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
     assert 0 < len(rows) <= 12
     assert {path.name for path in folder.iterdir()} <= {"results.jsonl", "summary.json"}
+
+
+def test_a_full_disk_under_junit_takes_the_file_back(scenario_file, run, pytester, tiny_disk):
+    """No half-written file is left, the summary is printed all the same, and it is no success."""
+    scenario_file("good")
+    (tiny_disk / "filling").write_bytes(bytes(60_000))
+    out = tiny_disk / "junit.xml"
+    result = run("--obra-repeat=12", f"--junitxml={out}")
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    result.stdout.fnmatch_lines(
+        ["scenarios: 12, 12 passed", f"*{out} cannot be written: No space left on device*"]
+    )
+    result.stdout.fnmatch_lines(["*12 passed*"])
+    assert not out.exists()
+    assert len(whole_lines(pytester)) == 12
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]])
+def test_a_full_disk_under_allure_does_not_end_the_run(scenario_file, run, pytester, tiny_disk, workers):
+    """Every test runs, what Allure lacks is told once, no unfinished file is left, and it is no success."""
+    pytest.importorskip("allure_pytest")
+    scenario_file("good")
+    result = run("--obra-repeat=8", f"--alluredir={tiny_disk}/found", *workers)
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    result.assert_outcomes(passed=8)
+    result.stdout.fnmatch_lines(
+        ["scenarios: 8, 8 passed", "*Allure's results in */found cannot be written: No space*"]
+    )
+    assert result.stdout.str().count("Allure's results in") == 1
+    left = list((tiny_disk / "found").iterdir())
+    assert left
+    assert all(json.loads(path.read_bytes()) for path in left if path.suffix == ".json")
+    assert not [path for path in left if path.name.endswith((".tmp", ".unfinished"))]
+    (summary,) = pytester.path.glob("reports/*/summary.json")
+    assert json.loads(summary.read_text())["exit_status"] == pytest.ExitCode.INTERNAL_ERROR
+
+
+def test_another_error_of_a_plugin_is_not_hidden(scenario_file, run, pytester):
+    """Only a full disk is told in a line; whatever else a plugin's end does wrong is shown as pytest shows it."""
+    scenario_file("good")
+    pytester.makeconftest("def pytest_sessionfinish():\n    raise OSError(13, 'Permission denied')\n")
+    result = run()
+    assert result.ret != 0
+    assert "Permission denied" in result.stderr.str() + result.stdout.str()
+    assert "the report is not whole" not in result.stdout.str()

@@ -1,6 +1,10 @@
 """``obra report``: from a run's folder to a page."""
 
 import json
+import random
+import re
+import subprocess
+import sys
 
 import pytest
 
@@ -51,3 +55,64 @@ def test_a_page_that_cannot_be_written_is_told(obra, run_folder):
     done = obra("report", "--out", "nowhere/page.html")
     assert done.code == 1
     assert "nowhere/page.html cannot be written: No such file" in done.err
+
+
+@pytest.fixture
+def large_run(run_folder):
+    """Return the run's folder, with a row of which every page has more than 64 KiB."""
+    row = json.loads((run_folder / "results.jsonl").read_text())
+    text = "".join(f"{index} {random.Random(index).random()}\n" for index in range(20_000))  # does not pack well
+    row["truth"] = [{"name": "check", "passed": False, "required": True, "message": "no", "output": text,
+                     "implied": False, "seconds": 0.0}]  # fmt: skip
+    (run_folder / "results.jsonl").write_text(f"{json.dumps(row)}\n" * 3)
+    return run_folder
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "--format", "html"),
+        ("report", "--format", "validation"),
+        ("report", "--format", "markdown"),
+        ("export", "--to", "otlp"),
+        ("export", "--to", "inspect"),
+    ],
+)
+def test_a_full_disk_leaves_no_half_page(obra, large_run, tiny_disk, words):
+    """Exit code 1, the file and the reason are named, and neither it nor an unfinished one is left."""
+    (tiny_disk / "filling").write_bytes(bytes(65_536))
+    command, *options = words
+    done = obra(command, str(large_run), *options, "--out", str(tiny_disk / "page"))
+    assert done.code == 1
+    assert f"{tiny_disk}/page cannot be written: No space left on device; make room" in done.err
+    assert [path.name for path in tiny_disk.iterdir()] == ["filling"]
+
+
+def test_a_full_disk_leaves_no_half_folder_of_trajectories(obra, large_run, tiny_disk):
+    """The first files would fit: all of them are taken back, so that the next export finds its folder free."""
+    (tiny_disk / "filling").write_bytes(bytes(57_344))
+    done = obra("export", str(large_run), "--to", "atif", "--out", str(tiny_disk / "found"))
+    assert done.code == 1
+    assert re.search(r"00003-.*json cannot be written: No space left on device", done.err)
+    assert [path.name for path in tiny_disk.iterdir()] == ["filling"]
+
+
+def test_a_page_of_a_job_that_is_full_keeps_what_it_had(large_run, tiny_disk, tmp_path):
+    """Standard output goes to a file, as to GitHub's summary: it gets the whole text or none of it."""
+    page = tiny_disk / "step_summary"
+    page.write_text("before\n")
+    with page.open("a") as out:
+        (tiny_disk / "filling").write_bytes(bytes(61_440))
+        done = subprocess.run(
+            [sys.executable, "-m", "obra", "report", str(large_run), "--out", "-"],
+            cwd=tmp_path, stdout=out, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "the output cannot be written: No space left on device" in done.stderr
+    assert page.read_text() == "before\n"
+    with page.open("a") as out:  # what was read wrong in the middle takes back what came before it, too
+        (tiny_disk / "filling").unlink()
+        (large_run / "results.jsonl").write_text("{half\n")
+        again = [sys.executable, "-m", "obra", "report", str(large_run), "--out", "-", "--format", "validation"]
+        done = subprocess.run(again, cwd=tmp_path, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, page.read_text()) == (1, "before\n")
