@@ -91,12 +91,13 @@ class Launch:
         return cls(max_turns=limits.turns or settings.max_turns, budget_usd=limits.cost_usd)
 
 
-def command_line(settings: ClaudeCodeSettings, launch: Launch, *, executable: str, session: str = "") -> list[str]:
-    """Return the arguments that start a conversation over pipes, or continue *session*.
+def command_line(
+    settings: ClaudeCodeSettings, launch: Launch, *, executable: str, session: Sequence[str] = ()
+) -> list[str]:
+    """Return the arguments that start a conversation over pipes; *session* are those of :func:`session_argument`.
 
     ``--setting-sources=`` keeps a ``.claude/settings.json`` in the workspace from running hooks and from moving
     the traffic elsewhere. Values follow ``=``, so that none can be taken for a flag.
-
     """
     tools = tools_to_name(settings)
     arguments = [
@@ -121,9 +122,16 @@ def command_line(settings: ClaudeCodeSettings, launch: Launch, *, executable: st
         arguments.append(f"--max-budget-usd={max(launch.budget_usd, 0.01):.4f}")
     if settings.model:
         arguments.append(f"--model={settings.model}")
-    if session:
-        arguments.append(f"--resume={session}")
-    return arguments
+    return [*arguments, *session]
+
+
+def session_argument(session: str, *, is_stored: bool) -> tuple[str, ...]:
+    """Return what continues *session* where the CLI has it, and else begins one with that id.
+
+    The id is ours to choose, so that it is known before the first prompt, and a process that comes after a
+    ``kill -9`` can name it. The CLI refuses to begin one that it has.
+    """
+    return (f"--resume={session}" if is_stored else f"--session-id={session}",)
 
 
 def tools_to_name(settings: ClaudeCodeSettings) -> tuple[str, ...]:

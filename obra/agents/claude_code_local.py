@@ -18,6 +18,7 @@ from obra.agents.claude_code import (
     command_line,
     environment_of,
     identity_of,
+    session_argument,
 )
 from obra.agents.claude_code_session import ClaudeCodeSession, Program
 from obra.agents.confinement import Confinement, Places
@@ -219,21 +220,20 @@ class ClaudeCodeLocalAgent:
         home = self._private_home()
         passed = {name: os.environ[name] for name in settings.pass_environment if name in os.environ}
         environment = clean_environment(home, environment_of(settings, str(home), passed))
-        if session and not _is_stored(session, environment):
-            session = ""  # it ended before it wrote anything down: there is nothing to resume
+        named = session_argument(session, is_stored=_is_stored(session, environment))
         cwd = Path(settings.workspace_dir)
         try:
             if settings.transport == "terminal":
                 from obra.agents.claude_code_terminal import TerminalProgram, prepare, terminal_command_line
 
                 records = prepare(settings, launch, home=home, environment=environment)
-                command = terminal_command_line(settings, records, executable=self._executable, session=session)
+                command = terminal_command_line(settings, records, executable=self._executable, session=named)
                 command = self._confined(settings, command, environment, passed)
                 budget = launch.budget_usd
                 return TerminalProgram(
                     command, cwd=cwd, environment=environment, records=records, budget_usd=budget
                 )
-            command = command_line(settings, launch, executable=self._executable, session=session)
+            command = command_line(settings, launch, executable=self._executable, session=named)
             command = self._confined(settings, command, environment, passed)
             return LocalProgram(command, cwd=cwd, environment=environment)
         except WorkspaceError as error:

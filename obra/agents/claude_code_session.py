@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import uuid
 from collections.abc import Callable
 from typing import Protocol
 
@@ -42,7 +43,7 @@ class Program(Protocol):
 
 
 Start = Callable[[Launch, str], Program]
-"""Starts a program that obeys the launch and, where it can, resumes the session with that id."""
+"""Starts a program that obeys the launch; it resumes the session with that id, or begins it where it is new."""
 
 
 class _Unheard(Exception):  # no failure: another program is started
@@ -53,14 +54,14 @@ class ClaudeCodeSession:
     """Sends prompts; starts a program when there is none, or none that obeys the limits of the turn.
 
     Attributes:
-        id: id of the session, once it is known.
+        id: id of the session; chosen here, so that it is known before the first prompt.
         program: the program that runs, if one does.
         on_permission: decides over the tool calls that policy does not allow; without it they are denied.
     """
 
     def __init__(self, settings: ClaudeCodeSettings, start: Start, *, section: str = "agent.local") -> None:
         """Prepare; nothing runs before the first prompt. *section* is where *settings* stand, for messages."""
-        self.id = ""
+        self.id = str(uuid.uuid4())
         self.program: Program | None = None
         self.on_permission: PermissionDecider | None = None
         self._settings = settings
@@ -153,7 +154,7 @@ class ClaudeCodeSession:
         if failure is None:
             return dataclasses.replace(reply, limit=limit) if limit else reply
         if not self._monitor.model:  # it never began: there is no such session to resume
-            self.id = ""
+            self.id = str(uuid.uuid4())
             self.end()
         raise failure
 

@@ -17,6 +17,7 @@ from obra.agents.claude_code import (
     command_line,
     environment_of,
     identity_of,
+    session_argument,
 )
 from obra.agents.claude_code_session import ClaudeCodeSession
 from obra.agents.conversation import NOBODY_TO_ASK, TurnClock
@@ -243,12 +244,17 @@ class ClaudeCodeSSHAgent:
         else:
             del variables["CLAUDE_CONFIG_DIR"]
             keep.append("HOME")
-        if session and not link.do(lambda connection: self._far.has_session(connection, session)):
-            session = ""
+        was_begun = self._program is not None
+        is_stored = was_begun and link.do(lambda connection: self._far.has_session(connection, session))
         self._program = RemoteProgram(
             link,
             self._far,
-            command_line(settings, launch, executable=self._executable, session=session),
+            command_line(
+                settings,
+                launch,
+                executable=self._executable,
+                session=session_argument(session, is_stored=is_stored),
+            ),
             cwd=self.remote_workspace,
             environment=variables,
             keep=keep,

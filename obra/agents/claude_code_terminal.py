@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import termios
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +96,9 @@ def prepare(
 
 
 def terminal_command_line(
-    settings: ClaudeCodeSettings, records: TerminalRecords, *, executable: str, session: str = ""
+    settings: ClaudeCodeSettings, records: TerminalRecords, *, executable: str, session: Sequence[str] = ()
 ) -> list[str]:
-    """Return the arguments that start an interactive conversation, or continue *session*.
+    """Return the arguments that start an interactive conversation; *session* are those of ``session_argument``.
 
     As with pipes, ``--setting-sources=`` keeps the workspace's settings from being obeyed. The limits of a turn
     are not among the arguments: the program only takes them headless.
@@ -125,6 +125,4 @@ def terminal_command_line(
         arguments.append(f"--allowedTools={','.join(tools)}")
     if settings.model:
         arguments.append(f"--model={settings.model}")
-    if session:
-        arguments.append(f"--resume={session}")
-    return arguments
+    return [*arguments, *session]

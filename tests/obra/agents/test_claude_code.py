@@ -15,6 +15,7 @@ from obra.agents.claude_code import (
     identity_of,
     prompt_line,
     reply_of,
+    session_argument,
 )
 from obra.domain import TurnLimits
 from obra.errors import AgentCrashed, AgentUnavailable, ObraError
@@ -29,7 +30,8 @@ def line(session: str = "", limits: TurnLimits | None = None, **given) -> list[s
     """The command line for these settings."""
     chosen = settings(**given)
     launch = Launch.of(chosen, limits or TurnLimits())
-    return command_line(chosen, launch, executable="/bin/claude", session=session)
+    named = session_argument(session, is_stored=True) if session else ()
+    return command_line(chosen, launch, executable="/bin/claude", session=named)
 
 
 def result(**given) -> dict:
@@ -65,6 +67,7 @@ def test_values_follow_the_flag_with_an_equals_sign():
     """A value that looks like a flag stays a value."""
     arguments = line(session="--evil", model="-x", permission_mode="--dangerously-skip-permissions")
     assert {"--resume=--evil", "--model=-x", "--permission-mode=--dangerously-skip-permissions"} <= set(arguments)
+    assert session_argument("--evil", is_stored=False) == ("--session-id=--evil",)
 
 
 def test_accept_edits_names_no_tool_that_writes():

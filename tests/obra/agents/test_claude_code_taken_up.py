@@ -23,6 +23,18 @@ agent.send_prompt("the first")
 print(agent.handle, flush=True)
 os.kill(os.getpid(), 9)
 """
+IN_FIRST = """\
+import json, os, sys
+from obra import ClaudeCodeLocalAgent
+from obra.events import AgentEventKind
+agent = ClaudeCodeLocalAgent()
+agent.initialize(json.loads(sys.argv[1]))
+print(agent.handle, flush=True)
+def look(event):
+    if event.kind is AgentEventKind.TOOL_RESULT and event.tool == "Bash":
+        os.kill(os.getpid(), 9)
+agent.send_prompt("the first", on_event=look)
+"""
 
 
 def config_for(claude, server, tmp_path, passed=()):
@@ -34,7 +46,12 @@ def config_for(claude, server, tmp_path, passed=()):
 
 def killed_after_its_first_turn(config):
     """Send one prompt in a process that is killed then; return the handle of its session."""
-    command = [sys.executable, "-c", FIRST, json.dumps(config)]
+    return killed(FIRST, config)
+
+
+def killed(program, config):
+    """Run *program*, which kills itself; return what it printed."""
+    command = [sys.executable, "-c", program, json.dumps(config)]
     first = subprocess.run(command, capture_output=True, text=True, check=False)
     assert first.returncode == -9, first.stderr
     return first.stdout.strip()
@@ -50,7 +67,7 @@ def test_the_next_process_resumes_the_session_that_stands_in_a_persons_home(clau
         agent = ClaudeCodeLocalAgent()
         assert isinstance(agent, OutlivesUs)
         agent.initialize(config)
-        assert json.loads(agent.handle)["session"] == ""
+        assert json.loads(agent.handle)["session"] != json.loads(handle)["session"]
         assert agent.take_up(handle, in_turn=False, limits=TurnLimits()) is None
         reply = agent.send_prompt("the second")
         agent.cleanup()
@@ -86,4 +103,17 @@ def test_a_session_that_is_gone_is_begun_anew(claude, tmp_path):
         reply = agent.send_prompt("the first")
         agent.cleanup()
     assert reply.text == "One."
-    assert reply.session != json.loads(handle)["session"]
+
+
+def test_a_first_turn_that_was_killed_is_resumed_by_its_session(claude, tmp_path):
+    """The id is ours and known before the prompt goes out: the next prompt is the second of that conversation."""
+    first = ScriptStep(say="One.", run=("sleep 0.3", "sleep 5"))
+    with ModelServer([first, SCRIPT[1]], workspace=tmp_path / "work") as server:
+        config = config_for(claude, server, tmp_path)
+        handle = killed(IN_FIRST, config)
+        agent = ClaudeCodeLocalAgent()
+        agent.initialize(config)
+        assert agent.take_up(handle, in_turn=True, limits=TurnLimits()) is None
+        reply = agent.send_prompt("the first, again")
+        agent.cleanup()
+    assert (reply.text, reply.session) == ("Two.", json.loads(handle)["session"])
