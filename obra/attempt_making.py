@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,10 +28,11 @@ from obra.looking import look, photographed
 from obra.parts import Parts
 from obra.permissions import PermissionDesk
 from obra.plugins import AsksPermission, OutlivesUs
-from obra.prompting.interrupted import after_interruption
+from obra.prompting.interrupted import after_interruption, with_messages
 from obra.prompting.requirements import split_description
 from obra.reviewing import Reviewed, Reviewer, Work
 from obra.sending import send
+from obra.steering import Steering
 from obra.task_run import TaskRun
 
 
@@ -45,6 +47,7 @@ class AttemptSteps:
     config: Config
     observers: list[Observer]
     _desk: PermissionDesk
+    _steering: Steering
 
     def _take(self, parts: Parts) -> None:
         self.state_manager = parts.state_manager
@@ -106,9 +109,21 @@ class AttemptSteps:
             "history": tuple(run.attempts),
             "feedback": last.decision.feedback if last else "",
             "answer": run.answer if run.number == run.earlier + 1 else "",
+            "messages": self._steering.messages(),
             "iteration": run.number,
             "max_iterations": run.last_number,
         }
+
+    def _with_messages(self, run: TaskRun, gathered: Gathered) -> Gathered:
+        """Add what people said to a prompt that is kept from before an interruption and will be sent again."""
+        will_be_sent = run.kept is not None and run.kept.is_in_turn and run.adopted is None
+        said = self._steering.messages() if will_be_sent else ()
+        if not said:
+            return gathered
+        again = replace(gathered, prompt=with_messages(gathered.prompt, said))
+        self._tell(PromptReady(task_id=run.task.id, number=run.number, prompt=again.prompt))
+        self._keep(run, again)
+        return again
 
     def _take_turn(self, run: TaskRun, gathered: Gathered) -> Turn:
         reply = run.adopted

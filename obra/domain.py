@@ -499,9 +499,58 @@ class Breakpoint(Record):
         return self.reason.startswith(PERMISSION_ASKED)
 
 
+class ControlAct(StrEnum):
+    """What a person can ask of a task that is running."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    SAY = "say"
+    OVERRIDE = "override"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control(Record):
+    """Something that a person asks of a running task, from whatever terminal."""
+
+    id: int = 0
+    """Of the event that it is stored as; rises with time."""
+    task_id: int
+    act: ControlAct
+    by: str
+    """Who asks, such as ``anna@build7``."""
+    text: str = ""
+    """The message of ``say``, or the reason of another act."""
+    action: Action | None = None
+    """What ``override`` decides."""
+    attempt_number: int = 0
+    """The attempt that ``override`` is about; for the other acts the one under way."""
+    at: datetime | None = None
+    effect: str = ""
+    """What became of it, in words; empty while it waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override(Record):
+    """A person decided otherwise than Obra, or before Obra could."""
+
+    by: str
+    reason: str
+    action: Action
+    instead_of: Action
+    """What Obra had decided."""
+    instead_of_reason: str
+    at: str
+    """When it was asked for, in UTC, ISO 8601."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision(Record):
-    """What to do next and why. ``inputs`` is all the decision was made from, as plain JSON data."""
+    """What to do next and why. ``inputs`` is all the decision was made from, as plain JSON data.
+
+    Where a person decided instead, ``inputs["override"]`` says who and why, and what Obra had decided; all the
+    other inputs are still those that lead to Obra's own decision.
+    """
 
     action: Action
     reason: str
@@ -514,6 +563,15 @@ class Decision(Record):
     def type(self) -> Action:
         """The action, under the plan's name for it."""
         return self.action
+
+    @property
+    def override(self) -> Override | None:
+        """Who decided this instead of Obra; ``None`` when the decision is Obra's own."""
+        made: Mapping[str, Any] | None = self.inputs.get("override")
+        if made is None:
+            return None
+        actions = {name: Action(made[name]) for name in ("action", "instead_of")}
+        return Override(**{**made, **actions})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@
     |   +-- FolderBusy           another task is at work in that folder
     +-- CheckError               a check itself broke; that is not a failed check
     +-- ReportError              the files about a run cannot be written
+    +-- TaskStopped              a person stopped the run from elsewhere; it can be resumed
 
 Every message says what happened, with which value, and what to do next.
 """
@@ -130,3 +131,7 @@ class CheckError(ObraError):
 
 class ReportError(ObraError):
     """The files about a run cannot be written."""
+
+
+class TaskStopped(ObraError):
+    """A person stopped the run, perhaps from another terminal; the task is interrupted and can be resumed."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from obra.domain import Attempt, Breakpoint, Decision, Evidence, Outcome, Record, Reply, Review, Task
+from obra.domain import Attempt, Breakpoint, Control, Decision, Evidence, Outcome, Record, Reply, Review, Task
 
 
 class AgentEventKind(StrEnum):
@@ -136,6 +136,18 @@ class Notified(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Steered(Record):
+    """A person asked something of the running task; told when it is heard, and again when it takes effect.
+
+    When it is heard, ``control.effect`` is empty, and this may come from another thread than the loop's.
+    """
+
+    task_id: int
+    number: int
+    control: Control
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRetried(Record):
     """A turn failed and is sent again."""
 
@@ -164,6 +176,7 @@ Event = (
     | AttemptRecorded
     | BreakpointOpened
     | Notified
+    | Steered
     | TurnRetried
     | TaskEnded
 )

@@ -23,6 +23,7 @@ from obra.events import (
     Event,
     Notified,
     PromptReady,
+    Steered,
     TaskEnded,
     TaskStarted,
     TurnRetried,
@@ -80,14 +81,25 @@ def log_event(event: Event) -> None:
         case BreakpointOpened(breakpoint=opened):
             text = "task %d: breakpoint %d (%s): %s"
             logger.info(text, opened.task_id, opened.id, opened.trigger, _line(opened.reason))
+        case TaskEnded(outcome=outcome):
+            text = "task %d ends %s after %d attempt(s): %s"
+            logger.info(text, outcome.task_id, outcome.status, outcome.iterations, _line(outcome.reason))
+        case Steered() | Notified():
+            _log_people(event)
+
+
+def _log_people(event: Steered | Notified) -> None:
+    """Write down what people asked of the run, and what they were told of it."""
+    match event:
+        case Steered(task_id=task_id, number=number, control=control):
+            text = "task %d, attempt %d: %s asks to %s %s (%s)"
+            told = control.effect or "heard"
+            logger.info(text, task_id, number, control.by, control.act, _line(control.text), told)
         case Notified(task_id=task_id, about=about, channel=channel, tries=tries, problem=problem) if problem:
             text = "task %d: %s was not told of %s (tries: %d): %s"
             logger.warning(text, task_id, channel, about, tries, _line(problem))
         case Notified(task_id=task_id, about=about, channel=channel):
             logger.info("task %d: %s was told of %s", task_id, channel, about)
-        case TaskEnded(outcome=outcome):
-            text = "task %d ends %s after %d attempt(s): %s"
-            logger.info(text, outcome.task_id, outcome.status, outcome.iterations, _line(outcome.reason))
 
 
 def _follow(event: Event) -> None:

@@ -26,7 +26,7 @@ from obra.domain import (
     TaskStatus,
     Trigger,
 )
-from obra.errors import AgentError, AgentUnavailable, FolderBusy, ObraError, TaskBusy
+from obra.errors import AgentError, AgentUnavailable, FolderBusy, ObraError, TaskBusy, TaskStopped
 from obra.events import (
     AgentActed,
     AgentEvent,
@@ -40,6 +40,7 @@ from obra.parts import Parts
 from obra.permissions import Operator, PermissionDesk
 from obra.plugins import OutlivesUs, PlaysReviews, close_llm
 from obra.reviewing import Reviewed
+from obra.steering import Steering, Stopped
 from obra.task_run import Made, TaskRun
 
 
@@ -123,6 +124,7 @@ class Orchestrator(AttemptSteps):
             ObraError: the machinery broke; the task is stored as failed, with the reason.
             TaskBusy: another process works on it, or took it over meanwhile; that one's record stands.
             FolderBusy: another task is at work in its folder.
+            TaskStopped: a person asked for that through the database; stored as interrupted, as with Ctrl-C.
             KeyboardInterrupt: the person stopped it; the task is stored as interrupted and can be run again.
         """
         return self._run(task_id, max_iterations, run_start.begin)
@@ -165,10 +167,14 @@ class Orchestrator(AttemptSteps):
             self._tell(TaskStarted(task=run.task))
             if isinstance(self.llm_interface, PlaysReviews):
                 self.llm_interface.rehearse(run.task.reviewer, played=run.reviews_played)
-            with self._agent_session(run.workspace.root, run.task.script, run.steps_played):
+            with (
+                Steering(run, self.state_manager, self._tell) as self._steering,
+                self._agent_session(run.workspace.root, run.task.script, run.steps_played),
+            ):
                 self._take_up(run)
                 run.requirements = self._requirements(run)
                 outcome = self._loop(run)
+                self._steering.finish()
         except TaskBusy:
             raise  # another process has it now: nothing of it is ours to end
         except AgentError as error:
@@ -176,6 +182,12 @@ class Orchestrator(AttemptSteps):
                 self._give_up(run, TaskStatus.FAILED, str(error), error)
                 raise
             outcome = self._finish(run, TaskStatus.FAILED, str(error))
+        except Stopped:
+            stop = TaskStopped(
+                f"task {run.task.id} was {self._steering.why}; it is interrupted and can be resumed"
+            )
+            self._give_up(run, TaskStatus.INTERRUPTED, self._steering.why, stop)
+            raise stop from None
         except KeyboardInterrupt as error:
             self._give_up(run, TaskStatus.INTERRUPTED, "stopped by a person", error)
             raise
@@ -200,12 +212,12 @@ class Orchestrator(AttemptSteps):
                     return run.outcome(TaskStatus.ESCALATED, attempt.decision.reason)
 
     def _attempt(self, run: TaskRun) -> Attempt:
-        gathered = self._once(run, Gathered, partial(self._gather, run))
+        gathered = self._with_messages(run, self._once(run, Gathered, partial(self._gather, run)))
         turn = self._once(run, Turn, partial(self._take_turn, run, gathered))
         looked = self._once(run, Looked, partial(self._look, run, gathered, turn))
         reviewed = self._once(run, Reviewed, partial(self._review, run, gathered, turn, looked))
         judged = self._judge(run.task, turn.reply, looked, reviewed)
-        decision = self._decide(run, turn.reply, judged)
+        decision = self._steering.settled(self._decide(run, turn.reply, judged))
         confidence: Confidence = judged["confidence"]
         attempt = Attempt(
             task_id=run.task.id,
@@ -231,6 +243,7 @@ class Orchestrator(AttemptSteps):
         """Return what this step made before the run was interrupted; else do it now and keep what it makes."""
         made = run.take_kept(kind)
         if made is None:
+            self._steering.between_steps()
             made = act()
             self._keep(run, made)
         return made

@@ -28,7 +28,7 @@ class Rejudged(Record):
     task: int
     attempt: int
     before: str
-    """The action that was decided then."""
+    """The action that Obra decided then, also where a person decided otherwise."""
     verdict_before: str
     actions: tuple[str, ...]
     """The action that is decided now, once for each time it was judged."""
@@ -86,7 +86,7 @@ class Rejudging(AttemptSteps):
             agent=row["agent"],
             task=task.id,
             attempt=attempt.number,
-            before=attempt.decision.action.value,
+            before=(made.instead_of if (made := attempt.decision.override) else attempt.decision.action).value,
             verdict_before=attempt.review.verdict.value,
             actions=tuple(one["decision"].action.value for one in judged),
             verdicts=tuple(one["review"].verdict.value for one in judged),

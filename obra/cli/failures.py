@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from obra.cli.output import say, styled, use_any_text
-from obra.errors import ConfigError, ObraError, PluginError, PrerequisiteError, ScenarioError
+from obra.errors import ConfigError, ObraError, PluginError, PrerequisiteError, ScenarioError, TaskStopped
 
 FAILED = 1
 WRONG = 2
@@ -35,6 +35,8 @@ def exit_code_of(command: Callable[[], object], arguments: Sequence[str]) -> int
         return WRONG
     except (click.Abort, KeyboardInterrupt) as error:
         return _interrupted(error)
+    except TaskStopped as error:
+        return _interrupted(error, str(error))
     except ObraError as error:
         return explained(error)
     except Exception as error:  # noqa: BLE001  # the last line of defence; the log holds all of it
@@ -53,13 +55,15 @@ def explained(error: ObraError) -> int:
 
 
 def exit_code_for(error: ObraError) -> int:
-    """Return what an error stands for: wrong usage, or a failure."""
+    """Return what an error stands for: wrong usage, a stop, or a failure."""
+    if isinstance(error, TaskStopped):
+        return INTERRUPTED
     return WRONG if isinstance(error, _WRONG) else FAILED
 
 
-def _interrupted(error: BaseException) -> int:
+def _interrupted(error: BaseException, *told: str) -> int:
     stopped = error.__cause__ or error  # click turns Ctrl-C into its own Abort
-    notes = getattr(stopped, "__notes__", ())
+    notes = (*told, *getattr(stopped, "__notes__", ()))
     say("Interrupted: ", "; ".join(notes) or "nothing was under way", error=True)
     return INTERRUPTED
 

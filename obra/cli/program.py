@@ -19,7 +19,7 @@ VERBS = {
     "record": Verb("obra.cli.record:record", "Run scenarios and keep what the model said, to be played back."),
     "scenario": Verb("obra.cli.scenario:scenario", "Write, check and describe scenario files."),
     "project": Verb("obra.cli.project:project", "Create and list projects."),
-    "task": Verb("obra.cli.task:task", "Create, list, show and release tasks."),
+    "task": Verb("obra.cli.task:task", "Create, list and show tasks; pause, stop and steer those that run."),
     "breakpoint": Verb("obra.cli.breakpoint:breakpoint_", "List the places where a person must look, and answer."),
     "database": Verb("obra.cli.database:database", "Take the database back to what an older Obra can read."),
     "config": Verb("obra.cli.config:config", "Show the settings in force and where each comes from."),

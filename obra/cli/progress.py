@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from obra.cli.output import OutputLost, Styled, counted, first_line, number, say, styled
-from obra.domain import Action, Attempt, CheckResult, Evidence, Reply, Review, Task
+from obra.domain import Action, Attempt, CheckResult, Control, Evidence, Reply, Review, Task
 from obra.events import (
     AgentActed,
     AgentEvent,
@@ -17,6 +17,7 @@ from obra.events import (
     PromptReady,
     ReplyReceived,
     ReviewReceived,
+    Steered,
     TaskStarted,
     TurnRetried,
 )
@@ -73,8 +74,7 @@ class Progress:
 
 
 def _tell(event: Event) -> None:
-    if isinstance(event, TurnRetried):
-        _line("again", f"{event.error} ({event.retries_left} left)", "yellow")
+    _tell_people(event)
     match event:
         case TaskStarted(task=task):
             say(styled(f"task {task.id}", bold=True), f"  {task.title}")
@@ -88,12 +88,21 @@ def _tell(event: Event) -> None:
             tell_evidence(evidence)
         case ReviewReceived(review=review):
             _line("review", describe_review(review))
-        case Notified(channel=channel, problem=problem):
-            _line("not told" if problem else "told", f"{channel}: {problem}" if problem else channel)
         case AttemptRecorded(attempt=attempt):
             _line("scores", describe_scores(attempt))
             decision = attempt.decision
             _line(decision.action, decision.reason, COLOURS[decision.action])
+
+
+def _tell_people(event: Event) -> None:
+    """Print what went wrong and goes on all the same, what people ask of the run, and what they are told of it."""
+    match event:
+        case TurnRetried(error=error, retries_left=left):
+            _line("again", f"{error} ({left} left)", "yellow")
+        case Notified(channel=channel, problem=problem):
+            _line("not told" if problem else "told", f"{channel}: {problem}" if problem else channel)
+        case Steered(control=control):
+            _line("person", describe_control(control), "cyan")
 
 
 def _tell_act(act: AgentEvent) -> None:
@@ -143,6 +152,12 @@ def describe_review(review: Review) -> str:
     score = "no score" if review.score is None else f"{review.score:g}"
     issues = f": {'; '.join(review.issues)}" if review.issues else ""
     return f"{review.verdict}, {score}{issues}"
+
+
+def describe_control(control: Control) -> str:
+    """Return in one line who asks what of a running task, and what became of it."""
+    words = " ".join(filter(None, (control.act, control.action, control.text)))
+    return f"{control.by}: {first_line(words)}" + (f": {control.effect}" if control.effect else "")
 
 
 def describe_scores(attempt: Attempt) -> str:

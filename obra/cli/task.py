@@ -11,13 +11,14 @@ import click
 from obra.cli.commands import Group
 from obra.cli.options import Chosen, json_option, settings_options, stored
 from obra.cli.output import as_json, number, say, table
+from obra.cli.task_control import STEERING
 
 STATUSES = ("pending", "running", "completed", "escalated", "failed", "interrupted")
 
 
 @click.group(cls=Group, examples=['obra task create 1 "Add a search page" --check "file: search.py"'])
 def task() -> None:
-    """Create, list, show and release tasks."""
+    """Create, list and show tasks; pause, stop, tell and overrule those that run."""
 
 
 @task.command(
@@ -114,13 +115,16 @@ def show(task_id: int, diff: bool, in_json: bool, chosen: Chosen) -> None:
         found = state.get_task(task_id)
         attempts = state.attempts(task_id)
         breakpoints = state.breakpoints(task_id=task_id, limit=None)
+        asked = state.controls(task_id)
         failed = [one["data"] for one in state.events(task_id) if one["kind"] == "notification_failed"]
     if in_json:
-        as_json({"task": found, "attempts": attempts, "breakpoints": breakpoints, "not_told": failed})
+        as_json(
+            {"task": found, "attempts": attempts, "breakpoints": breakpoints, "not_told": failed, "asked": asked}
+        )
         return
     from obra.cli.task_view import tell_diff, tell_task
 
-    tell_task(found, attempts, breakpoints)
+    tell_task(found, attempts, breakpoints, asked)
     for one in failed:
         say(f"not told of {one['about']}: {one['channel']}: {one['problem']}")
     if diff:
@@ -141,6 +145,10 @@ def release(task_id: int, chosen: Chosen) -> None:
     with stored(chosen.load()) as state:
         found = state.finish_task(task_id, TaskStatus.INTERRUPTED, "released by a person")
     say(f"task {found.id} is interrupted; go on with: {chosen.again(f'obra resume --task {found.id}')}")
+
+
+for _verb in STEERING:
+    task.add_command(_verb)
 
 
 def _check(text: str) -> Mapping[str, Any]:

@@ -8,13 +8,15 @@ from typing import Any
 
 from obra.cli.outcome import STATUS_COLOURS
 from obra.cli.output import counted, number, say, styled
-from obra.cli.progress import COLOURS, describe_reply, describe_review, label_of, tell_evidence
-from obra.domain import Attempt, Breakpoint, Factor, Task
+from obra.cli.progress import COLOURS, describe_control, describe_reply, describe_review, label_of, tell_evidence
+from obra.domain import Attempt, Breakpoint, Control, Factor, Task
 
 _DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def tell_task(task: Task, attempts: Sequence[Attempt], breakpoints: Sequence[Breakpoint]) -> None:
+def tell_task(
+    task: Task, attempts: Sequence[Attempt], breakpoints: Sequence[Breakpoint], asked: Sequence[Control] = ()
+) -> None:
     """Print a task, each attempt at it, and where a person had to look."""
     status = styled(task.status, STATUS_COLOURS.get(task.status, ""), bold=True)
     say(styled(f"task {task.id} ", bold=True), status, f"  {task.title}")
@@ -35,6 +37,8 @@ def tell_task(task: Task, attempts: Sequence[Attempt], breakpoints: Sequence[Bre
     for one in breakpoints:
         say(styled(f"breakpoint {one.id} ", bold=True), f"{one.status} ({one.trigger}): {one.reason}")
         _tell("answer", one.answer)
+    for wish in asked:
+        _tell("person", describe_control(wish) + ("" if wish.effect else ": not obeyed yet"), "cyan")
 
 
 def tell_diff(attempts: Sequence[Attempt]) -> None:
@@ -57,6 +61,8 @@ def _tell_attempt(attempt: Attempt) -> None:
     _tell("quality", _score(attempt.quality.overall_score, attempt.quality.factors))
     _tell("confidence", _score(attempt.confidence, attempt.confidence_factors))
     _tell(attempt.decision.action, attempt.decision.reason, COLOURS[attempt.decision.action])
+    if made := attempt.decision.override:
+        _tell("", f"Obra's own decision was: {made.instead_of}: {made.instead_of_reason}")
     for reason in attempt.decision.reasons:
         if reason != attempt.decision.reason:
             _tell("", reason)

@@ -60,8 +60,10 @@ class DecisionEngine:
     def replay(inputs: Mapping[str, Any]) -> Decision:
         """Decide once more from stored inputs: the same action, reason, reasons and breakpoint.
 
-        The feedback stays empty; it needs outputs that are stored with the attempt, not with the decision.
+        Where a person decided instead, this is still what Obra decided. The feedback stays empty; it needs outputs
+        that are stored with the attempt, not with the decision.
         """
+        inputs = {name: value for name, value in inputs.items() if name != "override"}
         gates = Gates(quality=inputs["gates"]["quality"], confidence=inputs["gates"]["confidence"])
         manager = BreakpointManager(config=inputs["breakpoints"])
         return _decide(Facts.from_data(inputs), gates, manager, inputs)

@@ -9,6 +9,7 @@ from obra.domain import Evidence, Reply
 from obra.prompting.checklist import Question
 from obra.prompting.checklist_prompt import write_checklist_prompt
 from obra.prompting.context_manager import ContextItem, ContextManager
+from obra.prompting.interrupted import message_item
 from obra.prompting.review_prompt import REVIEW_SCHEMA, write_review_prompt
 from obra.prompting.token_counter import TokenCounter
 
@@ -47,7 +48,7 @@ class PromptGenerator:
             task: anything with a ``title`` and perhaps ``description`` and ``acceptance``.
             context: may hold ``files`` (paths), ``history`` (attempts), ``feedback`` (on the attempt before),
                 ``acceptance`` (sentences; else the task's), ``iteration`` and ``max_iterations`` (from 1),
-                ``answer`` (of a person), ``question`` (of the reviewer).
+                ``answer`` (of a person), ``question`` (of the reviewer), ``messages`` (of people, while it ran).
         """
         context = context or {}
         later = _is_later(context)
@@ -140,11 +141,12 @@ def _spoken_items(context: Mapping[str, Any]) -> list[ContextItem]:
         "question": "The reviewer asks; answer in your reply and act on it",
         "answer": "A person answered",
     }
-    return [
+    items = [
         ContextItem(title=title, text=str(context[key]), must_keep=True)
         for key, title in titles.items()
         if context.get(key)
     ]
+    return [*items, *(message_item(text) for text in context.get("messages") or ())]
 
 
 def _attempt_items(context: Mapping[str, Any]) -> list[ContextItem]:

@@ -17,7 +17,7 @@ def expectations_of(run: PartRun, *, scripted: bool) -> tuple[CheckResult, ...]:
         run: how the task ended.
         scripted: whether the agent played a script; some expectations hold only then.
     """
-    found = [*_met_or_not(run.part.expect, run, scripted=scripted), *_answers(run)]
+    found = [*_met_or_not(run.part.expect, run, scripted=scripted), *_answers(run), *_own_decisions(run)]
     if not run.part.name:
         return tuple(found)
     return tuple(replace(one, name=f"{run.part.name}: {one.name}") for one in found)
@@ -51,6 +51,19 @@ def _answers(run: PartRun) -> Iterator[CheckResult]:
         unused = "; ".join(repr(one.answer) for one in run.unused)
         seen = f"{ready - len(run.unused)}" + (f"; nobody asked for {unused}" if unused else "")
         yield _expectation("human answers", not run.unused, f"{ready} to be asked for", seen)
+
+
+def is_decided_by_person(run: PartRun) -> bool:
+    """Tell whether a person decided an attempt instead of Obra, so that the run says nothing about its verdict."""
+    return run.outcome is not None and any(one.decision.override for one in run.outcome.attempts)
+
+
+def _own_decisions(run: PartRun) -> Iterator[CheckResult]:
+    """Hold it against a run that a person decided: its ending is not Obra's verdict, whatever it is."""
+    for attempt in run.outcome.attempts if run.outcome else ():
+        if made := attempt.decision.override:
+            seen = f"{made.action} by {made.by} instead of {made.instead_of} ({made.reason})"
+            yield _expectation(f"decision of attempt {attempt.number}", met=False, wanted="Obra's own", seen=seen)
 
 
 def _met_or_not(expect: EndForm, run: PartRun, *, scripted: bool) -> Iterator[CheckResult]:

@@ -14,7 +14,12 @@ from obra.domain import CheckResult, FileChange, Outcome, Record, TaskStatus
 from obra.evidence.collector import EvidenceCollector
 from obra.evidence.scene import Scene
 from obra.orchestrator import Orchestrator
-from obra.scenarios.expectations import expectations_of, is_false_accept, is_false_reject
+from obra.scenarios.expectations import (
+    expectations_of,
+    is_decided_by_person,
+    is_false_accept,
+    is_false_reject,
+)
 from obra.scenarios.playing import HumanAnswer, PartRun, play, whole_outcome
 from obra.scenarios.scenario import Scenario
 from obra.scenarios.scenario_settings import require_settings
@@ -244,6 +249,8 @@ def _result(
     is_true = all(check.passed for check in truth)
     if is_true and all(check.passed for check in expectations):
         return ScenarioResult.PASSED
+    if any(is_decided_by_person(run) for run in runs):  # right or wrong, it was not Obra's verdict
+        return ScenarioResult.AGENT_FAILED
     wrong = is_false_accept(runs, is_true=is_true) or is_false_reject(runs, is_shown_true=bool(truth) and is_true)
     return ScenarioResult.VERDICT_WRONG if wrong else ScenarioResult.AGENT_FAILED
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from obra.domain import Breakpoint, BreakpointStatus
+from obra.domain import Breakpoint, BreakpointStatus, Control
 from obra.errors import StateError
-from obra.state import breakpoints, journal, run_history
+from obra.state import breakpoints, controls, journal, run_history
 from obra.state.database import Database
 from obra.state.run_history import RunCase
 
@@ -61,12 +61,43 @@ class Story:
     def events(self, task_id: int) -> tuple[Mapping[str, Any], ...]:
         """Return the story of a task, oldest first: mappings of ``id, task_id, kind, data, at``.
 
-        Kinds written here are ``started, owner_lost, attempt, ended, breakpoint_resolved``.
+        Kinds written here are ``started, owner_lost, attempt, ended, breakpoint_resolved, control,
+        control_obeyed``.
 
         Raises:
             NotFound: there is no such task.
         """
         return self._database.read(journal.events, task_id)
+
+    def ask(self, control: Control) -> Control:
+        """Store what a person asks of a running task; its process obeys, wherever it runs, within two seconds.
+
+        A ``pause`` holds the run between two steps (the turn under way is finished), ``resume`` lets it go on,
+        ``stop`` breaks off whatever is under way, the agent's turn too, and leaves the task interrupted, to be
+        resumed. ``say`` adds a message to the next prompt. ``override`` decides the attempt ``attempt_number``
+        (the one under way when 0) instead of Obra.
+
+        Returns:
+            The request with its id, time and attempt; :meth:`controls` says later what became of it.
+
+        Raises:
+            NotFound: there is no such task.
+            IllegalStatus: it is not running; a message may also wait for the next run, unless it is completed.
+            StateError: a message or reason is empty, or an override names no action.
+        """
+        return self._database.write(controls.ask, control)
+
+    def obey(self, control: Control, effect: str) -> Control:
+        """Store what became of a request, in words, and return it with that; only the task's process says so."""
+        return self._database.write(controls.obeyed, control, effect)
+
+    def controls(self, task_id: int, *, after: int = 0) -> tuple[Control, ...]:
+        """Return what people asked of a task since the request with the id *after*, the oldest first.
+
+        ``effect`` is empty where it waits. A task is paused when the last obeyed one of ``pause`` and ``resume``
+        is a ``pause`` and the task is running.
+        """
+        return self._database.read(controls.of_task, task_id, after)
 
     def record_run(
         self, name: str, started_at: datetime, *, exit_status: int, seconds: float, cases: Iterable[RunCase]

@@ -18,6 +18,7 @@ from obra.cli.failures import exit_code_of
 from obra.cli.program import obra
 from obra.config import Config
 from obra.logbook import configure_logging
+from obra.state.owners import this_process
 
 ROOT = Path(__file__).parents[3]
 NEEDS = {
@@ -39,14 +40,17 @@ ENDS = {
 }
 """Exit codes that are not 0."""
 STORED = """
+import sys
 from obra import Config, StateManager
 with StateManager(Config().settings.database.url) as state:
     project = state.create_project(name="p", working_dir="work")
     state.create_task(project_id=project.id, task_data={"title": "second"})
     task = state.create_task(project_id=project.id, task_data={"title": "third"})
     state.start_task(task.id, base_snapshot="", run={})
+    task = state.create_task(project_id=project.id, task_data={"title": "fourth"})
+    state.start_task(task.id, owner=sys.argv[1], base_snapshot="", run={})
 """
-"""Leaves task 3 in the hands of a process that is gone."""
+"""Leaves task 3 in the hands of a process that is gone, and task 4 in those of one that lives."""
 RUN = "20261122-141500-ab12cd"
 
 
@@ -77,7 +81,7 @@ def template(tmp_path_factory) -> Path:
     (folder / "description.txt").write_text("All of it.")
     for words in (
         ["-m", "obra", "run", "scenarios/vague_task.obra.yaml"],
-        ["-c", STORED],
+        ["-c", STORED, this_process()],
         ["-m", "pytest", "-q", "-p", "no:cacheprovider", "scenarios"],
     ):
         subprocess.run([sys.executable, *words], cwd=folder, check=True, capture_output=True)
