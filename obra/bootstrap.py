@@ -129,10 +129,10 @@ def workspace_opener(config: Config) -> Callable[[Path], Workspace]:
     settings = config.settings.workspace
 
     def open_workspace(root: Path) -> Workspace:
-        from obra.workspace.snapshot_store import SnapshotStore
+        from obra.workspace.snapshot_store import store_at
         from obra.workspace.workspace import Workspace
 
-        store = SnapshotStore(Path(settings.store))
+        store = store_at(Path(settings.store))
         return Workspace(root, store, ignore=settings.ignore, guarded=settings.guarded)
 
     return open_workspace

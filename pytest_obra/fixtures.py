@@ -48,8 +48,11 @@ def obra_config(request: pytest.FixtureRequest, obra_agent_name: str) -> Config:
 
 
 @pytest.fixture
-def obra_workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Folder that the agent works in: empty, and this test's own; with --obra-resume, that of the run before."""
+def obra_workspace(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that the agent works in: empty, and this test's own; with --obra-resume, that of the run before.
+
+    It lies in pytest's temporary folder, and stays there as long as pytest keeps that.
+    """
     if request.config.getoption("--obra-resume"):
         from pytest_obra.running import interrupted_of
 
@@ -57,7 +60,12 @@ def obra_workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         if task is not None:
             state = request.getfixturevalue("obra_state")
             return Path(state.get_project(state.get_task(task).project_id).working_dir)
-    root = tmp_path / "workspace"
+    if request.config.getini("tmp_path_retention_policy") != "all":
+        root: Path = request.getfixturevalue("tmp_path") / "workspace"  # pytest removes it as that policy says
+    else:
+        from pytest_obra.running import shared
+
+        root = shared(request.config).new_folder(tmp_path_factory, request.node.name)
     root.mkdir()
     return root
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from pytest_obra.ledger import Ledger
     from pytest_obra.resuming import ResumedRun
 
+_NO_WORD = re.compile(r"\W")
+_LONGEST_NAME = 30
+"""Characters of a test's name in the name of its folder."""
 _PREFIX = "obra_"
 _PROPERTIES = {
     f"{_PREFIX}{key}": key
@@ -65,6 +70,8 @@ class Shared:
 
     def __init__(self, config: pytest.Config) -> None:
         self._states: dict[tuple[str, bool], StateManager] = {}
+        self._workspaces: Path | None = None
+        self._folders = count()
         self.settings_for: Callable[[str], Config] = cache(lambda name: settings_for(name, config))
 
     def state_for(self, config: Config) -> StateManager:
@@ -75,6 +82,15 @@ class Shared:
         if key not in self._states:
             self._states[key] = StateManager(key[0], echo=key[1])
         return self._states[key]
+
+    def new_folder(self, factory: pytest.TempPathFactory, name: str) -> Path:
+        """Return where to make a folder for the test *name*: no other test of this process gets the same.
+
+        ``tmp_path`` would cost several times as much: it makes a link to the newest folder of each name.
+        """
+        if self._workspaces is None:
+            self._workspaces = factory.mktemp("obra")
+        return self._workspaces / f"{_NO_WORD.sub('_', name)[:_LONGEST_NAME]}-{next(self._folders)}"
 
     def close(self) -> None:
         """Close every database."""

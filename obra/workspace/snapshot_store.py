@@ -7,10 +7,12 @@ It has objects and nothing else: no index, no refs, no work tree. The format is 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 TREE, BLOB = 2, 3  # git's object types, as libgit2 numbers them
 FOLDER, FILE, PROGRAM, SYMLINK = 0o40000, 0o100644, 0o100755, 0o120000  # git's modes
 _KINDS = {TREE: b"tree", BLOB: b"blob"}
+_MOST_KNOWN = 20_000
+"""Ids that are remembered as stored, some 3 MB; one that is forgotten is looked for once more."""
+_MOST_OPEN = 4
 _RENAME_LIMIT = 500
 """Beyond this many new or lost files renames are not looked for: each is compared with each."""
 
@@ -59,6 +64,20 @@ class SnapshotStore:
         """Name the store; nothing is opened or made yet."""
         self.path = path.absolute()
         self._known: set[str] = set()
+        self._place: tuple[int, ...] = ()
+
+    @cached_property
+    def real_path(self) -> Path:
+        """The path without symlinks, as it was when it was first asked for."""
+        return self.path.resolve()
+
+    @property
+    def is_in_place(self) -> bool:
+        """False when the folder that was opened is gone or another one stands there now."""
+        try:
+            return not self._place or self._place == _place(self.path)
+        except OSError:
+            return False
 
     @cached_property
     def repository(self) -> pygit2.Repository:
@@ -72,6 +91,7 @@ class SnapshotStore:
         try:
             if not (self.path / "HEAD").exists():
                 self._create()
+            self._place = _place(self.path)
             return pygit2.Repository(str(self.path))
         except (OSError, pygit2.GitError) as error:
             raise WorkspaceError(
@@ -101,6 +121,8 @@ class SnapshotStore:
         name = hashlib.sha1(header + data, usedforsecurity=False).hexdigest()
         if name not in self._known:
             self.repository.odb.write(kind, data)
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
             self._known.add(name)
         return name
 
@@ -166,6 +188,30 @@ class SnapshotStore:
         found: pygit2.Diff = old.diff_to_tree(new, context_lines=context)  # type: ignore[union-attr]
         found.find_similar(flags=pygit2.enums.DiffFind.FIND_RENAMES, rename_limit=_RENAME_LIMIT)
         return found
+
+
+def store_at(path: Path) -> SnapshotStore:
+    """Return the store in the folder *path*; asked again, a thread gets the same one, as long as it stands there.
+
+    To open one costs more than a snapshot of a small folder.
+    """
+    key = (path.absolute(), threading.get_ident(), os.getpid())  # libgit2 shares no repository between threads
+    found = _opened(*key)
+    if not found.is_in_place:
+        _opened.cache_clear()
+        found = _opened(*key)
+    return found
+
+
+@lru_cache(_MOST_OPEN)
+def _opened(path: Path, thread: int, process: int) -> SnapshotStore:
+    del thread, process
+    return SnapshotStore(path)
+
+
+def _place(path: Path) -> tuple[int, ...]:
+    status = (path / "HEAD").stat()
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def _is_id(name: str) -> bool:

@@ -64,7 +64,7 @@ class Workspace:
         self.store = store
         self.ignore = frozenset(ignore) | ALWAYS_IGNORED
         self.guarded = tuple(guarded)
-        place = store.path.resolve()
+        place = store.real_path
         if place.is_relative_to(self.root) and self.ignore.isdisjoint(place.relative_to(self.root).parts):
             raise WorkspaceError(
                 f"the snapshot store {store.path} lies in the workspace {self.root}; set workspace.store to a "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +45,18 @@ class Usage:
 def run(command: list[str], folder: Path, *, exits: tuple[int, ...] = (0,)) -> Usage:
     """Run *command* in *folder*, without plugins that it does not name, and return what it took.
 
+    It finds no state, no report and no temporary file of a run before. Those are kept beside *folder* until all is
+    measured: to remove them meanwhile would be paid by whoever makes the next files.
+
     Raises:
         RuntimeError: it ended with another exit code.
     """
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("OBRA__", "PYTEST_"))}
-    environment = {**mine, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    kept = Path(tempfile.mkdtemp(prefix="run-", dir=folder.parent))
+    for name in (".obra", "reports"):
+        if (folder / name).exists():
+            (folder / name).rename(kept / name)
+    environment = {**mine, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TMPDIR": str(kept)}
     began = time.perf_counter()
     child = subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

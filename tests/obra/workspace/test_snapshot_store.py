@@ -1,15 +1,18 @@
 """The store: git's own format, safe to make from several processes at once."""
 
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from obra.errors import WorkspaceError
+from obra.workspace import snapshot_store
 from obra.workspace.path_names import to_bytes, to_text
-from obra.workspace.snapshot_store import BLOB, FILE, FOLDER, Entry, SnapshotStore
+from obra.workspace.snapshot_store import BLOB, FILE, FOLDER, Entry, SnapshotStore, store_at
 
 
 def test_git_can_read_it(store, git):
@@ -103,3 +106,30 @@ def test_names_travel_both_ways(name):
 def test_ordinary_names_stay_as_they_are(name):
     """Text without a backslash is its own name."""
     assert to_text(name.encode()) == name
+
+
+def test_a_store_stays_open_for_its_thread_until_another_stands_in_its_place(tmp_path):
+    """The same folder gives the same store; one made anew is opened anew and knows nothing."""
+    first = store_at(tmp_path / "store")
+    name = first.write(BLOB, b"x")
+    assert store_at(tmp_path / "store") is first
+    shutil.rmtree(tmp_path / "store")
+    second = store_at(tmp_path / "store")
+    assert second is not first
+    assert second.write(BLOB, b"x") == name
+    assert SnapshotStore(tmp_path / "store").read(name) == b"x"
+
+
+def test_each_thread_has_a_store_of_its_own(tmp_path):
+    """libgit2 shares no repository between threads."""
+    with ThreadPoolExecutor(1) as other:
+        assert other.submit(store_at, tmp_path / "store").result() is not store_at(tmp_path / "store")
+
+
+def test_ids_that_are_remembered_are_bounded_and_what_was_forgotten_is_still_there(store):
+    """However many objects are written, the memory for their ids has an end."""
+    names = [store.write(BLOB, b"%d" % number) for number in range(3)]
+    store._known.update(f"{number:040x}" for number in range(snapshot_store._MOST_KNOWN))
+    store.write(BLOB, b"one more")
+    assert len(store._known) == 1
+    assert [store.write(BLOB, b"%d" % number) for number in range(3)] == names
