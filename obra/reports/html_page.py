@@ -21,8 +21,15 @@ from obra.reports.drawings import quality_chart, shares, sparkline, timeline
 from obra.reports.figures import cost_text, count_text, duration_text, score_text
 from obra.reports.quoting import visible
 from obra.reports.sabotage import ENDINGS, letter, share_text
-from obra.reports.statistics import FIDELITY_HEAD, disagreement_lines, fidelity_cells
-from obra.reports.wording import MEANINGS, WORDS, command_again, obstacles_of
+from obra.reports.statistics import (
+    FIDELITY_HEAD,
+    UPLIFT_HEAD,
+    comparison_parts,
+    disagreement_lines,
+    fidelity_cells,
+    uplift_cells,
+)
+from obra.reports.wording import MEANINGS, WORDS, agent_text, command_again, obstacles_of, run_marks
 from obra.sabotage.matrix import rate
 
 if TYPE_CHECKING:
@@ -62,7 +69,8 @@ def page_parts(run: StoredRun) -> Iterator[str]:
     """
     environment = _environment()
     summary = run.summary()
-    sparks = [_spark(row) for row in run.rows()]
+    repeated = {_key(line) for line in summary["scenarios"] if line["repeat"] > 1}
+    sparks = [_spark(row, is_repeated=_key(row) in repeated) for row in run.rows()]
     lines = [
         {**line, **spark, "index": index, "order": _ORDER[line["result"]], "words": _words(line)}
         for index, (line, spark) in enumerate(zip(summary["scenarios"], sparks, strict=True))
@@ -74,6 +82,9 @@ def page_parts(run: StoredRun) -> Iterator[str]:
         fidelity=[fidelity_cells(one) for one in summary["fidelity"]],
         fidelity_head=FIDELITY_HEAD,
         disagreements=disagreement_lines(summary["fidelity"]),
+        comparison=comparison_parts(summary.get("comparison")),
+        uplift=[uplift_cells(one) for one in summary.get("uplift", ())],
+        uplift_head=UPLIFT_HEAD,
         reasons=summary.get("not_run_reasons", {}),
         lines=lines,
         cases=list(_cases(summary, lines)),
@@ -172,14 +183,18 @@ def _own_text(environment: jinja2.Environment, *files: str) -> Markup:
     return Markup(text)  # noqa: S704  # nothing foreign is in it
 
 
-def _spark(row: Row) -> dict[str, Any]:
+def _key(line: Row) -> tuple[str, str, bool]:
+    """Return what the runs of one case have in common."""
+    return line["case"], line["agent"], bool(line["bare"])
+
+
+def _spark(row: Row, *, is_repeated: bool) -> dict[str, Any]:
     scores = [attempt["quality"] for attempt in row["attempts"]]
-    tags = [f"repeat {row['repeat']}"] if row["repeat"] > 1 else []
-    tags += [f"execution {row['execution']}"] if row["execution"] > 1 else []
     return {
         "spark": sparkline(scores),
         "spark_words": ", ".join(score_text(score) for score in scores),
-        "tag": ", ".join(tags),
+        "tag": run_marks(row, is_repeated=is_repeated),
+        "worker": agent_text(row),
     }
 
 
@@ -192,13 +207,14 @@ def _cases(summary: Row, lines: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """Yield the cases that ran more than once with the same agent, each with its runs."""
     groups: dict[tuple[str, str, bool], list[Row]] = {}
     for line in lines:
-        groups.setdefault((line["case"], line["agent"], bool(line.get("bare"))), []).append(line)
+        groups.setdefault(_key(line), []).append(line)
     for case in summary["statistics"]["cases"]:
-        runs = groups[case["case"], case["agent"], case["bare"]]
+        runs = groups[_key(case)]
         if len(runs) > 1:
             yield {
                 **case,
                 "name": case["case"],
+                "worker": agent_text(case),
                 "runs": [{**run, "title": _run_title(run)} for run in runs],
                 "rate": rate(case["pass_rate"]["count"], case["pass_rate"]["of"]),
                 "flips": ", ".join(f"{count} by {cause}" for cause, count in _causes(case)) or "none",
@@ -210,7 +226,8 @@ def _causes(case: Row) -> list[tuple[str, int]]:
 
 
 def _run_title(run: Row) -> str:
-    return f"repeat {run['repeat']}: {WORDS[run['result']]}{'' if run['counts'] else ', does not count'}"
+    marks = run_marks(run, is_repeated=True)
+    return f"{marks}: {WORDS[run['result']]}{'' if run['counts'] else ', does not count'}"
 
 
 def _total(totals: Row, key: str, kind: str) -> str:

@@ -9,7 +9,7 @@ from obra.reports.figures import cost_text, count_text, score_text, seconds_text
 from obra.reports.quoting import fenced, html_line, inline
 from obra.reports.sabotage import sabotage_parts
 from obra.reports.statistics import statistics_parts
-from obra.reports.wording import MEANINGS, WORDS, command_again, issues_of
+from obra.reports.wording import MEANINGS, WORDS, agent_text, command_again, issues_of, run_marks, title_of
 
 Row = Mapping[str, Any]
 
@@ -97,7 +97,7 @@ def _because(reason: str) -> str:
 
 
 def _scenario(row: Row) -> Iterator[str]:
-    yield f"\n## {inline(row['scenario'])} ({inline(row['agent'])}): {WORDS[row['result']]}\n\n"
+    yield f"\n## {inline(title_of(row))}: {WORDS[row['result']]}\n\n"
     yield f"{WORDS[row['result']].capitalize()}: {MEANINGS[row['result']]}\n\n"
     yield from _facts(row)
     unmet = [check for check in (*row["expectations"], *row["truth"]) if not check["passed"]]
@@ -271,8 +271,8 @@ def _folded(title: str, text: str, language: str = "text") -> Iterator[str]:
 
 def _result_cells(line: Row) -> Sequence[str]:
     return (
-        inline(line["scenario"], 200),
-        inline(line["agent"], 200),
+        inline(f"{line['case']}{f', {marks}' if (marks := run_marks(line)) else ''}", 200),
+        inline(agent_text(line), 200),
         WORDS[line["result"]] + ("" if line["counts"] else ", does not count"),
         line["status"] or "none",
         str(line["iterations"]),

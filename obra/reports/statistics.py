@@ -10,8 +10,20 @@ from obra.reports.quoting import inline
 
 Part = Mapping[str, Any]
 
+_MOST_NAMES = 5
+
 FIDELITY_HEAD = ("Agents", "Agree", "Rate", "95 % interval", "Same evidence", "No verdict")
 """Of the table that tells how alike the agents of a run are; its cells: :func:`fidelity_cells`."""
+UPLIFT_HEAD = (
+    "Agent",
+    "Passed with Obra",
+    "Passed alone",
+    "Uplift",
+    "95 % interval",
+    "Only with, only alone",
+    "Median cost with Obra",
+    "Median cost alone",
+)
 HEAD = ("Case", "Passed", "Rate", "95 % interval", "pass@k", "pass^k", "Time", "Tokens", "Cost", "Flips by")
 
 
@@ -105,22 +117,70 @@ def comparison_lines(comparison: Part | None) -> list[str]:
     """Return the cases that changed, and what the comparison comes to."""
     if comparison is None:
         return []
-    counts = Counter(case["change"] for case in comparison["cases"])
-    lines = [
-        f"{case['change'].replace('_', ' ')}: {comparison_label(case)}: {_share(case['before'])} -> "
-        f"{_share(case['after'])}{_chance(case)}"
+    return [
+        *(
+            f"{_words(case)}: {comparison_label(case)}: {_share(case['before'])} -> "
+            f"{_share(case['after'])}{_chance(case)}"
+            for case in comparison["cases"]
+            if case["change"] != "same"
+        ),
+        *(line["text"] for line in _ending_lines(comparison)),
+    ]
+
+
+def comparison_parts(comparison: Part | None) -> dict[str, Any] | None:
+    """Return the comparison as a table of the cases that changed and the lines of what it comes to.
+
+    Returns:
+        ``baseline``; ``head`` and ``rows``, cells of text; ``lines``, each with ``text`` and ``is_bad``.
+    """
+    if comparison is None:
+        return None
+    rows = [
+        (
+            _words(case),
+            comparison_label(case),
+            _share(case["before"]),
+            _share(case["after"]),
+            _chance(case).strip(" ()") or "-",
+        )
         for case in comparison["cases"]
         if case["change"] != "same"
     ]
-    word = "regression" if comparison["is_regression"] else "no regression"
-    told = ", ".join(f"{count} {change.replace('_', ' ')}" for change, count in counts.items())
-    lines.append(f"{word} against {comparison['baseline']}: {told or 'no cases'}")
+    return {
+        "baseline": comparison["baseline"],
+        "head": ("Change", "Case", "Passed before", "Passed now", "By chance"),
+        "rows": rows,
+        "lines": _ending_lines(comparison),
+    }
+
+
+def _ending_lines(comparison: Part) -> list[dict[str, Any]]:
+    counts = Counter(_words(case) for case in comparison["cases"])
+    bad = comparison["is_regression"]
+    told = ", ".join(f"{count} {change}" for change, count in counts.items())
+    found = [
+        {
+            "text": f"{'regression' if bad else 'no regression'} against {comparison['baseline']}: "
+            f"{told or 'no cases'}",
+            "is_bad": bad,
+        }
+    ]
     if comparison["is_worse_overall"]:
-        lines.append(
+        text = (
             f"{comparison['lower']} cases fell and {comparison['higher']} rose: worse as a whole "
             f"(sign test, p = {comparison['p']:.3f})"
         )
-    return lines
+        found.append({"text": text, "is_bad": True})
+    gone = [comparison_label(case) for case in comparison["cases"] if case["change"] == "gone"]
+    if gone:
+        more = f" and {len(gone) - _MOST_NAMES} more" if len(gone) > _MOST_NAMES else ""
+        text = (
+            f"warning: {len(gone)} of the baseline's cases did not run, so nothing is known of them: "
+            f"{', '.join(gone[:_MOST_NAMES])}{more}. They are no regression, and no gate counts them"
+        )
+        found.append({"text": text, "is_bad": True})
+    return found
 
 
 def uplift_lines(uplifts: Sequence[Part]) -> list[str]:
@@ -133,9 +193,28 @@ def uplift_lines(uplifts: Sequence[Part]) -> list[str]:
     ]
 
 
+def uplift_cells(one: Part) -> tuple[str, ...]:
+    """Return one :class:`obra.statistics.uplift.Uplift`, as data, as the cells of :data:`UPLIFT_HEAD`."""
+    difference = one["difference"]
+    return (
+        one["agent"],
+        _share(one["with_obra"]),
+        _share(one["bare"]),
+        f"{difference['value']:+.1%}",
+        f"{difference['low']:+.1%} to {difference['high']:+.1%}",
+        f"{one['only_with_obra']} and {one['only_bare']}",
+        _median(one["cost_with_obra"], "{:.4f} USD"),
+        _median(one["cost_bare"], "{:.4f} USD"),
+    )
+
+
 def comparison_label(case: Part) -> str:
     """Return the case and the agent in one name."""
     return f"{case['case']} ({case['agent']}{', bare' if case['bare'] else ''})"
+
+
+def _words(case: Part) -> str:
+    return str(case["change"]).replace("_", " ")
 
 
 def _chance(case: Part) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from obra.reports.markdown import headline, not_run_parts, result_table
 from obra.reports.quoting import inline
 from obra.reports.sabotage import share_text
-from obra.reports.wording import WORDS, command_again, issues_of
+from obra.reports.wording import WORDS, command_again, issues_of, title_of
 
 if TYPE_CHECKING:
     from obra.reports.stored_run import StoredRun
@@ -67,7 +67,7 @@ def _parts(summary: Row, rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _bad(row: Row) -> Iterator[str]:
-    yield f"\n## {inline(row['scenario'], 200)} ({inline(row['agent'], 200)}): {WORDS[row['result']]}\n\n"
+    yield f"\n## {inline(title_of(row), 200)}: {WORDS[row['result']]}\n\n"
     yield f"Ended {row['status'] or 'without a verdict'}: {inline(row['reason'], _LONGEST)}\n\n"
     unmet = [check for check in (*row["expectations"], *row["truth"]) if not check["passed"]]
     for check in unmet[:_MOST_ISSUES]:

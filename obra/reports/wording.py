@@ -38,6 +38,29 @@ def obstacles_of(attempt: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def agent_text(row: Mapping[str, Any]) -> str:
+    """Return the agent of a row, and whether it worked without Obra."""
+    return f"{row['agent']} alone" if row.get("bare") else str(row["agent"])
+
+
+def run_marks(row: Mapping[str, Any], *, is_repeated: bool = False) -> str:
+    """Return which run of its case a row is, such as ``repeat 2, execution 2``; nothing of a case that ran once.
+
+    Args:
+        row: a row or a line of one.
+        is_repeated: whether the case has further repeats, so that the first is named, too.
+    """
+    repeat, execution = row.get("repeat", 1), row.get("execution", 1)
+    marks = [f"repeat {repeat}"] if repeat > 1 or is_repeated else []
+    return ", ".join([*marks, f"execution {execution}"] if execution > 1 else marks)
+
+
+def title_of(row: Mapping[str, Any]) -> str:
+    """Return the case, the agent and which run of it a row is, in one line."""
+    marks = run_marks(row)
+    return f"{row.get('case') or row['scenario']} ({agent_text(row)}{f', {marks}' if marks else ''})"
+
+
 def command_again(row: Mapping[str, Any]) -> str:
     """Return the shell command that runs a row's scenario once more."""
     agent = f" --obra-agent={shlex.quote(row['agent'])}" if row["agent"] else ""

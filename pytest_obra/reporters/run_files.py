@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
@@ -131,11 +132,12 @@ class RunFiles:
         from pytest_obra.reporters.statistics_table import conclusion_lines
         from pytest_obra.reporters.terminal import summary_lines
 
+        columns = max(shutil.get_terminal_size().columns, 80)
         terminalreporter.section("obra", sep="=")
         directory = _shown(self._writer.directory, self._config.invocation_params.dir) if self._writer else ""
         for line in (
             *self._saboteurs(directory),
-            *summary_lines(self._rows, directory=directory, not_run=self._not_run),
+            *summary_lines(self._rows, directory=directory, not_run=self._not_run, columns=columns),
             *conclusion_lines(self._rows, self._conclusion),
         ):
             terminalreporter.line(line)

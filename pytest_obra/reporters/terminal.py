@@ -9,6 +9,7 @@ from typing import Any
 from obra.errors import ObraError
 from obra.reports.quoting import visible
 from obra.reports.rows import row_of, text_of
+from obra.reports.wording import agent_text
 from obra.scenarios.scenario_run import ScenarioReport
 from pytest_obra.reporters.statistics_table import MOST_ROWS
 
@@ -20,7 +21,9 @@ _NUMBERS = 4
 """Columns before the first that holds numbers, which are set to the right."""
 _SHORT = {"passed": "passed", "agent_failed": "failed", "verdict_wrong": "wrong", "machinery_broke": "broke"}
 _LONG = {"agent_failed": "the agent failed", "verdict_wrong": "the verdict is wrong", "passed": "passed"}
-_LONGEST_NAME = 40
+_SHORTEST_NAME = 19
+"""Of the column of names, however little room the others leave."""
+_CUT = "..."
 _LONGEST_LINE = 400
 _MOST_NAMES = 5
 _MOST_OUTPUT_LINES = 12
@@ -28,19 +31,25 @@ _WHOLE_SECONDS = 100
 """From here on tenths of a second tell nothing."""
 
 
-def summary_lines(rows: Sequence[Row], *, directory: str, not_run: Mapping[str, str]) -> list[str]:
+def summary_lines(
+    rows: Sequence[Row], *, directory: str, not_run: Mapping[str, str], columns: int = 80
+) -> list[str]:
     """Return the closing table of a run, line by line; nothing when nothing was asked for.
 
     Args:
         rows: rows of :mod:`obra.reports.rows`.
         directory: where the run's files lie.
         not_run: what was asked for and never ran, and why.
+        columns: of the terminal; names of cases are cut in their middle, so that the table fits.
     """
     lines: list[str] = []
     if rows:
         shown = rows if len(rows) <= MOST_ROWS else _worth_a_look(rows)
         if shown:
-            lines += _aligned([_HEAD, *(_cells(row) for row in shown)])
+            repeated = {_case(row) for row in rows if row["repeat"] > 1}
+            lines += _aligned(
+                [_HEAD, *(_cells(row, is_repeated=_case(row) in repeated) for row in shown)], columns
+            )
         if len(shown) < len(rows):
             lines.append(
                 f"not shown: {len(rows) - len(shown)} that passed; every row stands in {directory}/report.md"
@@ -93,10 +102,10 @@ def _case(row: Row) -> tuple[str, str, bool]:
     return row["case"], row["agent"], row["bare"]
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _cells(row: Row, *, is_repeated: bool) -> tuple[str, ...]:
     return (
-        _name(row["scenario"]),
-        _name(f"{row['agent']} alone" if row["bare"] else row["agent"]),
+        _line(f"{row['case']} #{row['repeat']}" if is_repeated else row["case"]),
+        _name(agent_text(row), _SHORTEST_NAME),
         _SHORT[row["result"]],
         row["status"] or "-",
         str(row["iterations"]),
@@ -107,9 +116,12 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:
+def _aligned(table: Sequence[Sequence[str]], columns: int) -> Iterator[str]:
     widths = [max(len(cells[column]) for cells in table) for column in range(len(_HEAD))]
-    for cells in table:
+    room = max(columns - sum(widths[1:]) - len(widths[1:]), _SHORTEST_NAME)
+    widths[0] = min(widths[0], room)
+    for name, *others in table:
+        cells = (_name(name, room), *others)
         padded = (
             cell.ljust(width) if column < _NUMBERS else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
@@ -183,9 +195,13 @@ def _line(text: str, *, keep_indent: bool = False) -> str:
     return shown if len(shown) <= _LONGEST_LINE else f"{shown[:_LONGEST_LINE]} [...]"
 
 
-def _name(text: str) -> str:
+def _name(text: str, room: int) -> str:
+    """Return a name in its room; what is cut out is its middle, as the values of a case stand at the end."""
     shown = _line(text)
-    return shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 3]}..."
+    if len(shown) <= room:
+        return shown
+    end = (room - len(_CUT)) // 2
+    return f"{shown[: room - len(_CUT) - end]}{_CUT}{shown[-end:]}"
 
 
 def _score(value: float | None) -> str:

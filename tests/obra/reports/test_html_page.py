@@ -18,6 +18,8 @@ from obra.reports.rows import error_row, row_of
 from obra.reports.run_writer import RunWriter
 from obra.reports.stored_run import StoredRun
 from obra.scenarios.story import AttemptStory, SeenEvent, Stage
+from obra.statistics.comparison import compare
+from obra.statistics.uplift import uplifts
 
 HOSTILE = (
     "</script></style><script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -127,7 +129,7 @@ def test_repeats_and_reruns_are_grouped_by_case(write_run, make_report, make_pas
     assert table.count("<tr>") == 2
     assert "1 of 3 (33.3%" in table
     assert table.count('class="dot') == 5
-    assert 'title="repeat 3: passed, does not count"' in table
+    assert 'title="repeat 3, execution 2: passed, does not count"' in table
     assert '<span class="number">1</span>\n    <span class="name">passed</span>' in page
 
 
@@ -203,3 +205,47 @@ def test_a_page_of_one_agent_says_nothing_of_agreement(write_run, make_report):
     """There is nobody to agree with."""
     run = write_run(row_of(make_report()))
     assert "agents agree" not in "".join(page_parts(run)) + (run.directory / "report.md").read_text()
+
+
+def test_the_page_compares_with_the_baseline_and_with_the_agent_alone(write_run, make_report, make_passing_report):
+    """Better, worse, unclear with its chance, gone with a warning, the uplift with its interval; report.md too."""
+    good, bad = row_of(make_passing_report()), row_of(make_report())
+
+    def rows(case, passed, failed, agent="claude", **more):
+        made = [{**good} for _ in range(passed)] + [{**bad} for _ in range(failed)]
+        return [
+            {**row, "case": case, "agent": agent, "repeat": number, **more} for number, row in enumerate(made, 1)
+        ]
+
+    before = [*rows("rises", 0, 4), *rows("falls", 4, 0), *rows("wavers", 1, 0), *rows("<gone>", 1, 0)]
+    after = [*rows("rises", 4, 0), *rows("falls", 0, 4), *rows("wavers", 0, 1), *rows("new", 1, 0)]
+    alone = rows("rises", 1, 3, bare=True)
+    conclusion = {
+        "comparison": {"baseline": "old", **compare(before, after).as_data()},
+        "uplift": [one.as_data() for one in uplifts([*after, *alone])],
+    }
+    run = write_run(*after, *alone, conclusion=conclusion)
+    page = html.unescape(re.sub(r"\s*<[^>]+>\s*", "|", "".join(page_parts(run))))
+    page = re.sub(r"\|+", "|", page)
+    for words in (
+        "|regression against old: 1 better, 1 worse, 1 unclear, 1 gone, 1 new|",
+        "|better|rises (claude)|0/4|4/4|p = 0.029|",
+        "|worse|falls (claude)|4/4|0/4|p = 0.029|",
+        "|unclear|wavers (claude)|1/1|0/1|p = 1.000|",
+        "|gone|<gone> (claude)|1/1|0/0|-|",
+        "warning: 1 of the baseline's cases did not run, so nothing is known of them: <gone> (claude). They",
+        "|claude|4/4|1/4|+75.0%|+8.5% to +95.4%|3 and 0|",
+        "|rises|repeat 1|",
+        "|claude alone|",
+    ):
+        assert words in page, words
+    told = (run.directory / "report.md").read_text()
+    assert "- unclear: wavers (claude): 1/1 -&gt; 0/1 (p = 1.000)" in told
+    assert "## rises (claude alone, repeat 2): agent failed" in told
+
+
+def test_a_page_without_baseline_says_nothing_of_one(write_run, make_report):
+    """Nobody asked."""
+    page = "".join(page_parts(write_run(row_of(make_report()))))
+    assert 'id="baseline"' not in page
+    assert 'id="uplift"' not in page

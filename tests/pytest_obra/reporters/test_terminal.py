@@ -44,6 +44,23 @@ def test_every_line_of_the_table_has_its_values_under_the_head(make_report, make
         assert second[end : end + 1] in {" ", ""}
 
 
+def test_cases_and_repeats_are_told_apart_within_the_columns(make_report):
+    """The case's id with its values stands there, its repeat where there are several; its middle is cut."""
+    long = "a_scenario_with_quite_a_long_name[postgres-16-large]"
+    rows = [row_of(make_report(case=case)) for case in ("calculator[add-1]", "calculator[sub-2]")]
+    rows += [row_of(make_report(case=long, repeat=number)) for number in (1, 2)]
+
+    shown = summary_lines(rows, directory="d", not_run={})[1:5]
+    wide = summary_lines(rows, directory="d", not_run={}, columns=120)[1:5]
+
+    assert [line.split()[0] for line in shown[:2]] == ["calculator[add-1]", "calculator[sub-2]"]
+    assert [line.split(" mock")[0] for line in shown[2:]] == [
+        "a_scenario_w...16-large] #1", "a_scenario_w...16-large] #2",
+    ]  # fmt: skip
+    assert max(map(len, shown)) <= 80
+    assert wide[2].startswith(f"{long} #1 mock")
+
+
 def test_of_a_long_run_only_what_did_not_simply_pass_is_listed(make_report, make_passing_report):
     """Above fifty rows: those that did not pass, every run of a case that flipped, and where the rest stands."""
     passed = row_of(make_passing_report())
