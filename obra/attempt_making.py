@@ -65,8 +65,8 @@ class AttemptSteps:
         self._watch_files = parts.watch_files
         self._notify = parts.notify
         self._trace = parts.trace
-        if parts.trace is not None:
-            self.observers.append(parts.trace)
+        self._live = parts.live
+        self.observers.extend(one for one in (parts.trace, parts.live) if one is not None)
         self._takes_up_sessions = parts.takes_up_sessions
 
     @property

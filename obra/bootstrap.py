@@ -21,9 +21,10 @@ from obra.parts import AgentSession, Parts
 from obra.plugins import AGENTS, LLMS, AgentPlugin, AsksPermission, LLMPlugin, find_plugin
 from obra.prompting.prompt_generator import PromptGenerator
 from obra.reviewing import make_reviewer
-from obra.settings import AgentSettings
+from obra.settings import AgentSettings, Settings
 
 if TYPE_CHECKING:
+    from obra.monitoring.live_acts import LiveActs
     from obra.notifying.notifier import Notifier
     from obra.replay.model_doors import Rehearsal, Tape
     from obra.state.state_manager import StateManager
@@ -108,6 +109,7 @@ def initialize(
         watch_files=_watcher(config),
         notify=_notifier(config, state),
         trace=_span_writer(config),
+        live=_live_acts(config, state),
         takes_up_sessions=settings.replay.mode != "script",
     )
 
@@ -237,6 +239,26 @@ def _span_writer(config: Config) -> SpanWriter | None:
     from obra.telemetry.spans import SpanWriter
 
     return SpanWriter(endpoint, agent=config.settings.agent.type, run=run_id())
+
+
+def _live_acts(config: Config, state: StateManager) -> LiveActs | None:
+    """Return what shows others the agent's acts; ``None`` where nobody is to see them, or nobody can."""
+    settings = config.settings
+    if not settings.monitoring.live or state.is_private:
+        return None
+    from obra.monitoring.live_acts import LiveActs
+
+    return LiveActs(live_folder(state.file, settings))
+
+
+def live_folder(file: Path | None, settings: Settings) -> Path:
+    """Return where runs tell what their agents do: beside the database, or the snapshots where it is a server.
+
+    Args:
+        file: the database's own file, where it is one.
+        settings: of the run.
+    """
+    return (file or Path(settings.workspace.store)).absolute().parent / "live"
 
 
 def _watcher(config: Config) -> Callable[[Path, Callable[[str, str], None]], AbstractContextManager[Any]]:

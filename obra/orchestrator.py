@@ -97,8 +97,9 @@ class Orchestrator(AttemptSteps):
         """End the agent and close the database; the next use needs a new Orchestrator."""
         if self._ready:
             self.agent.cleanup()
-            if self._trace is not None:
-                self._trace.close()
+            for observer in (self._trace, self._live):
+                if observer is not None:
+                    observer.close()
             if self._replacements.get("state_manager") is None:
                 self.state_manager.close()
             if self._replacements.get("llm") is None:

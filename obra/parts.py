@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from obra.judging.decision_engine import DecisionEngine
     from obra.judging.quality_controller import QualityController
     from obra.judging.response_validator import ResponseValidator
+    from obra.monitoring.live_acts import LiveActs
     from obra.prompting.prompt_generator import PromptGenerator
     from obra.state.state_manager import StateManager
     from obra.telemetry.spans import SpanWriter
@@ -58,5 +59,7 @@ class Parts:
     """Tells those outside what happened, and returns how that went."""
     trace: SpanWriter | None = None
     """An observer that sends spans; it is closed with the loop."""
+    live: LiveActs | None = None
+    """An observer that shows others what the agent does; it is closed with the loop."""
     takes_up_sessions: bool = True
     """Whether an interrupted run may go on in the agent's old session; a script is played in a new one."""

@@ -298,7 +298,9 @@ class MonitoringSettings(Section):
     """What is seen while it runs."""
 
     watch_files: bool = False
-    """Report files as they are touched (extra 'watch'); a sign of life, never evidence."""
+    """Report files as they are touched; a sign of life, never evidence."""
+    live: bool = True
+    """Tell in a small file beside the database what the agent does while a task runs, for 'obra watch'."""
 
 
 class LoggingSettings(Section):

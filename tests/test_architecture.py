@@ -64,6 +64,10 @@ HOMES = {
     "watchdog": ("obra/monitoring/",),
     "opentelemetry": ("obra/telemetry/",),
     "pygit2": ("obra/workspace/",),
+    "textual": ("obra/watching/",),
+    "textual_serve": ("obra/watching/",),
+    "aiohttp": ("obra/watching/",),
+    "rich": ("obra/watching/", "pytest_obra/live/"),
     "psutil": ("obra/workspace/", "obra/state/", "obra/agents/", "obra/testing/"),
     "allure": ("pytest_obra/reporters/",),
     "pytest": ("pytest_obra/",),
@@ -156,6 +160,17 @@ def test_imports_run_one_way(path):
         assert not imports_any("obra.cli")
     if name.startswith("obra/"):
         assert not imports_any("pytest_obra", "allure")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=IDS)
+def test_who_watches_changes_nothing(path):
+    """The room of the watchers knows nobody who works or judges, and only the command line opens it."""
+    name, names = name_of(path), set(imports_of(path))
+    at_work = ("obra.bootstrap", "obra.orchestrator", "obra.judging", "obra.prompting", "obra.agents", "obra.llm")
+    if within(name, ("obra/watching/",)):
+        assert not {one for one in names if one.startswith(at_work)}
+    elif not within(name, ("obra/cli/",)):
+        assert not {one for one in names if one.startswith("obra.watching")}
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("obra/statistics/*.py")), ids=name_of)

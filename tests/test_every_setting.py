@@ -624,6 +624,18 @@ def _a_sign_of_life(lab: Lab) -> bool:
     return any(isinstance(event, FileTouched) and event.path == "hello.py" for event in lab.events)
 
 
+@effect("monitoring.live", to=False, before=1, after=0)
+def _a_file_that_others_read_along(lab: Lab) -> int:
+    """Count the files with the agent's acts while it is at work; afterwards there is none."""
+    seen: list[int] = []
+    lab.parts = {"observers": [lambda _: seen.append(len(list(Path(".obra/live").glob("*.jsonl"))))]}
+    with Orchestrator(lab.config, script=[GOOD], reviewer=(YES,), **lab.parts) as loop:
+        project = loop.state_manager.create_project("p", working_dir=str(Path("workspace").absolute()))
+        loop.execute_task(loop.state_manager.create_task(project.id, {"title": "Say hello", "checks": HELLO}).id)
+    assert not list(Path(".obra").glob("live/*"))
+    return max(seen)
+
+
 # --- the tests
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from obra.cli.commands import Group
 from obra.cli.options import Chosen, json_option, settings_options, stored
 from obra.cli.output import as_json, say, table
+
+if TYPE_CHECKING:
+    from obra.config import Config
+    from obra.domain import Breakpoint
 
 
 @click.group(name="breakpoint", cls=Group, examples=['obra breakpoint resolve 1 "Yes, delete the old page"'])
@@ -39,7 +45,16 @@ def resolve(breakpoint_id: int, answer: str, chosen: Chosen) -> None:
     """Answer a breakpoint; the next run of its task shows the answer to the agent."""
     if not answer.strip():
         raise click.BadParameter("it is empty; the agent will be shown these words", param_hint="ANSWER")
-    with stored(chosen.load()) as state:
-        resolved = state.resolve_breakpoint(breakpoint_id, answer)
+    resolved = answered(chosen.load(), breakpoint_id, answer)
     say(f"breakpoint {resolved.id} resolved: {resolved.answer}")
     say(f"  next: {chosen.again(f'obra run --task {resolved.task_id}')}")
+
+
+def answered(config: Config, breakpoint_id: int, answer: str) -> Breakpoint:
+    """Store a person's answer in the database that *config* names, and return the breakpoint.
+
+    Raises:
+        StateError: it is not open, or the database cannot be written.
+    """
+    with stored(config) as state:
+        return state.resolve_breakpoint(breakpoint_id, answer)

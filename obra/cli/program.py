@@ -16,6 +16,7 @@ VERBS = {
     "init": Verb("obra.cli.init:init", "Make a folder a project: settings, a first scenario, a CI job."),
     "run": Verb("obra.cli.run:run", "Run scenarios, or one stored task, and show what happens."),
     "resume": Verb("obra.cli.resume:resume", "Go on with runs that were interrupted."),
+    "watch": Verb("obra.cli.watch:watch", "Show runs as they stand, on one screen."),
     "record": Verb("obra.cli.record:record", "Run scenarios and keep what the model said, to be played back."),
     "scenario": Verb("obra.cli.scenario:scenario", "Write, check and describe scenario files."),
     "project": Verb("obra.cli.project:project", "Create and list projects."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -41,3 +42,26 @@ def with_folder(url: sa.URL) -> sa.URL:
             f"make it, or name another database.url"
         ) from error
     return url.set(database=str(path))
+
+
+def of_existing(url: sa.URL) -> sa.URL:
+    """Return *url* of an SQLite file that is there, with an absolute path.
+
+    Raises:
+        StateError: there is no such file.
+    """
+    name = url.database or ""
+    if name.startswith("file:"):
+        return url
+    path = Path(name).absolute()
+    if not path.is_file():
+        raise StateError(f"there is no database {path} yet; the first run makes it, or name another database.url")
+    return url.set(database=str(path))
+
+
+def for_reading(url: sa.URL) -> sa.URL:
+    """Return the address under which SQLite opens the file of *url* and can never write it."""
+    name = url.database or ""
+    if not name.startswith("file:"):
+        name = f"file:{quote(name)}"
+    return url.set(database=name).update_query_dict({"mode": "ro", "uri": "true"})

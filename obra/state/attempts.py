@@ -52,6 +52,7 @@ _ATTEMPTS = (
     .where(attempt_table.c.task_id == sa.bindparam("key"))
     .order_by(attempt_table.c.number)
 )
+_ATTEMPT = _ATTEMPTS.where(attempt_table.c.number == sa.bindparam("number"))
 _NUMBER_TAKEN = sa.select(attempt_table.c.id).where(
     attempt_table.c.task_id == sa.bindparam("key"), attempt_table.c.number == sa.bindparam("number")
 )
@@ -108,16 +109,19 @@ def of_task(connection: Connection, task_id: int) -> tuple[Attempt, ...]:
     rows = connection.rows(_ATTEMPTS, {"key": task_id})
     if not rows:
         journal.require_task(connection, task_id)
-    return tuple(
-        attempt_from_json(
-            row["record"],
-            key=row["id"],
-            task_id=row["task_id"],
-            number=row["number"],
-            decision=_decision_of(row),
-        )
-        for row in rows
-    )
+    return tuple(_attempt_of(row) for row in rows)
+
+
+def find(connection: Connection, task_id: int, number: int) -> Attempt:
+    """Return one attempt at a task; its breakpoint shows how it stands today.
+
+    Raises:
+        NotFound: there is no such attempt.
+    """
+    row = connection.first(_ATTEMPT, {"key": task_id, "number": number})
+    if row is None:
+        raise NotFound(f"task {task_id} has no attempt {number}; 'obra task show {task_id}' lists those there are")
+    return _attempt_of(row)
 
 
 def decision(connection: Connection, attempt_id: int) -> Decision:
@@ -238,6 +242,12 @@ def _update_task(
         status_reason=clean(reason) or stored.status_reason,
         updated_at=now,
         **ends,
+    )
+
+
+def _attempt_of(row: Columns) -> Attempt:
+    return attempt_from_json(
+        row["record"], key=row["id"], task_id=row["task_id"], number=row["number"], decision=_decision_of(row)
     )
 
 

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
@@ -47,13 +48,17 @@ class Database:
         url: where it is, with an absolute path for SQLite.
     """
 
-    def __init__(self, url: str, *, echo: bool = False, busy_timeout: float = 5.0) -> None:
+    def __init__(
+        self, url: str, *, echo: bool = False, busy_timeout: float = 5.0, read_only: bool = False
+    ) -> None:
         """Open *url*; create the tables if there are none, and migrate those of an older Obra (with a backup).
 
         Raises:
-            StateError: it cannot be opened, is not Obra's, or was written by a newer Obra.
+            StateError: it cannot be opened, is not Obra's, or was written by a newer Obra; where it is only read,
+                also when it is not there or was written by an older one.
         """
         self._patience = busy_timeout
+        self._read_only = read_only
         self.url = address.parsed(url)
         self.is_memory = False
         self._is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -70,6 +75,11 @@ class Database:
         except StateError:
             self.close()
             raise
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database; ``None`` for one in memory or on a server."""
+        return Path(str(self.url.database)) if self._is_sqlite and not self.is_memory else None
 
     def read(self, function: Callable[Concatenate[Connection, P], T], *values: P.args, **named: P.kwargs) -> T:
         """Return what *function* finds in one consistent view; in SQLite it never waits for writers.
@@ -151,9 +161,7 @@ class Database:
             self._take_back(driver, error)
             raise
         finally:
-            if (
-                is_good
-            ):  # a file does not go away as a server does: there is nothing that the pool would look after
+            if is_good:  # a file does not go away as a server does: the pool would have nothing to look after
                 self._idle.append(driver)
             else:
                 driver.close()  # back to the pool
@@ -192,12 +200,16 @@ class Database:
             options["poolclass"] = StaticPool if self.is_memory else QueuePool
             options["connect_args"] = {"timeout": self._patience, "check_same_thread": False}
             if not self.is_memory:
-                self.url = address.with_folder(self.url)
+                self.url = (address.of_existing if self._read_only else address.with_folder)(self.url)
         else:
             options["pool_pre_ping"] = True  # a server may have restarted since the last transaction
-            options["connect_args"] = {"options": f"-c lock_timeout={int(self._patience * 1000)}"}
+            given = f"-c lock_timeout={int(self._patience * 1000)}"
+            if self._read_only:
+                given += " -c default_transaction_read_only=on"
+            options["connect_args"] = {"options": given}
         try:
-            engine = sa.create_engine(self.url, **options)
+            is_read_file = self._is_sqlite and self._read_only and not self.is_memory
+            engine = sa.create_engine(address.for_reading(self.url) if is_read_file else self.url, **options)
         except (SQLAlchemyError, TypeError) as error:
             raise state_error(error, self.url) from error
         except ImportError as error:
@@ -222,6 +234,9 @@ class Database:
             version = schema.version_of(tables)
         if version:
             schema.refuse_unknown(version, self.url)
+        if self._read_only:
+            schema.refuse_to_change(version, self.url)
+        elif version:
             from obra.state.migrating import PATIENCE, migrate
 
             migrate(self.url, patience=max(self._patience, PATIENCE))

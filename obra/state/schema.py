@@ -95,6 +95,20 @@ def refuse_unknown(version: str, url: sa.URL) -> None:
     )
 
 
+def refuse_to_change(version: str, url: sa.URL) -> None:
+    """Say why a database that must not be changed cannot be read as it is.
+
+    Raises:
+        StateError: always.
+    """
+    if not version:
+        raise StateError(f"the database {masked(url)} has no tables of Obra's; nothing has been stored there yet")
+    raise StateError(
+        f"the database {masked(url)} has schema version {version}, this Obra reads {SCHEMA_VERSION}, and looking "
+        f"must not change it; a command that writes, such as 'obra run', brings it up to date (it makes a copy)"
+    )
+
+
 @cache
 def _statements(dialect: str) -> tuple[str, ...]:
     """Return the statements that create all tables; compiling them is the slow part, so it is done once."""

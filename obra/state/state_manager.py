@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,12 +20,13 @@ from obra.domain import (
 from obra.state import attempts, holding, journal, steps, tasks
 from obra.state.database import Database
 from obra.state.failures import masked
+from obra.state.glimpses import Glimpses
 from obra.state.owners import this_process
 from obra.state.story import Story, word
 from obra.state.task_data import task_of
 
 
-class StateManager(Story):
+class StateManager(Story, Glimpses):
     """Remembers projects, tasks, attempts, decisions, breakpoints and events in one database.
 
     Each method is one transaction: all of it is stored, or, when it raises, none of it, and the manager goes on
@@ -34,7 +36,12 @@ class StateManager(Story):
     """
 
     def __init__(
-        self, url: str = "sqlite:///.obra/obra.db", *, echo: bool = False, busy_timeout: float = 5.0
+        self,
+        url: str = "sqlite:///.obra/obra.db",
+        *,
+        echo: bool = False,
+        busy_timeout: float = 5.0,
+        read_only: bool = False,
     ) -> None:
         """Open the database, create its tables if there are none, and migrate those of an older Obra.
 
@@ -45,11 +52,13 @@ class StateManager(Story):
                 missing (and kept out of git when it is called ``.obra``); ``sqlite://`` is in memory.
             echo: log every SQL statement, with its values.
             busy_timeout: seconds to wait for another writer before StateError.
+            read_only: change nothing: what is not there is not made, and what is older is not migrated.
 
         Raises:
-            StateError: it cannot be opened, is not Obra's, or was written by a newer Obra.
+            StateError: it cannot be opened, is not Obra's, or was written by a newer Obra; where it is only read,
+                also when it is not there or was written by an older one.
         """
-        self._database = Database(url, echo=echo, busy_timeout=busy_timeout)
+        self._database = Database(url, echo=echo, busy_timeout=busy_timeout, read_only=read_only)
 
     def __repr__(self) -> str:
         return f"StateManager({masked(self._database.url)!r})"
@@ -61,6 +70,16 @@ class StateManager(Story):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def file(self) -> Path | None:
+        """The database's own file; ``None`` for one in memory or on a server."""
+        return self._database.file
+
+    @property
+    def is_private(self) -> bool:
+        """True for a database in memory, which no other process can read."""
+        return self._database.is_memory
 
     def close(self) -> None:
         """Close the database; safe to call twice. Nothing else works afterwards."""
