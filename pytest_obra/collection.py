@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,36 +26,56 @@ _TIMES_LONGER, _LONGER = 2, 600
 class ScenarioFile(pytest.Module):
     """One ``*.obra.yaml`` file. pytest allows subclasses to say what object a module stands for."""
 
+    _scenarios: tuple[Scenario, ...] = ()
+    _test: Callable[..., None] | None = None
+
+    @classmethod
+    def of(cls, parent: pytest.Collector, path: Path) -> ScenarioFile:
+        """Return the collector of one file."""
+        if str(path) == f"{parent.path}{os.sep}{path.name}":  # which pytest would find out in a longer way
+            return cls.from_parent(parent, path=path, name=path.name)
+        return cls.from_parent(parent, path=path)
+
     def _getobj(self) -> types.ModuleType:
         """Return a module with one test function and the scenario that it is to be run with."""
         scenarios = self._load()
-        register_markers(self.config, scenarios[0].markers)
         module = types.ModuleType(self.path.name.partition(".")[0], scenarios[0].form.description or None)
         module.__file__ = str(self.path)
         module.obra_scenarios = scenarios  # type: ignore[attr-defined]  # read by parametrize_scenarios
         if self.config.getoption("--obra-sabotage"):
             self._sabotage(module, scenarios)
         else:
-            module.test_scenario = make_test()  # type: ignore[attr-defined]  # what pytest collects
+            self._test = self._test or make_test()
+            module.test_scenario = self._test  # type: ignore[attr-defined]  # what pytest collects
         return module
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         """Return the tests of the one function that the module holds.
 
         A module in Python may bring fixtures, ``setup_module`` and more, for which pytest goes through its names
-        several times. Ours has none of that, and looking for it would cost more than reading the file.
+        several times. Ours has none of that, and looking for it would cost more than reading the file. Where the
+        tests are made after those of another file, the module itself is made when somebody asks for it.
         """
-        (name,) = [name for name in vars(self.obj) if name.startswith("test_")]
-        function, scenarios = getattr(self.obj, name), self.obj.obra_scenarios
+        try:
+            return self._tests(self._load())
+        finally:
+            for scenario in self._scenarios:
+                scenario.release()
+
+    def _tests(self, scenarios: Sequence[Scenario]) -> list[Any]:
+        first = scenarios[0]
+        register_markers(self.config, first.markers)
         if self.config.getoption("--obra-sabotage") or self.parent is None:
-            return list(self._genfunctions(name, function))
+            (name,) = [name for name in vars(self.obj) if name.startswith("test_")]
+            return list(self._genfunctions(name, getattr(self.obj, name)))
         pattern = self.parent.stash.get(_PATTERN, None)
-        marks = _marks_of(scenarios[0], limit=limits_tests(self.config))
-        if pattern and pattern.fits(scenarios, tuple(repeats(self.config, scenarios[0]))):
-            return list(pattern.copies(self, function, scenarios[0], marks))
-        items = list(self._genfunctions(name, function))
+        marks = _marks_of(first, limit=limits_tests(self.config))
+        if pattern and pattern.fits(scenarios, tuple(repeats(self.config, first))):
+            self._test = pattern.test
+            return list(pattern.copies(self, first, marks))
+        items = list(self._genfunctions("test_scenario", self.obj.test_scenario))
         if len(scenarios) == 1:
-            self.parent.stash[_PATTERN] = ItemPattern.of(self, items, scenarios[0], marks)
+            self.parent.stash[_PATTERN] = ItemPattern.of(self, items, first, marks)
         return items
 
     def _sabotage(self, module: types.ModuleType, scenarios: Sequence[Scenario]) -> None:
@@ -70,10 +90,13 @@ class ScenarioFile(pytest.Module):
         module.test_sabotage = make_sabotage_test()  # type: ignore[attr-defined]  # what pytest collects
 
     def _load(self) -> tuple[Scenario, ...]:
-        try:
-            return Scenario.load_cases(shortest(self.path, self.config))
-        except ScenarioError as error:
-            raise self.CollectError(str(error)) from error
+        """Return what the file holds; it is read once."""
+        if not self._scenarios:
+            try:
+                self._scenarios = Scenario.load_cases(shortest(self.path, self.config))
+            except ScenarioError as error:
+                raise self.CollectError(str(error)) from error
+        return self._scenarios
 
 
 def shortest(path: Path, config: pytest.Config) -> Path:

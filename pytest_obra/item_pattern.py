@@ -34,6 +34,7 @@ class ItemPattern:
     def __init__(self, items: Sequence[pytest.Function], marks: Sequence[pytest.MarkDecorator]) -> None:
         self._items = items
         self._marks = len(marks)
+        self.test: Callable[..., None] = items[0].obj
         self.repeats = tuple(dict.fromkeys(_callspec(item).params[FIXTURE] for item in items))
 
     @classmethod
@@ -64,11 +65,10 @@ class ItemPattern:
     def copies(
         self,
         collector: pytest.Module,
-        function: Callable[..., None],
         scenario: Scenario,
         marks: Sequence[pytest.MarkDecorator],
     ) -> Iterator[pytest.Function]:
-        """Yield the tests of *collector*, which runs *function* with *scenario*."""
+        """Yield the tests of *collector*, which run the pattern's function with *scenario*."""
         own = [one.mark for one in marks]
         for item in self._items:
             given = _callspec(item)
@@ -78,7 +78,7 @@ class ItemPattern:
                 collector,
                 name=f"{item.originalname}[{callspec.id}]",
                 callspec=callspec,
-                callobj=function,
+                callobj=self.test,
                 fixtureinfo=vars(item)["_fixtureinfo"],
                 keywords={callspec.id: True},
                 originalname=item.originalname,

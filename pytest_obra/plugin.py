@@ -7,6 +7,7 @@ FAILED means that the agent or the verdict was bad; ERROR means that the machine
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,8 +171,19 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFi
     if not file_path.name.endswith(SUFFIX):
         return None
     from pytest_obra.collection import ScenarioFile
+    from pytest_obra.garbage import rest
 
-    return ScenarioFile.from_parent(parent, path=file_path)
+    rest(parent.config)
+    return ScenarioFile.of(parent, file_path)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """End what only collecting scenario files needed."""
+    if "pytest_obra.garbage" in sys.modules:
+        from pytest_obra.garbage import go_on
+
+        go_on(session.config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -322,6 +322,8 @@ def forget(item: pytest.Item) -> None:
         del item.stash[_REPORT]
     if _TAKEN in item.stash:
         del item.stash[_TAKEN]
+    if _SCENARIO in item.stash:
+        item.stash[_SCENARIO].release()
 
 
 def properties_of(row: Mapping[str, Any]) -> list[tuple[str, object]]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from obra.domain import Breakpoint, BreakpointStatus, Outcome, Project, Record, Task, TaskStatus, Trigger
 from obra.orchestrator import Orchestrator
+from obra.scenarios.part import Part
 from obra.scenarios.played_forms import AnswerForm
-from obra.scenarios.scenario import Part, Scenario
+from obra.scenarios.scenario import Scenario
 from obra.scheduler import TaskScheduler
 
 

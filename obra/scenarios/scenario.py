@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,67 +15,15 @@ from obra.config import Config
 from obra.documents import Document, DocumentError, ValueProblem
 from obra.domain import Fault, Limits, PermissionRule, ScriptStep
 from obra.errors import ScenarioError
-from obra.scenarios.forms import CheckForm, EndForm, ParametersForm, PartForm, ScenarioForm, TaskForm, WorkForm
+from obra.scenarios.forms import ExpectForm, ParametersForm, ScenarioForm, TaskForm
 from obra.scenarios.parameters import Case, Substitution, Value, cases_of, problems_of_parameters
-from obra.scenarios.soundness import built_on, problems_of_scenario
+from obra.scenarios.part import Part, parts_of
+from obra.scenarios.soundness import problems_of_scenario
 
 if TYPE_CHECKING:
     from obra.replay.model_doors import Tape
 
 SUFFIX = ".obra.yaml"
-
-
-class Part:
-    """One task of a scenario; most scenarios have just one, without a name of its own."""
-
-    def __init__(
-        self,
-        work: WorkForm,
-        task: TaskForm,
-        expect: EndForm,
-        *,
-        name: str = "",
-        after: tuple[str, ...] = (),
-        kept: tuple[CheckForm, ...] = (),
-    ) -> None:
-        self.work = work
-        self.task = task
-        self.expect = expect
-        self.name = name
-        self.after = after
-        self.checks = work.checks + tuple(check for check in kept if check not in work.checks)
-        self.human = work.human
-
-    @property
-    def script(self) -> tuple[ScriptStep, ...] | None:
-        """The agent's script, or ``None`` when the file has none."""
-        return None if self.work.script is None else tuple(form.step() for form in self.work.script)
-
-    @property
-    def reviewer(self) -> tuple[Mapping[str, Any] | str, ...] | None:
-        """The reviewer's script, or ``None`` when the file has none."""
-        if self.work.reviewer is None:
-            return None
-        return tuple(turn if isinstance(turn, str) else turn.model_dump() for turn in self.work.reviewer)
-
-    @property
-    def limits(self) -> Limits:
-        """What the task may use up."""
-        return Limits(**self.work.limits.model_dump())
-
-    def task_data(self) -> dict[str, Any]:
-        """Return what :meth:`obra.StateManager.create_task` takes, without what is played."""
-        return {
-            "title": self.task.title,
-            "description": self.task.description,
-            "acceptance": self.task.acceptance,
-            "checks": self.checks,
-            "limits": self.limits,
-        }
-
-    def played_task_data(self) -> dict[str, Any]:
-        """Return the same with the scripts of agent and reviewer, so that whoever resumes the task has them."""
-        return {**self.task_data(), "script": self.script, "reviewer": self.reviewer}
 
 
 class Scenario:
@@ -86,24 +34,60 @@ class Scenario:
     Attributes:
         name: what the scenario is called.
         case: the name with the id of the case, such as ``calculator[add-1]``; just the name without parameters.
-        parameters: the values of this case by name, which already stand in ``form``.
         repeat: how often it is to run.
     """
 
-    def __init__(self, form: ScenarioForm, path: Path, case: Case | None = None) -> None:
-        self.form = form
-        self.path = path
+    __slots__ = ("_case", "_form", "_packed", "_parts", "_path", "case", "markers", "name", "repeat")
+
+    def __init__(self, form: ScenarioForm, path: Path, case: Case | None = None, data: Any = None) -> None:
+        self._form: ScenarioForm | None = form
+        self._packed = None if data is None else pickle.dumps(data, pickle.HIGHEST_PROTOCOL)
+        self._parts: tuple[Part, ...] | None = None
+        self._path = str(path)
+        self._case = case
         self.name = form.name or path.name.removesuffix(SUFFIX)
         self.case = f"{self.name}[{case.id}]" if case else self.name
-        self.parameters: Mapping[str, Value] = case.values if case else {}
         self.markers = form.markers
         self.repeat = form.repeat
-        self.checks = form.checks
-        self.expect = form.expect
-        self._case = case
 
     def __repr__(self) -> str:
         return f"Scenario({self.case!r})"
+
+    @property
+    def form(self) -> ScenarioForm:
+        """Everything that the file says."""
+        if self._form is None and self._packed is not None:
+            self._form = ScenarioForm.model_validate(pickle.loads(self._packed))  # noqa: S301  # packed by ourselves
+        assert self._form is not None  # noqa: S101  # only what is packed is let go; tells mypy so
+        return self._form
+
+    def release(self) -> None:
+        """Let go of the form: it is made anew when needed, from something much smaller.
+
+        Whoever holds thousands of scenarios calls this for those that do not run just now.
+        """
+        if self._packed is not None:
+            self._form = self._parts = None
+
+    @property
+    def path(self) -> Path:
+        """The file that it stands in."""
+        return Path(self._path)
+
+    @property
+    def parameters(self) -> Mapping[str, Value]:
+        """The values of this case by name, which already stand in :attr:`form`."""
+        return self._case.values if self._case else {}
+
+    @property
+    def checks(self) -> tuple[Mapping[str, Any], ...]:
+        """What Obra itself may see and judges by."""
+        return self.form.checks
+
+    @property
+    def expect(self) -> ExpectForm:
+        """The right ending."""
+        return self.form.expect
 
     @classmethod
     def load(cls, path: str | Path) -> Scenario:
@@ -173,7 +157,7 @@ class Scenario:
                 f"{', '.join(sorted(ScenarioForm.model_fields))}; this is {type(data).__name__}"
             )
         if data.get("parameters") is None:
-            yield cls(_form_of(document, path), path)
+            yield cls(_form_of(document, path), path, data=data)
             return
         parameters = document.validate(_OnlyParameters).parameters
         document.refuse(problems_of_parameters(parameters))
@@ -183,7 +167,7 @@ class Scenario:
             here = replace(document, data=filled.of(data))
             document.refuse(filled.problems)
             unused -= filled.used
-            yield cls(_form_of(here, path), path, case)
+            yield cls(_form_of(here, path), path, case, data=here.data)
         document.refuse(
             ValueProblem(
                 ("parameters",), f"'parameters': nothing in the scenario says '${name}'; use it or drop it"
@@ -201,17 +185,12 @@ class Scenario:
         """True when the file has ``tasks:`` instead of one ``task:``."""
         return bool(self.form.tasks)
 
-    @cached_property
+    @property
     def parts(self) -> tuple[Part, ...]:
         """The tasks, in the order of the file."""
-        form = self.form
-        if form.task is not None:
-            return (Part(form, form.task, form.expect),)
-        by_name = {one.name: one for one in form.tasks}
-        return tuple(
-            Part(one, one.task, one.expect, name=one.name, after=one.after, kept=_kept(one, by_name))
-            for one in form.tasks
-        )
+        if self._parts is None:
+            self._parts = tuple(parts_of(self.form))
+        return self._parts
 
     @property
     def task(self) -> TaskForm:
@@ -288,14 +267,3 @@ def _form_of(document: Document, path: Path) -> ScenarioForm:
     form = document.validate(ScenarioForm)
     document.refuse(problems_of_scenario(form, path.parent))
     return form
-
-
-def _kept(form: PartForm, by_name: Mapping[str, PartForm]) -> tuple[CheckForm, ...]:
-    """Return the checks of the tasks that this one builds on: it was given their work, and must not undo it."""
-    before = built_on(form.name, {name: one.after for name, one in by_name.items()})
-    replaced = {name for one in (form.name, *before) for name in by_name[one].replaces}
-    found: list[CheckForm] = []
-    for name in by_name:
-        if name in before and name not in replaced:
-            found += [check for check in by_name[name].checks if check not in found]
-    return tuple(found)

@@ -123,3 +123,33 @@ def test_any_data_is_a_scenario_or_a_clear_error(data):
         Scenario.from_data(data)
     except ScenarioError as error:
         assert str(error).startswith("scenario:")
+
+
+def test_a_form_that_was_let_go_is_made_anew(tmp_path):
+    """Also when the file has changed since, for each case its own, and with values that only YAML has."""
+    path = written(
+        tmp_path,
+        """
+        parameters: {word: [one, two]}
+        task: {title: say $word}
+        checks:
+          - contains: {file: a.txt, text: $word}
+        script: [{say: Done., write: {a.txt: $word}}]
+        expect: {iterations: {max: 2}}
+        """,
+    )
+    cases = Scenario.load_cases(path)
+    before = [(case.form, case.parts[0].task_data(), case.script) for case in cases]
+    path.write_text("task: {title: another}\n", encoding="utf-8")
+    for case in cases:
+        case.release()
+    assert [(case.form, case.parts[0].task_data(), case.script) for case in cases] == before
+    assert [case.case for case in cases] == [f"{path.name[:-10]}[{word}]" for word in ("one", "two")]
+    assert cases[0].parameters == {"word": "one"}
+
+
+def test_a_changed_case_keeps_its_form():
+    """What stands in no file is kept when the case is let go."""
+    changed = Scenario.from_data(SMALL).changed(description="other")
+    changed.release()
+    assert changed.form.description == "other"

@@ -1,0 +1,56 @@
+"""The search for garbage rests while scenario files are collected, and is as before when they are."""
+
+import pytest
+
+TELLS = """
+    import gc
+
+    def pytest_collection_modifyitems():
+        print("search", gc.isenabled())
+
+    def pytest_runtest_setup():
+        print("search", gc.isenabled())
+    """
+MAIN = """
+    import gc, pytest
+    {first}
+    pytest.main(["-s", "-p", "no:cacheprovider"])
+    print("search", gc.isenabled())
+    """
+
+
+@pytest.fixture
+def told(pytester):
+    """Return what collection, test and the end tell of the search, in a process of its own."""
+
+    def told(first=""):
+        pytester.makeconftest(TELLS)
+        result = pytester.runpython(pytester.makepyfile(main=MAIN.format(first=first)))
+        return [line.partition("search ")[2] for line in result.outlines if "search " in line]
+
+    return told
+
+
+def test_it_rests_only_while_files_are_collected(scenario_file, told):
+    """Off during the collection, on while tests run and in the end."""
+    scenario_file("a")
+    assert told() == ["False", "True", "True"]
+
+
+def test_without_scenarios_nothing_changes(pytester, told):
+    """Plain tests are collected and run with the search as it was."""
+    pytester.makepyfile(test_plain="def test_it(): pass\n")
+    assert told() == ["True"] * 3
+
+
+def test_a_search_that_is_off_stays_off(scenario_file, told):
+    """Whoever switched it off finds it off."""
+    scenario_file("a")
+    assert told("gc.disable()") == ["False"] * 3
+
+
+def test_a_collection_that_fails_leaves_it_on(pytester, scenario_file, told):
+    """A file that cannot be read ends the run; the search is on again."""
+    scenario_file("a")
+    pytester.makefile(".obra.yaml", wrong="task: {titel: t}\n")
+    assert told() == ["False", "True"]
