@@ -189,12 +189,41 @@ class Task(Record):
     base_snapshot: str = ""
     owner: str = ""
     fence: int = 0
-    """Raised by every start: whoever writes with an older number has lost the task to somebody else."""
+    """Raised by every claim and every start: whoever writes with an older number has lost the task."""
     iterations: int = 0
     quality_score: float | None = None
     confidence: float | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    queued_at: datetime | None = None
+    """Since when it waits for a worker; ``None`` for a task that only runs when somebody names it."""
+    not_before: datetime | None = None
+    """No worker takes it up earlier."""
+    deadline: datetime | None = None
+    """It is not begun later."""
+    paused: bool = False
+    """A paused task is not begun; one that runs is not stopped by it."""
+    retries: int = 0
+    """How often a worker takes it up again after a run that failed."""
+    tries: int = 0
+    """Runs that failed so far."""
+    claimed_by: str = ""
+    """The process that has taken it up, see :class:`Claim`; empty for none."""
+    lease_until: datetime | None = None
+    """Until when that claim holds unless it is renewed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Record):
+    """The right of one process to work on one task, until its lease runs out unless it is renewed."""
+
+    task: Task
+    owner: str
+    """The process that holds it, as :func:`obra.state.owners.this_process` names it."""
+    fence: int
+    """The task's ``fence`` under this claim; with a higher one there the claim is lost."""
+    lease: float
+    """Seconds that it holds after each renewal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

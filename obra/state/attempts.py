@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from obra.domain import Action, Attempt, Breakpoint, Decision, TaskStatus
 from obra.errors import IllegalStatus, NotFound, StateError, TaskBusy
-from obra.state import breakpoints, holding, journal, steps, tasks
+from obra.state import breakpoints, holding, journal, steps, tasks, waiting
 from obra.state.connection import Connection
 from obra.state.encoding import (
     REPLACEMENT,
@@ -232,7 +232,7 @@ def _update_task(
     reason: str,
     now: datetime,
 ) -> None:
-    ends = {} if status is None else {"status": status.value, "owner": ""}
+    ends = {} if status is None else {"status": status.value, "owner": "", **waiting.UNCLAIMED}
     tasks.write_columns(
         connection,
         stored.id,

@@ -78,6 +78,11 @@ class Connection:
         self._dialect = dialect
         self._told = told
 
+    @property
+    def speaks_postgresql(self) -> bool:
+        """Tell whether a server with a clock and row locks of its own is at the other end."""
+        return self._dialect.name == "postgresql"
+
     def begin(self, text: str) -> None:
         """Begin a transaction with the statement *text*."""
         if self._told is not None:

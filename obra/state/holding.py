@@ -8,13 +8,21 @@ import sqlalchemy as sa
 
 from obra.domain import LEGAL_STATUS_CHANGES, Record, Task, TaskStatus
 from obra.errors import IllegalStatus, TaskBusy
-from obra.state import journal, steps
+from obra.state import journal, steps, waiting
 from obra.state.connection import Connection
 from obra.state.owners import describe, is_alive
 from obra.state.tables import task as tasks
 
 _FIND_HELD = (
-    sa.select(tasks.c.id, tasks.c.status, tasks.c.status_reason, tasks.c.owner, tasks.c.fence, tasks.c.iterations)
+    sa.select(
+        tasks.c.id,
+        tasks.c.status,
+        tasks.c.status_reason,
+        tasks.c.owner,
+        tasks.c.fence,
+        tasks.c.iterations,
+        tasks.c.claimed_by,
+    )
     .where(tasks.c.id == sa.bindparam("key"))
     .with_for_update()
 )
@@ -30,6 +38,7 @@ class Held(Record):
     owner: str
     fence: int
     iterations: int
+    claimed_by: str
 
 
 def find(connection: Connection, task_id: int) -> Held:
@@ -58,11 +67,13 @@ def require_legal(stored: Task | Held, status: TaskStatus) -> None:
 def require_held(stored: Task | Held, fence: int) -> None:
     """Raise TaskBusy unless *stored* still runs by its start number *fence*."""
     if (stored.status, stored.fence) != (TaskStatus.RUNNING, fence):
-        raise steps.lost(stored.id, fence, stored.status, stored.owner, stored.fence)
+        raise steps.lost(stored.id, fence, stored.status, stored.claimed_by or stored.owner, stored.fence)
 
 
 def refuse_if_busy(stored: Task, *, also_when_unknown: bool) -> None:
-    """Raise TaskBusy when the owner of *stored* lives, or may live on another host."""
+    """Raise TaskBusy when the owner of *stored* lives, or may live on another host; not once its lease is out."""
+    if waiting.is_out(stored.lease_until):
+        return
     alive = is_alive(stored.owner)
     if alive:
         raise TaskBusy(f"{describe(stored.owner)} is working on task {stored.id}; wait for it, or end it first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +18,7 @@ from obra.state.tables import Columns, event, project_state, task
 
 _INSERT_PROJECT = sa.insert(project_state)
 _INSERT_EVENT = sa.insert(event)
+_PAUSE_PROJECT = sa.update(project_state).where(project_state.c.id == sa.bindparam("key"))
 _PROJECTS = sa.select(project_state).order_by(project_state.c.id)
 _PROJECT = sa.select(project_state).where(project_state.c.id == sa.bindparam("key"))
 _TASK_EXISTS = sa.select(task.c.id).where(task.c.id == sa.bindparam("key"))
@@ -55,6 +57,21 @@ def project(connection: Connection, project_id: int) -> Project:
     if row is None:
         raise NotFound(f"no project has the id {project_id}; 'obra project list' shows those there are")
     return _project_of(row)
+
+
+def pause_project(connection: Connection, project_id: int, *, paused: bool) -> Project:
+    """Keep the tasks of a project from being taken up by workers, or let them be again, and return it.
+
+    Raises:
+        NotFound: there is none with that id.
+        StateError: it is completed or archived.
+    """
+    found = project(connection, project_id)
+    if found.status not in ("active", "paused"):
+        raise StateError(f"project {project_id} is {found.status}; only an active one can be paused and resumed")
+    status = "paused" if paused else "active"
+    connection.run(_PAUSE_PROJECT, {"key": project_id, "status": status, "updated_at": datetime.now(UTC)})
+    return replace(found, status=status)
 
 
 def require_task(connection: Connection, task_id: int) -> None:

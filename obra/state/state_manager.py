@@ -22,11 +22,12 @@ from obra.state.database import Database
 from obra.state.failures import masked
 from obra.state.glimpses import Glimpses
 from obra.state.owners import this_process
-from obra.state.story import Story, word
+from obra.state.story import word
 from obra.state.task_data import task_of
+from obra.state.task_queue import TaskQueue
 
 
-class StateManager(Story, Glimpses):
+class StateManager(TaskQueue, Glimpses):
     """Remembers projects, tasks, attempts, decisions, breakpoints and events in one database.
 
     Each method is one transaction: all of it is stored, or, when it raises, none of it, and the manager goes on
@@ -111,7 +112,9 @@ class StateManager(Story, Glimpses):
             task_data: ``title`` (required), ``description``, ``acceptance`` (sentences), ``checks`` (mappings),
                 ``limits`` (Limits or a mapping of its fields), ``priority``, ``after`` (ids of tasks of the same
                 project that must be completed first), ``working_dir``, ``script`` (steps, or mappings of their
-                fields) and ``reviewer`` (mappings and texts), which are played to the task.
+                fields) and ``reviewer`` (mappings and texts), which are played to the task. For tasks that a
+                worker takes up: ``queued`` (true), ``retries`` (runs again after failed ones), ``not_before`` and
+                ``deadline`` (aware datetimes or ISO texts with a zone).
 
         Raises:
             NotFound: the project, or a task in ``after``, does not exist.

@@ -21,7 +21,9 @@ RUN = "run"
 
 _INSERT = sa.insert(attempt_step)
 _FORGET = sa.delete(attempt_step).where(attempt_step.c.task_id == sa.bindparam("key"))
-_HOLDER = sa.select(tasks.c.status, tasks.c.owner, tasks.c.fence).where(tasks.c.id == sa.bindparam("key"))
+_HOLDER = sa.select(tasks.c.status, tasks.c.owner, tasks.c.fence, tasks.c.claimed_by).where(
+    tasks.c.id == sa.bindparam("key")
+)
 _HOLDER_TO_CHANGE = _HOLDER.with_for_update()  # SQLite has no row locks: there BEGIN IMMEDIATE has locked all
 _OF_TASK = (
     sa.select(attempt_step)
@@ -40,7 +42,7 @@ def add(connection: Connection, task: Task, step: Step) -> None:
     if row is None:
         raise lost(task.id, task.fence, "gone", "", 0)
     if (row["status"], row["fence"]) != (TaskStatus.RUNNING, task.fence):
-        raise lost(task.id, task.fence, row["status"], row["owner"], row["fence"])
+        raise lost(task.id, task.fence, row["status"], row["claimed_by"] or row["owner"], row["fence"])
     values = {"task_id": task.id, "number": step.number, "position": step.position, "name": step.name}
     connection.run(_INSERT, {**values, "data": to_json(step.data), "at": datetime.now(UTC)})
 

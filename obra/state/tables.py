@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from obra.domain import Action, BreakpointStatus, TaskStatus, Trigger
 from obra.state.encoding import utc
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """Raised with every change to the tables, by one; the newest step in ``migrations/versions`` has this number."""
 
 
@@ -66,6 +66,12 @@ def _link(name: str, target: str, **more: Any) -> sa.Column[int]:
 
 def _time(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
     return sa.Column(name, UTCDateTime, nullable=nullable)
+
+
+def _index_known(*columns: str) -> sa.Index:
+    """Index the rows in which the one column of these that can be NULL is not."""
+    known = sa.text(f"{next(one for one in columns if one not in ('id', 'project_id'))} IS NOT NULL")
+    return sa.Index(None, *columns, sqlite_where=known, postgresql_where=known)
 
 
 metadata = sa.MetaData(
@@ -121,6 +127,18 @@ task = sa.Table(
     _time("created_at"),
     _time("updated_at"),
     sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
+    _time("queued_at", nullable=True),
+    _time("not_before", nullable=True),
+    _time("deadline", nullable=True),
+    sa.Column("paused", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("retries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("place", sa.BigInteger),  # obra.scheduler.place() while it waits for a worker, else NULL
+    _text("claimed_by"),
+    _time("claimed_at", nullable=True),
+    _time("lease_until", nullable=True),
+    _text("agent"),
+    _text("llm"),
     _one_of("status", TaskStatus),
     _score("quality_score"),
     _score("confidence"),
@@ -128,7 +146,22 @@ task = sa.Table(
     sa.Index(None, "updated_at"),
     sa.Index(None, "project_id", "updated_at"),
     sa.Index(None, "status", "updated_at"),
+    _index_known("place", "id"),
+    _index_known("project_id", "place", "id"),
+    _index_known("claimed_at"),
+    _index_known("project_id", "claimed_at"),
+    _index_known("lease_until"),
 )
+"""Most tasks never wait for a worker: the last five indexes hold only those that do, and cost the others
+nothing."""
+
+task_after = sa.Table(
+    "task_after",
+    metadata,
+    _link("task_id", "task.id", primary_key=True, autoincrement=False),
+    _link("needs", "task.id", primary_key=True, autoincrement=False),
+)
+"""Which task waits for which; it stands in ``task.data`` as well, in the order that it was asked for."""
 
 attempt = sa.Table(
     "attempt",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from obra.domain import Limits, Task
 from obra.errors import StateError
+from obra.state.encoding import utc
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -26,7 +28,12 @@ KEYS = (
     "working_dir",
     "script",
     "reviewer",
+    "queued",
+    "not_before",
+    "deadline",
+    "retries",
 )
+_SCHEDULE = frozenset(KEYS[-4:])
 _LIMITS = tuple(field.name for field in fields(Limits))
 
 
@@ -40,6 +47,9 @@ def task_of(project_id: int, data: Mapping[str, Any]) -> Task:
 
     _refuse_unknown(data, KEYS, "task_data")
     values = dict(data)
+    queued = values.pop("queued", False)
+    if not isinstance(queued, bool):
+        raise StateError(f"task_data['queued'] is {queued!r}; give True for a task that waits for a worker")
     if isinstance(values.get("limits"), Mapping):
         _refuse_unknown(values["limits"], _LIMITS, "task_data['limits']")
     if isinstance(values.get("working_dir"), os.PathLike):
@@ -50,7 +60,18 @@ def task_of(project_id: int, data: Mapping[str, Any]) -> Task:
         raise StateError("task_data is wrong: " + "; ".join(_sentences(error.errors()))) from error
     if not task.title.strip():
         raise StateError("task_data['title'] is empty; say in one line what is to be done")
-    return task
+    return _scheduled(task, queued=queued) if _SCHEDULE.intersection(data) else task
+
+
+def _scheduled(task: Task, *, queued: bool) -> Task:
+    if task.retries < 0:
+        raise StateError(f"task_data['retries'] is {task.retries}; give 0 or more")
+    return replace(
+        task,
+        queued_at=datetime.now(UTC) if queued else None,
+        not_before=utc(task.not_before) if task.not_before else None,
+        deadline=utc(task.deadline) if task.deadline else None,
+    )
 
 
 def _refuse_unknown(data: Mapping[str, Any], known: Collection[str], name: str) -> None:

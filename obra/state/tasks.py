@@ -12,14 +12,15 @@ import sqlalchemy as sa
 
 from obra.domain import Breakpoint, Limits, ScriptStep, Task, TaskStatus
 from obra.errors import IllegalStatus, NotFound, StateError
-from obra.state import breakpoints, holding, journal, steps
+from obra.state import breakpoints, holding, journal, steps, waiting
 from obra.state.connection import Connection
 from obra.state.encoding import clean, from_json, to_json
 from obra.state.owners import describe, is_alive, this_process
-from obra.state.tables import Columns
+from obra.state.tables import Columns, task_after
 from obra.state.tables import task as tasks
 
 _INSERT = sa.insert(tasks)
+_INSERT_AFTER = sa.insert(task_after)
 _UPDATE = sa.update(tasks).where(tasks.c.id == sa.bindparam("key"))
 _FIND = sa.select(tasks).where(tasks.c.id == sa.bindparam("key"))
 _FIND_TO_CHANGE = _FIND.with_for_update()  # SQLite has no row locks: there BEGIN IMMEDIATE has locked all
@@ -58,9 +59,11 @@ def create(connection: Connection, task: Task) -> Task:
         "created_at": now,
         "updated_at": now,
         "fence": 0,
+        **waiting.asked_for(task),
     }
     key = connection.insert(_INSERT, values)
-    return _task_of({**values, "id": key})
+    connection.run_many(_INSERT_AFTER, [{"task_id": key, "needs": needed} for needed in dict.fromkeys(task.after)])
+    return task_of_row({**waiting.NOT_WAITING, **values, "id": key})
 
 
 def find(connection: Connection, task_id: int) -> Task:
@@ -106,13 +109,18 @@ def newest(
 
 
 def as_it_stands(task: Task) -> Task:
-    """Return *task*, but interrupted when it is stored as running and its process on this host is gone.
+    """Return *task*, but interrupted when it is stored as running and its process or its lease is gone.
 
     Nothing is written. Owners on other hosts are believed.
     """
-    if task.status is not TaskStatus.RUNNING or is_alive(task.owner) is not False:
+    if task.status is not TaskStatus.RUNNING:
         return task
-    reason = f"{describe(task.owner)} was working on it and is gone; the task can be started again"
+    if waiting.is_out(task.lease_until):
+        reason = f"{describe(task.owner)} was working on it until its lease ran out; a worker goes on with it"
+    elif is_alive(task.owner) is False:
+        reason = f"{describe(task.owner)} was working on it and is gone; the task can be started again"
+    else:
+        return task
     return replace(task, status=TaskStatus.INTERRUPTED, status_reason=reason)
 
 
@@ -132,6 +140,7 @@ def start(
         journal.write_event(connection, task_id, "owner_lost", {"owner": stored.owner}, now)
     else:
         holding.require_legal(stored, TaskStatus.RUNNING)
+    columns = waiting.at_start(stored, owner, now)
     journal.write_event(connection, task_id, "started", {"owner": owner, "from": stored.status}, now)
     if run is not None:
         steps.begin(connection, task_id, stored.iterations + 1, run)
@@ -142,8 +151,8 @@ def start(
         status_reason="",
         owner=clean(owner),
         base_snapshot=clean(base_snapshot) or stored.base_snapshot,
-        fence=stored.fence + 1,
         updated_at=now,
+        **columns,
     )
 
 
@@ -176,14 +185,17 @@ def finish(
     if opened is not None:
         breakpoints.open_(connection, opened, task_id, now)
     journal.write_event(connection, task_id, "ended", {"status": status, "reason": reason}, now)
-    return change(connection, stored, status=status, status_reason=clean(reason), owner="", updated_at=now)
+    columns = waiting.at_end(stored, status, now)
+    return change(
+        connection, stored, status=status, status_reason=clean(reason), owner="", updated_at=now, **columns
+    )
 
 
 def change(connection: Connection, stored: Task, **values: Any) -> Task:
     """Write columns of a task and return it as it is now. The caller has checked that it may."""
     plain = {name: value.value if isinstance(value, TaskStatus) else value for name, value in values.items()}
     write_columns(connection, stored.id, **plain)
-    return replace(stored, **values)
+    return replace(stored, **{name: value for name, value in values.items() if name != "place"})
 
 
 def write_columns(connection: Connection, task_id: int, **values: Any) -> None:
@@ -195,12 +207,12 @@ def _stored(connection: Connection, task_id: int, query: sa.Select[Any]) -> Task
     row = connection.first(query, {"key": task_id})
     if row is None:
         raise journal.no_task(task_id)
-    return _task_of(row)
+    return task_of_row(row)
 
 
 def _as_they_stand(rows: Iterable[Columns], status: TaskStatus | None) -> Iterator[Task]:
     for row in rows:
-        task = as_it_stands(_task_of(row))
+        task = as_it_stands(task_of_row(row))
         if status is None or task.status is status:
             yield task
 
@@ -218,7 +230,8 @@ def _require_earlier(connection: Connection, task: Task) -> None:
             )
 
 
-def _task_of(row: Columns) -> Task:
+def task_of_row(row: Columns) -> Task:
+    """Return the task that stands in a row."""
     data = from_json(row["data"])
     return Task(
         id=row["id"],
@@ -243,6 +256,7 @@ def _task_of(row: Columns) -> Task:
         confidence=row["confidence"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        **{name: row[name] for name in waiting.NOT_WAITING},
     )
 
 

@@ -52,13 +52,20 @@ def shape(url):
     found = sa.inspect(engine)
     looks = (found.get_columns, found.get_foreign_keys, found.get_unique_constraints, found.get_check_constraints)
     tables = {
-        (table, look.__name__): sorted(str(sorted(one.items(), key=str)) for one in look(table))
+        (table, look.__name__): sorted(str(sorted(_plain(one).items(), key=str)) for one in look(table))
         for table in found.get_table_names()
         for look in (*looks, found.get_indexes)
     }
     keys = {table: found.get_pk_constraint(table) for table in found.get_table_names()}
     engine.dispose()
     return tables, keys
+
+
+def _plain(found):
+    """Return what is known of a part of a table with SQL as text, which SQLAlchemy compares by identity."""
+    if isinstance(found, dict):
+        return {name: _plain(value) for name, value in found.items()}
+    return str(found) if isinstance(found, sa.TextClause) else found
 
 
 def backups(tmp_path):

@@ -59,4 +59,4 @@ def test_the_tables_can_be_made_on_postgresql():
         for index in table.indexes
     ]
     assert "TIMESTAMP WITH TIME ZONE" in text
-    assert len(indexes) == 7
+    assert len(indexes) == 12
