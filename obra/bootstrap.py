@@ -114,14 +114,14 @@ def initialize(
     )
 
 
-def make_llm(config: Config, reviewer: Sequence[Any] | None = None) -> LLMPlugin:
-    """Return the configured LLM; a scripted one plays *reviewer*.
+def make_llm(config: Config, reviewer: Sequence[Any] | None = None, played: int = 0) -> LLMPlugin:
+    """Return the configured LLM; a scripted one plays *reviewer* from the turn after the first *played*.
 
     Raises:
         PluginError: nothing has the configured name.
     """
     settings = config.settings.llm
-    script = {"script": reviewer} if settings.type == "scripted" else {}
+    script = {"script": reviewer, "played": played} if settings.type == "scripted" else {}
     llm: LLMPlugin = find_plugin(LLMS, settings.type)({**settings.model_dump(), **script})
     return llm
 
@@ -156,7 +156,7 @@ def session_opener(
 
         playing = rehearsal if rehearsal.script is not None or script is None else rehearsal.of(script, played)
         with ExitStack() as stack:
-            given = agent_config(settings.agent, root, playing.script)
+            given = agent_config(settings.agent, root, playing.script, playing.played)
             if ask_about and isinstance(agent, AsksPermission):
                 given = {**given, "ask_about": tuple(ask_about)}
             given = stack.enter_context(opened(settings, given, playing, root, agent=agent))
@@ -192,7 +192,7 @@ def _confinement(settings: AgentSettings, agent: AgentPlugin) -> Mapping[str, An
 
 
 def agent_config(
-    settings: AgentSettings, root: Path, script: Sequence[ScriptStep] | None = None
+    settings: AgentSettings, root: Path, script: Sequence[ScriptStep] | None = None, played: int = 0
 ) -> Mapping[str, Any]:
     """Return the flat mapping that the agent of ``agent.type`` is initialized with."""
     shared = {
@@ -203,7 +203,7 @@ def agent_config(
         "allowed_tools": settings.allowed_tools,
     }
     if settings.type == "mock":
-        return {"workspace_dir": str(root), "script": script}
+        return {"workspace_dir": str(root), "script": script, "script_played": played}
     if settings.type == "claude_code_local":
         key = settings.local.api_key
         local = {

@@ -178,24 +178,20 @@ class Orchestrator(AttemptSteps):
                 self._steering.finish()
         except TaskBusy:
             raise  # another process has it now: nothing of it is ours to end
-        except AgentError as error:
-            if isinstance(error, AgentUnavailable):
-                self._give_up(run, TaskStatus.FAILED, str(error), error)
-                raise
-            outcome = self._finish(run, TaskStatus.FAILED, str(error))
         except Stopped:
-            stop = TaskStopped(
-                f"task {run.task.id} was {self._steering.why}; it is interrupted and can be resumed"
-            )
-            self._give_up(run, TaskStatus.INTERRUPTED, self._steering.why, stop)
+            why = self._steering.why
+            stop = TaskStopped(f"task {run.task.id} was {why}; it is interrupted and can be resumed")
+            self._give_up(run, TaskStatus.INTERRUPTED, why, stop)
             raise stop from None
         except KeyboardInterrupt as error:
             self._give_up(run, TaskStatus.INTERRUPTED, "stopped by a person", error)
             raise
         except BaseException as error:
-            kind = "" if isinstance(error, ObraError) else f"unexpected {type(error).__name__}: "
-            self._give_up(run, TaskStatus.FAILED, f"{kind}{error}", error)
-            raise
+            if not isinstance(error, AgentError) or isinstance(error, AgentUnavailable):  # the machinery broke
+                kind = "" if isinstance(error, ObraError) else f"unexpected {type(error).__name__}: "
+                self._give_up(run, TaskStatus.FAILED, f"{kind}{error}", error)
+                raise
+            outcome = self._finish(run, TaskStatus.FAILED, str(error))
         self._tell(TaskEnded(outcome=outcome))
         return outcome
 
@@ -296,6 +292,9 @@ class Orchestrator(AttemptSteps):
         """Store the end of a run that *error* broke; when even that fails, the error says so too."""
         logger.info("task %d is broken off, %s: %s", run.task.id, status, " ".join(reason.split()))
         try:
-            self._finish(run, status, reason)
+            outcome = self._finish(run, status, reason)
         except ObraError as second:
             error.add_note(f"task {run.task.id} could not be stored as {status}: {second}")
+        else:
+            if status is TaskStatus.FAILED:  # whoever stopped it knows
+                self._tell(TaskEnded(outcome=outcome))

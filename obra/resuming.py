@@ -31,10 +31,6 @@ class Played(Record):
         """Return the agent's steps that are left."""
         return None if script is None else tuple(script[self.prompts :])
 
-    def rest_of_reviewer(self, script: Sequence[Item] | None) -> tuple[Item, ...] | None:
-        """Return the reviewer's answers that are left."""
-        return None if script is None else tuple(script[self.reviews :])
-
     def rest_of_faults(self, faults: Sequence[Fault]) -> tuple[Fault, ...]:
         """Return the faults that are still to come, numbered from the first prompt that is sent now."""
         return tuple(

@@ -109,6 +109,7 @@ def obra_agent(
         return
     rehearsal = Rehearsal(
         script=played.rest_of_script(scenario.script) if scenario else None,
+        played=played.prompts,
         faults=played.rest_of_faults(obra_faults),
         tape=scenario.tape(obra_config) if scenario else None,
     )
@@ -132,7 +133,7 @@ def obra_llm(request: pytest.FixtureRequest, obra_config: Config) -> Iterator[LL
     from pytest_obra.running import played_of, scenario_of
 
     scenario = scenario_of(request)
-    llm = make_llm(obra_config, played_of(request).rest_of_reviewer(scenario.reviewer) if scenario else None)
+    llm = make_llm(obra_config, scenario.reviewer if scenario else None, played_of(request).reviews)
     yield llm
     close_llm(llm)
 

@@ -61,7 +61,7 @@ class Reckoning:
         kind, reason = getattr(report, "obra_not_run", ("", ""))
         if kind:
             (self.left_out if kind == "left_out" else self.not_needed)[report.nodeid] = reason
-        elif report.skipped and f"{SUFFIX}::" in report.nodeid:
+        elif report.skipped and (hasattr(report, "obra_skipped") or f"{SUFFIX}::" in report.nodeid):
             self.skipped[report.nodeid] = None
         if not report.failed:
             return
@@ -93,7 +93,8 @@ class Reckoning:
             rows: lines of all runs, as :func:`obra.reports.summary.line_of` makes them.
 
         Returns:
-            Plain data: ``gates``, and where they were asked for ``comparison`` and ``uplift``.
+            Plain data: ``agents`` in the order of the command line, ``gates``, and where they were asked for
+            ``comparison`` and ``uplift``.
         """
         from obra.statistics.gates import GateState
         from obra.statistics.runs import run_statistics
@@ -101,9 +102,10 @@ class Reckoning:
 
         gates = self._gates(run_statistics(rows))
         found: dict[str, Any] = {
+            "agents": list(dict.fromkeys(self._config.getoption("--obra-agent") or ("mock",))),
             "gates": [
                 {"name": gate.name, "state": gate.state.value, "findings": list(gate.findings)} for gate in gates
-            ]
+            ],
         }
         worse = False
         if self._baseline is not None:

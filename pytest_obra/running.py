@@ -287,6 +287,8 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
             report.when = "run"  # type: ignore[assignment]  # a phase of our own
             item.stash[_BROKE] = True
         vars(report)["obra_broke"] = True
+    if report.skipped and (scenario or "scenario" in getattr(getattr(item, "callspec", None), "params", ())):
+        vars(report)["obra_skipped"] = True
     if scenario is None:
         return
     if call.when == "call" and _REPORT in item.stash:

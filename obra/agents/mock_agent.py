@@ -50,6 +50,7 @@ class MockAgent:
     def __init__(self, script: Sequence[ScriptStep] | None = None) -> None:
         self._script = None if script is None else tuple(script)
         self._turn = 0
+        self._before = 0
         self._root: Path | None = None
         self._faults: tuple[Fault, ...] = ()
 
@@ -68,6 +69,7 @@ class MockAgent:
             raise AgentUnavailable(f"the workspace {root} cannot be made: {error.strerror}") from error
         if config.get("script") is not None:
             self._script = tuple(config["script"])
+            self._before = config.get("script_played", 0)  # what comes now are the steps after these
         self._faults = tuple(config.get("faults") or ())
         self._root, self._turn = root, 0
 
@@ -117,7 +119,8 @@ class MockAgent:
             return ScriptStep(say=NO_SCRIPT_REPLY)
         if self._turn >= len(self._script):
             raise ScriptExhausted(
-                f"the agent's script has {len(self._script)} step(s) and a prompt number {self._turn + 1} came; "
+                f"the agent's script has {self._before + len(self._script)} step(s) and a prompt number "
+                f"{self._before + self._turn + 1} came; "
                 f"add a step to 'script:', or see why the attempt before was not accepted"
             )
         step = self._script[self._turn]

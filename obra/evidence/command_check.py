@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+import re
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from obra.evidence.checks import Check, Finding, Model, ShortForm, failed, last_line, passed
 from obra.evidence.patterns import Pattern, is_found
@@ -20,6 +21,13 @@ def _command_line(text: str) -> str:
     return text
 
 
+_SUCCESS = r"(?:/bin/|/usr/bin/)?true|:|exit\s+0"
+_CANNOT_FAIL = re.compile(rf"\s*(?:(?:.*(?:\|\||;|\n))?\s*(?:{_SUCCESS})\s*;?|(?:#[^\n]*\s*)+)\s*", re.DOTALL)
+"""A line that is nothing but ``true``, ``:``, ``exit 0`` or remarks, or that ends so behind ``||`` or ``;``."""
+_MAY_LEAVE_EARLIER = re.compile(r"\bset\s+-\w*e|\bexit\s+[^0\s]|\bkill\b|\bexec\b|\bif\b|\bcase\b")
+"""What can end a script of several commands before its last one; where it stands nothing is refused."""
+
+
 class CommandSpec(Model):
     """A command line and how it must end."""
 
@@ -31,6 +39,16 @@ class CommandSpec(Model):
     """Must stand in what the command prints, on either stream."""
     regex: Pattern | None = None
     """Must fit somewhere in what the command prints."""
+
+    @model_validator(mode="after")
+    def _can_fail(self) -> Self:
+        is_bare = self.exit == 0 and self.output is None and self.regex is None
+        if is_bare and _CANNOT_FAIL.fullmatch(self.run) and not _MAY_LEAVE_EARLIER.search(self.run):
+            raise ValueError(
+                f"the command {self.run.strip()!r} ends with exit code 0 whatever the workspace holds, so the "
+                f"check could never fail; leave the part out that hides a failure, or ask for 'output'"
+            )
+        return self
 
 
 class CommandCheck(Check):

@@ -8,8 +8,11 @@ is up. It costs the start of a bare interpreter, about 10 to 20 ms; a search for
 from __future__ import annotations
 
 import re
+import string
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -23,14 +26,39 @@ print("found" if re.search(pattern, text, re.MULTILINE) else "missing")
 """
 
 
+_LINE = "".join(one for one in string.printable if one not in "\n\r\v\f")
+_PROBE_SECONDS = 1.0
+
+
 def _compiled(pattern: str) -> str:
-    if not pattern:
-        raise ValueError("an empty pattern fits everything; write what must be found")
     try:
-        re.compile(pattern)
+        fits_nothing = re.compile(pattern, re.MULTILINE).search("") is not None
     except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"not a regular expression of Python: {error}") from error
+    if fits_nothing and _fits_everything(pattern):
+        raise ValueError(
+            f"the pattern {pattern!r} fits every text, also an empty one, so the check could never fail; "
+            f"write what must be found"
+        )
     return pattern
+
+
+@lru_cache(maxsize=256)
+def _fits_everything(pattern: str) -> bool:
+    """Tell whether a pattern that fits the empty text fits all others, too, such as ``(x)*``; ``^$`` does not."""
+    try:
+        return all(is_found(pattern, text.encode("utf-8", "replace"), _PROBE_SECONDS) for text in _probes(pattern))
+    except TimeoutError:
+        return False
+
+
+def _probes(pattern: str) -> Iterator[str]:
+    """Yield texts of all kinds; what a pattern forbids (``(?!...)``) stands in the pattern itself."""
+    yield "a"
+    yield " \n"
+    yield _LINE * 50
+    yield "some line\n" * 1000
+    yield from (pattern, pattern.replace("\\", ""), re.sub(r"\W+", " ", pattern))
 
 
 Pattern = Annotated[str, Field(strict=True), AfterValidator(_compiled)]

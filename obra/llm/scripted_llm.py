@@ -24,6 +24,8 @@ _NO_SCRIPT_REVIEW = {
 class ScriptedLLM:
     """Plays ``config["script"]``: each turn a mapping (a review) or a text that is returned as it stands.
 
+    It begins behind the first ``config["played"]`` turns.
+
     Without a script it is unsure of everything, which neither blocks nor supports any attempt. With one, it
     raises :class:`~obra.errors.ScriptExhausted` when it is asked for more answers than the script has. A turn may
     have a ``control``: the verdict on a broken copy of the work; without, it says of the copy what it said before.
@@ -37,7 +39,7 @@ class ScriptedLLM:
         script: Sequence[Any] | None = (config or {}).get("script")
         self._script = None if script is None else tuple(script)
         self._has_its_own = script is not None
-        self._turn = 0
+        self._turn: int = (config or {}).get("played", 0) if script is not None else 0
 
     def rehearse(self, script: Sequence[Mapping[str, Any] | str] | None, *, played: int) -> None:
         """Play *script*, which stands with the task, from turn *played* on; a script of its own goes before it."""

@@ -46,12 +46,15 @@ def server_for(
     script: Sequence[ScriptStep],
     *,
     workspace: Path,
+    played: int = 0,
     faults: Sequence[Fault] = (),
     elsewhere: WorksElsewhere | None = None,
 ) -> ModelServer:
     """Return a server, not open yet, that plays *script* in the dialect of *agent_type*; see ModelServer."""
     door = _DOORS.get(agent_type, _CLAUDE_CODE)
-    return ModelServer(script, workspace=workspace, dialect=door.dialect(), faults=faults, elsewhere=elsewhere)
+    return ModelServer(
+        script, workspace=workspace, dialect=door.dialect(), played=played, faults=faults, elsewhere=elsewhere
+    )
 
 
 def settings_for(agent_type: str, server: ModelServer | CassetteServer) -> dict[str, Any]:

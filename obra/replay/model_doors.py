@@ -62,6 +62,8 @@ class Rehearsal(Record):
     """What a scenario says about how the agent and its model are played."""
 
     script: tuple[ScriptStep, ...] | None = None
+    played: int = 0
+    """Steps before those of *script*, which a run that was interrupted has played."""
     faults: tuple[Fault, ...] = ()
     tape: Tape | None = None
     """What is recorded or played back."""
@@ -69,7 +71,7 @@ class Rehearsal(Record):
     def of(self, script: Sequence[ScriptStep], played: int) -> Rehearsal:
         """Return this with *script* in its place, from the step after the first *played*; faults count along."""
         later = (replace(one, prompt=one.prompt - played) for one in self.faults if one.prompt > played)
-        return replace(self, script=tuple(script[played:]), faults=tuple(later))
+        return replace(self, script=tuple(script[played:]), played=played, faults=tuple(later))
 
 
 @contextmanager
@@ -104,6 +106,7 @@ def opened(
                 kind,
                 rehearsal.script or (),
                 workspace=root,
+                played=rehearsal.played,
                 faults=rehearsal.faults,
                 elsewhere=agent if isinstance(agent, WorksElsewhere) else None,
             )

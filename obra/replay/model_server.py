@@ -35,6 +35,7 @@ class ModelServer(OnLoopback):
         workspace: Path,
         tokens: tuple[int, int] = (0, 0),
         dialect: Dialect | None = None,
+        played: int = 0,
         faults: Sequence[Fault] = (),
         elsewhere: WorksElsewhere | None = None,
     ) -> None:
@@ -45,11 +46,13 @@ class ModelServer(OnLoopback):
             workspace: folder that the script's paths count from.
             tokens: input and output tokens that each answer reports; zero, since no model runs.
             dialect: the API to speak; none means Anthropic's.
+            played: steps before those of *script* that an interrupted run has played; for messages.
             faults: what shall go wrong; those of command lines are none of a server's.
             elsewhere: the agent, where it works on another machine: then the paths count from its workspace.
         """
         self.dialect = dialect or AnthropicMessages()
         self.script = tuple(script)
+        self._played = played
         self.workspace = Path(workspace).absolute()
         self.elsewhere = elsewhere
         self.tokens = tokens
@@ -84,14 +87,21 @@ class ModelServer(OnLoopback):
             self._requests += 1
             number = self._requests
         try:
-            place = self.elsewhere
-            folder, read = (place.remote_workspace, place.read_text) if place else (str(self.workspace), _text_of)
-            said = self.dialect.answer(self.script, request, folder, read)
+            said = self._answer(request)
         except ScriptMismatch as mismatch:
-            self.report(str(mismatch))
-            return 400, self.dialect.error(str(mismatch))
+            before = f" ({self._played} step(s) were played before it was interrupted)" if self._played else ""
+            problem = f"{mismatch}{before}"
+            self.report(problem)
+            return 400, self.dialect.error(problem)
         model = str(request.get("model") or DEFAULT_MODEL)
         return 200, self.dialect.message(said, model=model, number=number, tokens=self.tokens)
+
+    def _answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        if self._played and not self.script:
+            raise ScriptMismatch("the script has no step left; add a step to it or allow fewer iterations")
+        place = self.elsewhere
+        folder, read = (place.remote_workspace, place.read_text) if place else (str(self.workspace), _text_of)
+        return self.dialect.answer(self.script, request, folder, read)
 
     def report(self, error: str) -> None:
         """Keep *error* as what went wrong last."""

@@ -96,7 +96,7 @@ class RunWriter:
             not_run: what was asked for and never ran.
             exit_status: the exit status of the whole run.
             seconds: its wall clock time.
-            conclusion: what else the summary is to hold: ``gates``, ``comparison``, ``uplift``,
+            conclusion: what else the summary is to hold: ``agents``, ``gates``, ``comparison``, ``uplift``,
                 ``not_run_reasons``.
 
         Raises:
@@ -104,8 +104,11 @@ class RunWriter:
         """
         if not self._lines and not self._variants:
             return
-        numbers = summarize(self._lines, not_run=not_run, exit_status=exit_status, seconds=seconds)
-        summary = {"run": self.directory.name, "environment": dict(environment), **numbers, **(conclusion or {})}
+        told = conclusion or {}
+        numbers = summarize(
+            self._lines, not_run=not_run, exit_status=exit_status, seconds=seconds, agents=told.get("agents", ())
+        )
+        summary = {"run": self.directory.name, "environment": dict(environment), **numbers, **told}
         if self._variants:
             summary["sabotage"] = matrix(self._variants)
         encoded = json.JSONEncoder(indent=2, allow_nan=False).iterencode(summary)  # never all of it in memory

@@ -11,8 +11,8 @@ from obra.errors import ReportError
 from obra.reports.summary import line_of, summarize
 from obra.sabotage.matrix import matrix
 
-CONCLUSION = ("gates", "comparison", "uplift", "not_run_reasons")
-"""What a run was judged by as a whole, and why tests did not run."""
+CONCLUSION = ("agents", "gates", "comparison", "uplift", "not_run_reasons")
+"""What a run was judged by as a whole, why tests did not run, and the agents as asked for."""
 _SINCE_THEN: Mapping[str, Any] = {
     "parameters": {},
     "repeat": 1,
@@ -135,6 +135,7 @@ class StoredRun:
             not_run=told.get("not_run", ()),
             exit_status=told.get("exit_status"),
             seconds=told.get("seconds"),
+            agents=told.get("agents", ()),
         )
         variants = list(_lines(self._sabotage))
         return {

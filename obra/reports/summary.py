@@ -37,7 +37,12 @@ LINE_KEYS = (
 
 
 def summarize(
-    rows: Iterable[Mapping[str, Any]], *, not_run: Sequence[str], exit_status: int | None, seconds: float | None
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    not_run: Sequence[str],
+    exit_status: int | None,
+    seconds: float | None,
+    agents: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the numbers of a run as plain JSON data.
 
@@ -46,6 +51,7 @@ def summarize(
         not_run: what was asked for and never ran.
         exit_status: the exit status of the whole run; ``None`` when nobody knows it.
         seconds: its wall clock time; the same.
+        agents: in the order in which they were asked for; the others are held to the first.
 
     Returns:
         ``counts`` of the runs with Obra that count (:func:`obra.statistics.trials.counting`); ``reruns``, the
@@ -74,7 +80,7 @@ def summarize(
             **_total("tokens", lines),
         },
         "statistics": run_statistics(lines).as_data(),
-        "fidelity": [one.as_data() for one in fidelities(lines)],
+        "fidelity": [one.as_data() for one in fidelities(lines, agents)],
         "seconds": seconds,
         "exit_status": exit_status,
         "scenarios": lines,

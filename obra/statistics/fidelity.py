@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -44,8 +44,13 @@ class Fidelity(Record):
         return asdict(self)
 
 
-def fidelities(rows: Iterable[Row]) -> tuple[Fidelity, ...]:
+def fidelities(rows: Iterable[Row], agents: Sequence[str] = ()) -> tuple[Fidelity, ...]:
     """Hold every agent of a run to the first one; nothing when there is only one.
+
+    Args:
+        rows: rows or lines of one run.
+        agents: in the order in which they were asked for, as workers and plugins may run them in any other; those
+            that are not named follow in the order of the rows.
 
     A pair is one repeat of one case. Attempts are not compared one by one: a rung may need another number of them
     and still come to the same verdict for the same reasons.
@@ -56,7 +61,8 @@ def fidelities(rows: Iterable[Row]) -> tuple[Fidelity, ...]:
             by_agent.setdefault(trial.agent, {})[trial.case, trial.repeat] = trial
     if len(by_agent) < 2:  # noqa: PLR2004  # one agent agrees with itself
         return ()
-    (first, known), *others = by_agent.items()
+    order = [name for name in dict.fromkeys((*agents, *by_agent)) if name in by_agent]
+    (first, known), *others = [(name, by_agent[name]) for name in order]
     return tuple(_fidelity(first, known, other, found) for other, found in others)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from obra.domain import Attempt, CheckResult, Outcome, Reply, Review, TaskStatus
@@ -26,20 +27,26 @@ from obra.events import (
     TaskStarted,
     TurnRetried,
 )
+from obra.logbook import logger
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
 
 _EXPORT_SECONDS = 3
-"""How long one sending may take; what a collector that is away does not take by then is lost, and logged."""
+"""How long one sending may take while the run goes on, in a thread of its own."""
+_CLOSING_SECONDS = 0.5
+"""How long the end of a run waits for a collector; what it has not taken by then is lost, and told."""
+_away: set[str] = set()
+"""Collectors of this process that were not there when a run ended."""
 _PROVIDER = {"gen_ai.provider.name": "obra"}
 
 
 class SpanWriter:
     """Sends spans to an OTLP collector over HTTP, in a thread of the library's own; the run never waits for it.
 
-    Only :meth:`close` waits, a few seconds at most. Failures are the library's to log (logger ``opentelemetry``).
+    Only :meth:`close` waits, half a second at most, and in one process only once for a collector that is away.
+    Failures are the library's to log (logger ``opentelemetry``).
 
     Args:
         endpoint: the collector's base address, such as ``http://localhost:4318``.
@@ -51,7 +58,7 @@ class SpanWriter:
     """
 
     def __init__(self, endpoint: str, *, agent: str, run: str) -> None:
-        self._agent, self._run = agent, run
+        self._endpoint, self._agent, self._run = endpoint, agent, run
         self._provider = _provider(endpoint, run)
         self._tracer = self._provider.get_tracer("obra")
         self._open: dict[str, Span] = {}
@@ -98,10 +105,24 @@ class SpanWriter:
                 self._end_task(outcome)
 
     def close(self) -> None:
-        """End what is still open as broken off, and send what is not sent yet."""
+        """End what is still open as broken off, and send what is not sent yet.
+
+        A collector that has not taken it in half a second is told of once; the sending goes on in its thread for
+        as long as the process lives.
+        """
         self._end_inner()
         self._end("run")
-        self._provider.shutdown()
+        sending = Thread(target=self._provider.shutdown, name="obra-spans", daemon=True)
+        sending.start()
+        sending.join(0 if self._endpoint in _away else _CLOSING_SECONDS)
+        if sending.is_alive() and self._endpoint not in _away:
+            _away.add(self._endpoint)
+            logger.warning(
+                "the collector %s has not taken all spans within %g s; the run does not wait for it any longer: "
+                "see that it is there, or empty telemetry.otlp_endpoint",
+                self._endpoint,
+                _CLOSING_SECONDS,
+            )
 
     def _begin(
         self, key: str, parent: str, facts: Mapping[str, Any], *, name: str = "", since: int | None = None
@@ -196,7 +217,8 @@ def _provider(endpoint: str, run: str) -> TracerProvider:
         raise ConfigError(
             f"telemetry.otlp_endpoint is set, and {error.name} is not installed: pip install 'obra[otel]'"
         ) from error
-    provider = TracerProvider(resource=Resource.create({"service.name": "obra", "obra.run": run}))
+    resource = Resource.create({"service.name": "obra", "obra.run": run})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)  # close() does that, within its time
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces", timeout=_EXPORT_SECONDS)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider

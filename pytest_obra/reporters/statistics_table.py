@@ -47,7 +47,7 @@ def conclusion_lines(rows: Sequence[Row], conclusion: Mapping[str, Any]) -> list
         lines.append(f"all: {share_text(numbers.pass_rate)}")
         lines += flaky_lines(numbers.as_data())
         lines.append(f"used: {amount(numbers.cost_usd, 'USD')}, {amount(numbers.tokens, 'tokens')}")
-    if agreement := [one.as_data() for one in fidelities(rows)]:
+    if agreement := [one.as_data() for one in fidelities(rows, conclusion.get("agents", ()))]:
         head = tuple(name.lower() for name in FIDELITY_HEAD)
         lines += ["", *_aligned([head, *(fidelity_cells(one) for one in agreement)])]
         lines += [f"  {line}" for line in disagreement_lines(agreement)]

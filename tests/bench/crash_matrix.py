@@ -125,7 +125,7 @@ class Case:
         parts = initialize(
             config,
             script=done.rest_of_script(script),
-            reviewer=done.rest_of_reviewer(REVIEWER),
+            reviewer=REVIEWER[done.reviews :],
             faults=done.rest_of_faults(FAULTS[self.rung]),
             agent=Proxy(agent, "agent", OUTSIDE["agent"], points),
             state_manager=state,

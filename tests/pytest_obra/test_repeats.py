@@ -111,6 +111,34 @@ def test_a_gate_over_nothing_but_skips_is_not_green(scenario_file, run, pytester
     assert run(*workers).ret == RunExit.OK
 
 
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]])
+def test_skips_of_python_tests_are_no_green_gate_either(scenario_file, run, pytester, workers):
+    """A test with obra_scenarios that is skipped, by a mark or in its body, judged nothing; others may be."""
+    scenario_file("good", folder="given")
+    pytester.makepyfile(
+        test_mine="""
+        import pytest
+
+        @pytest.mark.obra_scenarios("given/*.obra.yaml")
+        def test_it(scenario, run_scenario):
+            pytest.skip("not today")
+
+        @pytest.mark.skip
+        @pytest.mark.obra_scenarios("given/*.obra.yaml")
+        def test_marked(scenario, run_scenario):
+            run_scenario(scenario)
+
+        def test_other():
+            pytest.skip("not ours")
+        """
+    )
+    result = run("test_mine.py", "--obra-min-pass-rate=1", *workers)
+    result.assert_outcomes(skipped=3)
+    assert result.ret == RunExit.MACHINERY_BROKE
+    result.stdout.fnmatch_lines(["gate undecided: *"])
+    assert run("test_mine.py", "--obra-min-pass-rate=1", "-k", "other").ret == RunExit.OK
+
+
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])
 def test_repeats_that_cannot_change_the_verdict_are_skipped(scenario_file, run, pytester, workers):
     """With 5 of 10 passed a gate of 0.5 stands; the rest is skipped, visibly, and the run succeeds."""

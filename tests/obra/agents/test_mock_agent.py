@@ -56,6 +56,15 @@ def test_a_used_up_script_is_said(tmp_path):
         agent.send_prompt("x")
 
 
+def test_a_used_up_script_of_a_resumed_run_counts_the_whole(tmp_path):
+    """What was played before the interruption belongs to the script."""
+    agent = MockAgent()
+    agent.initialize({"workspace_dir": str(tmp_path), "script": [ScriptStep(say="three")], "script_played": 2})
+    agent.send_prompt("x")
+    with pytest.raises(ScriptExhausted, match=r"has 3 step\(s\) and a prompt number 4 came"):
+        agent.send_prompt("x")
+
+
 def test_a_failing_command_is_the_agents_own_business(tmp_path):
     """A command that fails is reported as an event; the turn goes on, as a real agent's would."""
     agent = ready(tmp_path, ScriptStep(say="hm", run=("exit 3", "touch after")))

@@ -158,3 +158,26 @@ def test_an_orphan_does_not_outlive_the_check(root: Path, check: Check) -> None:
 def test_exit_words() -> None:
     """Signals have names where they have one."""
     assert [exit_words(code) for code in (0, None, -15, -63)] == ["0", "None", "-15 (SIGTERM)", "-63"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["true", ":", " /bin/true ", "exit 0", "# later", "python -m pytest || true", "make test; true", "x || :",
+     "a\ntrue", "pytest || exit 0", "ruff check . ; exit 0;"],
+)  # fmt: skip
+def test_a_command_that_cannot_fail_is_refused(line: str) -> None:
+    """It ends well whatever the workspace holds; with words that it must print it can fail, and is kept."""
+    with pytest.raises(CheckError, match="whatever the workspace holds, so the check could never fail"):
+        parse_check({"command": line})
+    assert parse_check({"command": {"run": line, "output": "2 passed"}})
+    assert parse_check({"command": {"run": line, "exit": 1}})
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["test -f a && true", "set -e; ls a; true", "if ls a; then exit 1; fi; true", "grep -q a b", "ls # true",
+     "echo 'x; true'", "[ -f a ] || exit 1; true"],
+)  # fmt: skip
+def test_a_command_that_may_fail_is_kept(line: str) -> None:
+    """Only what is plainly hidden is refused."""
+    assert parse_check({"command": line})

@@ -29,8 +29,26 @@ def test_a_search_that_breaks_is_no_answer() -> None:
         is_found("[", b"", 5)
 
 
-@pytest.mark.parametrize("pattern", ["(", "", "a{99999999999999999999}"])
+@pytest.mark.parametrize("pattern", ["(", "[a", "a{99999999999999999999}"])
 def test_bad_patterns_are_refused_when_they_are_read(pattern: str) -> None:
-    """Not a regular expression, or one that fits everything."""
-    with pytest.raises(ValidationError, match=r"not a regular expression|fits everything"):
+    """Not a regular expression."""
+    with pytest.raises(ValidationError, match=r"not a regular expression"):
         TypeAdapter(Pattern).validate_python(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["", "(x)*", ".*", "a?", "|b", "^", "$", r"\A", "(?=)", "(?!TODO)", r"(\w+\s*)*", r"\s*", "(ok|)"]
+)
+def test_a_pattern_that_fits_every_text_is_refused(pattern: str) -> None:
+    """A check with it could never fail."""
+    with pytest.raises(ValidationError, match="fits every text, also an empty one, so the check could never fail"):
+        TypeAdapter(Pattern).validate_python(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"\A\Z", r"\A(?![\s\S]*TODO)", r"\A(?![\s\S]*print\()", r"\A(x\n?)*\Z", r"(\w+)*\Z(?<!\w)x|\A\Z", "."],
+)
+def test_a_pattern_that_fits_nothing_among_others_is_kept(pattern: str) -> None:
+    """That a text is empty, or has a word nowhere, is a thing to check."""
+    assert TypeAdapter(Pattern).validate_python(pattern) == pattern

@@ -49,6 +49,14 @@ def test_a_used_up_script_is_said():
         llm.generate("x", schema=REVIEW_SCHEMA)
 
 
+def test_a_resumed_run_counts_the_whole_script():
+    """What was answered before the interruption belongs to it."""
+    llm = ScriptedLLM({"script": [{"score": 1}, {"score": 2}], "played": 1})
+    assert json.loads(llm.generate("x", schema=REVIEW_SCHEMA))["score"] == 2
+    with pytest.raises(ScriptExhausted, match=r"has 2 turn\(s\) and a question number 3 came"):
+        llm.generate("x", schema=REVIEW_SCHEMA)
+
+
 @pytest.mark.parametrize(
     ("turn", "verdict"),
     [({"score": 90}, "yes"), ({"score": 90, "control": "no"}, "no"), ({"score": 10, "control": "yes"}, "yes")],

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from obra import Config, Orchestrator
+from obra import Config, MockAgent, Orchestrator
 from obra.domain import Breakpoint, Outcome, TaskStatus, Trigger
-from obra.errors import ConfigError, StateError
+from obra.errors import AgentUnavailable, ConfigError, StateError
 from obra.events import BreakpointOpened, Notified, TaskEnded
 from obra.notifying.notifier import Notifier
 from obra.redaction import hider
@@ -236,3 +236,28 @@ def test_a_run_that_escalates_tells_and_ends_the_same(hook, tmp_path, codes, kin
     assert [one["breakpoint"] for one in hook.got] == [1]
     assert [one.about for one in seen if isinstance(one, Notified)] == ["breakpoint_opened"]
     assert kind in story
+
+
+def test_a_run_whose_machinery_breaks_tells_its_end(hook, tmp_path):
+    """With on_end somebody waits for the end, whatever it is; the error comes all the same."""
+    config = Config()
+    config.set("database.url", f"sqlite:///{tmp_path}/obra.db")
+    config.set("workspace.store", str(tmp_path / "store.git"))
+    config.set("notifications.webhook", hook.url)
+    config.set("notifications.on_end", True)  # noqa: FBT003  # the value of the key
+    agent = MockAgent()
+    agent.send_prompt = broken  # type: ignore[method-assign]  # a stranger's agent that breaks
+    with Orchestrator(config, agent=agent) as loop:
+        state = loop.state_manager
+        project = state.create_project("p", working_dir=str(tmp_path / "work"))
+        task = state.create_task(project.id, {"title": "Say hello"})
+        with pytest.raises(AgentUnavailable, match="no login"):
+            loop.execute_task(task.id)
+    (got,) = hook.got
+    assert (got["event"], got["status"]) == ("task_ended", "failed")
+    assert "no login" in got["reason"]
+
+
+def broken(*_: object, **__: object) -> None:
+    """Break as an agent does that cannot work at all."""
+    raise AgentUnavailable("no login")

@@ -65,6 +65,15 @@ def test_a_prompt_beyond_the_script_is_refused_and_kept_as_error(server: ModelSe
     assert server.error == answer.json()["error"]["message"]
 
 
+def test_a_used_up_script_of_a_resumed_run_says_what_was_played_before(tmp_path: Path):
+    """Also where nothing of it is left, which is not the same as no script."""
+    for left in ([], [ScriptStep(say="three")]):
+        with ModelServer(left, workspace=tmp_path, played=2) as server:
+            told = post(server, ask("a", "b")).json()["error"]["message"]
+            assert told.endswith("(2 step(s) were played before it was interrupted)")
+            assert server.error.startswith("the script has ")
+
+
 def test_edits_look_into_the_workspace(tmp_path: Path):
     """An edit is checked against the real file, in whatever encoding it is."""
     (tmp_path / "a.bin").write_bytes(b"\xff needle")

@@ -57,3 +57,11 @@ def test_a_disagreement_names_the_first_thing_that_differs(line):
     ]
     (found,) = fidelities(rows)
     assert [one.differs for one in found.disagreements] == ["checks", "truth", "result"]
+
+
+def test_the_first_agent_is_the_one_that_was_asked_for_first(line):
+    """With workers, rows come in any order; the order of the command line decides who is held to whom."""
+    rows = [line(agent="real"), line(agent="replay"), line()]
+    assert [(one.first, one.other) for one in fidelities(rows, ("mock", "replay", "gone"))] == [
+        ("mock", "replay"), ("mock", "real"),
+    ]  # fmt: skip

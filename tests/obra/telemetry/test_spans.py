@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -161,6 +163,24 @@ def test_a_collector_that_is_away_stops_nothing(tmp_path, caplog):
     outcome = ran(tmp_path, "http://127.0.0.1:9", GOOD, reviewer=[{"score": 95}])
     assert outcome.status == "completed"
     assert [one for one in caplog.records if one.name.startswith("opentelemetry")]
+
+
+def test_a_collector_that_never_answers_costs_half_a_second_once(caplog):
+    """It takes the connection and says nothing; the second run of the process does not wait for it at all."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        waits = []
+        for number in (1, 2, 3):
+            spans = SpanWriter(url, agent="mock", run="r")
+            spans(TaskStarted(task=Task(id=number, title="one")))
+            began = time.monotonic()
+            spans.close()
+            waits.append(time.monotonic() - began)
+    assert 0.5 <= waits[0] < 2
+    assert max(waits[1:]) < 0.4
+    told = [one.getMessage() for one in caplog.records if one.name == "obra.loop"]
+    assert len(told) == 1
+    assert f"the collector {url} has not taken all spans within 0.5 s" in told[0]
 
 
 def test_without_the_extra_it_says_what_to_install():
