@@ -24,6 +24,9 @@
     +-- CheckError               a check itself broke; that is not a failed check
     +-- ReportError              the files about a run cannot be written
     +-- TaskStopped              a person stopped the run from elsewhere; it can be resumed
+    +-- ScaleError               the queue, its workers, or what they hand on to each other
+    |   +-- LeaseLost            another worker has that case now, and what comes late is refused
+    |   +-- RemoteRunFailed      a worker's machinery broke, or no worker took the case
 
 Every message says what happened, with which value, and what to do next.
 """
@@ -135,3 +138,15 @@ class ReportError(ObraError):
 
 class TaskStopped(ObraError):
     """A person stopped the run, perhaps from another terminal; the task is interrupted and can be resumed."""
+
+
+class ScaleError(ObraError):
+    """The queue cannot be used, or workers do not find what they hand on to each other."""
+
+
+class LeaseLost(ScaleError):
+    """A worker was not heard of for too long, or its case was cancelled: what it brings late is refused."""
+
+
+class RemoteRunFailed(ScaleError):
+    """A case came to no verdict on its worker, was cancelled, or was taken by nobody."""

@@ -303,6 +303,21 @@ class MonitoringSettings(Section):
     """Tell in a small file beside the database what the agent does while a task runs, for 'obra watch'."""
 
 
+class ScaleSettings(Section):
+    """Workers on this machine or many (extra 'scale'): obra submit, obra worker, pytest --obra-engine=dbos."""
+
+    artefacts: str = ""
+    """Shared folder or s3://bucket/prefix for rows and snapshots; empty means one beside an SQLite database."""
+    lease: Annotated[float, Field(ge=0.5)] = 30
+    """Seconds without a sign of life after which a worker's cases go to others, and it stops what it does."""
+    beat: Seconds = 1
+    """Seconds between two signs of life of a worker; a cancelled case is noticed as fast."""
+    polling: Annotated[float, Field(ge=0.01)] = 0.2
+    """Seconds between two looks of an idle worker for a case."""
+    patience: Seconds = 60
+    """Seconds that is waited for results while no worker lives."""
+
+
 class LoggingSettings(Section):
     """What is written down on the side."""
 
@@ -338,5 +353,6 @@ class Settings(Section):
     workspace: WorkspaceSettings = WorkspaceSettings()
     replay: ReplaySettings = ReplaySettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    scale: ScaleSettings = ScaleSettings()
     logging: LoggingSettings = LoggingSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

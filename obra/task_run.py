@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -129,24 +129,31 @@ class TaskRun:
 
     def outcome(self, status: TaskStatus, reason: str) -> Outcome:
         """Return how this run ended; costs and tokens are unknown as soon as one turn's are."""
-        attempts = tuple(self.attempts[self.earlier :])
-        last = attempts[-1] if attempts else None
-        costs = [attempt.reply.cost_usd for attempt in attempts]
-        tokens = [count for one in attempts for count in (one.reply.tokens_in, one.reply.tokens_out)]
-        return Outcome(
-            task_id=self.task.id,
-            status=status,
-            reason=reason,
-            response=last.reply.text if last else "",
-            iterations=len(attempts),
-            quality_score=last.quality.overall_score if last else None,
-            confidence=last.confidence if last else None,
-            attempts=attempts,
-            breakpoint=last.decision.breakpoint if last else None,
-            seconds=self.elapsed(),
-            cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
-            tokens=None if None in tokens else sum(count for count in tokens if count is not None),
-        )
+        return outcome_of(self.task.id, status, reason, self.attempts[self.earlier :], seconds=self.elapsed())
+
+
+def outcome_of(
+    task_id: int, status: TaskStatus, reason: str, made: Sequence[Attempt], *, seconds: float
+) -> Outcome:
+    """Return how a run ended that made these attempts; costs and tokens are unknown as soon as one turn's are."""
+    attempts = tuple(made)
+    last = attempts[-1] if attempts else None
+    costs = [attempt.reply.cost_usd for attempt in attempts]
+    tokens = [count for one in attempts for count in (one.reply.tokens_in, one.reply.tokens_out)]
+    return Outcome(
+        task_id=task_id,
+        status=status,
+        reason=reason,
+        response=last.reply.text if last else "",
+        iterations=len(attempts),
+        quality_score=last.quality.overall_score if last else None,
+        confidence=last.confidence if last else None,
+        attempts=attempts,
+        breakpoint=last.decision.breakpoint if last else None,
+        seconds=seconds,
+        cost_usd=None if None in costs else sum(cost for cost in costs if cost is not None),
+        tokens=None if None in tokens else sum(count for count in tokens if count is not None),
+    )
 
 
 def _known_cost(attempts: Iterable[Attempt]) -> float:

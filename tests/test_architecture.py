@@ -54,8 +54,10 @@ LOOP = tuple(
 IMPURE_MODULES = {"os", "subprocess", "socket", "time", "random", "shutil", "tempfile", "logging", "secrets"}
 HOMES = {
     "alembic": ("obra/state/",),
+    "dbos": ("obra/scale/dbos_queue.py",),
+    "fsspec": ("obra/scale/artefacts.py",),
     "psycopg": ("obra/state/",),
-    "sqlalchemy": ("obra/state/",),
+    "sqlalchemy": ("obra/state/", "obra/scale/"),
     "httpx": ("obra/llm/", "obra/notifying/", "obra/replay/"),
     "pexpect": ("obra/agents/",),
     "pyte": ("obra/agents/",),
@@ -127,6 +129,16 @@ def test_pure_rooms_touch_nothing(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     assert not calls & {"open", "print", "input", "eval", "exec"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=IDS)
+def test_many_workers_are_asked_for_by_their_users_only(path):
+    """Nothing below them knows the queue: who runs one scenario on one machine never loads it."""
+    name = name_of(path)
+    if not within(name, ("obra/scale/", "obra/cli/", "pytest_obra/")):
+        assert not {one for one in imports_of(path) if one.startswith("obra.scale")}
+    if within(name, ("obra/cli/", "pytest_obra/")):
+        assert not {one for one in imports_of(path, top_only=True) if one.startswith("obra.scale")}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=IDS)

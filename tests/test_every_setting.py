@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,13 +24,15 @@ from obra import Config, Orchestrator, Task
 from obra.bootstrap import agent_config, initialize, make_llm
 from obra.config import setting_keys
 from obra.domain import Outcome, ScriptStep
-from obra.errors import AgentUnavailable, LLMError, WorkspaceError
+from obra.errors import AgentUnavailable, LLMError, RemoteRunFailed, WorkspaceError
 from obra.events import FileTouched, Notified
 from obra.logbook import configure_logging
 from obra.replay.cassette import Cassette, Exchange
 from obra.replay.model_doors import Tape
 from obra.replay.model_server import ModelServer
 from obra.replay.normalising import Place
+from obra.scale.durable_runner import CaseToRun, DurableRunner
+from obra.scale.worker import Worker
 from obra.scenarios.scenario import Scenario
 from obra.workspace.sandbox import bubblewrap
 
@@ -634,6 +637,58 @@ def _a_file_that_others_read_along(lab: Lab) -> int:
         loop.execute_task(loop.state_manager.create_task(project.id, {"title": "Say hello", "checks": HELLO}).id)
     assert not list(Path(".obra").glob("live/*"))
     return max(seen)
+
+
+# --- scale
+
+
+def _submitted(lab: Lab) -> tuple[DurableRunner, str]:
+    """Put one case on a queue of this lab's own."""
+    runner = DurableRunner(lab.config)
+    lab.request.addfinalizer(runner.close)
+    Path("a.obra.yaml").write_text("task: {title: Say hello}\nscript: [{say: Hi}]\nreviewer: [{score: 90}]\n")
+    scenario = Scenario.load("a.obra.yaml")
+    return runner, runner.submit([CaseToRun(scenario=scenario, agent="mock", config=lab.config)])[0]
+
+
+def _worker(lab: Lab) -> Worker:
+    """Make a worker of the lab's settings; tests/obra/scale lets such ones run."""
+    runner, _ = _submitted(lab)
+    return runner.worker(lambda _: lab.config, None, print, folder=Path("worker"))
+
+
+def _refused(runner: DurableRunner, name: str) -> str:
+    try:
+        list(runner.wait(name))
+    except RemoteRunFailed as error:
+        return type(error).__name__
+    return ""
+
+
+@effect("scale.artefacts", to="elsewhere", before=False, after=True)
+def _where_scenarios_go(lab: Lab) -> bool:
+    _submitted(lab)
+    return Path("elsewhere").is_dir()
+
+
+effect("scale.lease", to=2.0, before=30.0, after=2.0)(lambda lab: _worker(lab)._lease)
+effect("scale.beat", to=0.5, before=1.0, after=0.5)(lambda lab: _worker(lab)._beat)
+effect("scale.polling", to=1.5, before=0.2, after=1.5)(
+    lambda lab: _submitted(lab)[0]._queue._client.retrieve_queue("cases").polling_interval_sec
+)
+
+
+@effect("scale.patience", to=0.3, before=False, after=True)
+def _who_waits_for_nobody(lab: Lab) -> bool:
+    runner, name = _submitted(lab)
+    ends = []
+    waiting = threading.Thread(target=lambda: ends.append(_refused(runner, name)), daemon=True)
+    waiting.start()
+    waiting.join(1)
+    if not ends:
+        runner.cancel(name)
+        waiting.join()
+    return ends[0] == "RemoteRunFailed"
 
 
 # --- the tests

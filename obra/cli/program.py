@@ -17,6 +17,12 @@ VERBS = {
     "run": Verb("obra.cli.run:run", "Run scenarios, or one stored task, and show what happens."),
     "resume": Verb("obra.cli.resume:resume", "Go on with runs that were interrupted."),
     "watch": Verb("obra.cli.watch:watch", "Show runs as they stand, on one screen."),
+    "submit": Verb("obra.cli.submit:submit", "Put scenarios on the queue, for workers to run."),
+    "submission": Verb(
+        "obra.cli.submission:submission", "List, show, await, cancel and prune what was submitted."
+    ),
+    "worker": Verb("obra.cli.worker:worker", "Take cases from the queue and run them."),
+    "workers": Verb("obra.cli.workers:workers", "List the workers and what each is doing."),
     "record": Verb("obra.cli.record:record", "Run scenarios and keep what the model said, to be played back."),
     "scenario": Verb("obra.cli.scenario:scenario", "Write, check and describe scenario files."),
     "project": Verb("obra.cli.project:project", "Create and list projects."),

@@ -58,7 +58,7 @@ def validate(paths: tuple[Path, ...], in_json: bool) -> int:
 
     Nothing is run. Exits with 2 when there is a problem.
     """
-    files = list(_files(paths))
+    files = list(scenario_files(paths))
     found = [_looked_over(file) for file in files]
     problems = sum(len(one["problems"]) for one in found)
     if in_json:
@@ -92,7 +92,8 @@ def schema(out: Path | None) -> None:
     say(f"written: {out}")
 
 
-def _files(paths: tuple[Path, ...]) -> Iterator[Path]:
+def scenario_files(paths: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield files as they are, and of folders all scenario files below them."""
     from obra.scenarios.scenario import SUFFIX
 
     for path in paths:

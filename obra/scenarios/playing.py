@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from obra.domain import Breakpoint, BreakpointStatus, Outcome, Project, Record, Task, TaskStatus, Trigger
 from obra.orchestrator import Orchestrator
@@ -12,6 +13,7 @@ from obra.scenarios.part import Part
 from obra.scenarios.played_forms import AnswerForm
 from obra.scenarios.scenario import Scenario
 from obra.scheduler import TaskScheduler
+from obra.task_run import outcome_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,8 @@ def play(
     """Work on every task of *scenario*, and return them in the order of the file.
 
     A task begins when all that it waits for are completed; one that waits for something else never does. The one
-    task of a scenario may be one that was *interrupted*: then its run goes on.
+    task of a scenario may be one that was *interrupted*: then its run goes on, or, where it had come to its end
+    and only its process was lost, stands as it is recorded.
 
     Raises:
         ObraError: the machinery broke.
@@ -72,7 +75,9 @@ def play(
             _work_on(run, orchestrator, orchestrator.execute_task)
         else:
             run = PartRun(part=part, task=state.get_task(interrupted))
-            _work_on(run, orchestrator, orchestrator.resume_task)
+            is_over = run.task.status in (TaskStatus.COMPLETED, TaskStatus.ESCALATED)
+            begin = partial(_stored_outcome, orchestrator) if is_over else orchestrator.resume_task
+            _work_on(run, orchestrator, begin)
         return (run,)
     runs = {run.task.id: run for run in _stored(scenario, orchestrator, project)}
     chooser = TaskScheduler()
@@ -170,6 +175,17 @@ def _work_on(run: PartRun, orchestrator: Orchestrator, begin: Callable[[int], Ou
             )
         )
         run.outcome = joined([run.outcome, orchestrator.execute_task(run.task.id, max_iterations=left)])
+
+
+def _stored_outcome(orchestrator: Orchestrator, task_id: int) -> Outcome:
+    """Return how a task ended whose process was lost after its last attempt, and before it told of it."""
+    state = orchestrator.state_manager
+    task, attempts = state.get_task(task_id), state.attempts(task_id)
+    found = outcome_of(
+        task_id, task.status, task.status_reason, attempts, seconds=sum(one.seconds for one in attempts)
+    )
+    opened = state.breakpoints(task_id=task_id, limit=1) if task.status is TaskStatus.ESCALATED else ()
+    return replace(found, breakpoint=opened[0]) if opened else found
 
 
 def _open(outcome: Outcome, orchestrator: Orchestrator) -> Breakpoint | None:

@@ -34,6 +34,7 @@ NOT_A_SCENARIOS: Mapping[str, str] = {
     "workspace.root": "it is a place on this machine",
     "workspace.store": "it is a place on this machine",
     "replay": "--obra-agent and --obra-record say what is played",
+    "scale": "it is where workers and you meet",
     "logging": "it belongs to who runs the scenario",
 }
 """Keys and sections that belong to the machine or to the person who runs the scenario, and why."""

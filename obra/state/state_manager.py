@@ -17,7 +17,7 @@ from obra.domain import (
     Task,
     TaskStatus,
 )
-from obra.state import attempts, holding, journal, steps, tasks
+from obra.state import attempts, holding, journal, steps, taking_over, tasks
 from obra.state.database import Database
 from obra.state.failures import masked
 from obra.state.glimpses import Glimpses
@@ -160,6 +160,16 @@ class StateManager(TaskQueue, Glimpses):
             IllegalStatus: its status does not allow it; the message lists what is allowed.
         """
         return self._database.write(tasks.start, task_id, owner or this_process(), base_snapshot, run)
+
+    def take_over(self, task_id: int, *, working_dir: str | os.PathLike[str], reason: str) -> Task:
+        """Free a task of which the caller knows that its owner lost it, living or not, and return it.
+
+        Its project moves to *working_dir*. What the old owner still writes is refused.
+
+        Raises:
+            NotFound: there is none with that id.
+        """
+        return self._database.write(taking_over.take_over, task_id, os.fspath(working_dir), reason)
 
     def require_free(self, task_id: int) -> None:
         """Do nothing when nobody works on a task.

@@ -64,7 +64,10 @@ class PostgresServer:
 
     def new_database(self) -> str:
         """Make the one database empty and return its address: what stood in it before is gone."""
-        self._execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        self._execute(
+            "DROP SCHEMA public CASCADE; CREATE SCHEMA public; "
+            "DROP SCHEMA IF EXISTS dbos CASCADE; DROP SCHEMA IF EXISTS obra_queue CASCADE"
+        )
         return self.url("postgres")
 
     def start(self) -> None:

@@ -1,0 +1,54 @@
+"""Ending what runs in the main thread, from another thread, as Ctrl-C would."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Interruption:
+    """Made in the main thread; a signal for users (SIGUSR1) carries it, so that Ctrl-C keeps its own meaning."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._main = threading.get_ident()
+        self._is_running = False
+        self._reason = ""
+        self._since = 0.0
+        signal.signal(signal.SIGUSR1, self._on_signal)
+
+    @contextmanager
+    def possible(self) -> Iterator[None]:
+        """Let the block be ended by :meth:`stop`, with KeyboardInterrupt; never what follows it."""
+        with self._guard:
+            self._is_running, self._reason = True, ""
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._is_running = False
+
+    @property
+    def reason(self) -> str:
+        """Why the last block was ended, or empty."""
+        return self._reason
+
+    @property
+    def waiting(self) -> float:
+        """Seconds since the block was told to end, which it has not yet; 0 when none was."""
+        with self._guard:
+            return time.monotonic() - self._since if self._is_running and self._reason else 0.0
+
+    def stop(self, reason: str) -> None:
+        """End the block that runs; once is enough, and without one nothing happens."""
+        with self._guard:
+            if self._is_running and not self._reason:
+                self._reason, self._since = reason, time.monotonic()
+                signal.pthread_kill(self._main, signal.SIGUSR1)
+
+    def _on_signal(self, *_: object) -> None:
+        if self._is_running and self._reason:
+            raise KeyboardInterrupt(self._reason)

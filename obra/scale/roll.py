@@ -1,0 +1,117 @@
+"""Roll: which workers live, by beats and leases, and who goes on with the work of one that does not.
+
+A worker writes a beat; one whose lease ran out is given up: one of the others takes its row (one statement decides
+who), puts its cases back, and removes the row. A survivor that dies in between leaves a row that is itself given
+up, so that the next one does the same again. A frozen worker that wakes finds its row taken, and stops.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import sqlalchemy as sa
+
+from obra.scale.port import WorkerStatus
+from obra.scale.register_database import RegisterDatabase
+from obra.scale.register_tables import case, worker
+
+
+class Roll:
+    """The workers of one database."""
+
+    def __init__(self, database: RegisterDatabase) -> None:
+        self._database = database
+
+    def join(self, worker_id: str, *, lease: float) -> None:
+        """Write down a new worker."""
+        now = self._database.now
+        values = {"id": worker_id, "host": socket.gethostname(), "pid": os.getpid(), "lease": lease}
+        self._database.transact(
+            lambda connection: connection.execute(
+                sa.insert(worker).values(**values, started_at=now, beat_at=now, doing="", taken_by="")
+            )
+        )
+
+    def beat(self, worker_id: str, doing: str) -> bool:
+        """Write a sign of life; False when the others have given this worker up."""
+        changed = self._database.transact(
+            lambda connection: (
+                connection.execute(
+                    sa.update(worker)
+                    .where(worker.c.id == worker_id, worker.c.taken_by == "")
+                    .values(beat_at=self._database.now, doing=doing)
+                ).rowcount
+            )
+        )
+        return bool(changed)
+
+    def leave(self, worker_id: str, *, has_left_work: bool) -> None:
+        """Take a worker off the roll; one that leaves work behind is left there as dead, for others to see to."""
+
+        def write(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(worker).where(worker.c.id == worker_id))
+            if has_left_work:
+                self._write_dead(connection, worker_id)
+
+        self._database.transact(write)
+
+    def add_dead(self, worker_id: str) -> None:
+        """Write down a worker that has work and stands nowhere, so that its work is seen to."""
+
+        def write(connection: sa.Connection) -> None:
+            if connection.execute(sa.select(worker.c.id).where(worker.c.id == worker_id)).first() is None:
+                self._write_dead(connection, worker_id)
+
+        self._database.transact(write)
+
+    def take_dead(self, by: str) -> tuple[str, ...]:
+        """Take the rows of workers whose lease ran out, and return their ids: *by* must see to their work now."""
+        now = self._database.now
+        lives = sa.select(worker.c.id).where(worker.c.beat_at >= now - worker.c.lease)
+
+        def write(connection: sa.Connection) -> tuple[str, ...]:
+            rows = connection.execute(
+                sa.update(worker)
+                .where(worker.c.id != by, worker.c.beat_at < now - worker.c.lease)
+                .where(sa.or_(worker.c.taken_by.in_(("", by)), worker.c.taken_by.not_in(lives)))
+                .values(taken_by=by)
+                .returning(worker.c.id)
+            )
+            return tuple(row.id for row in rows)
+
+        return self._database.transact(write)
+
+    def remove(self, worker_id: str) -> None:
+        """Take a dead worker off the roll once its work is seen to; its cases wait again."""
+
+        def write(connection: sa.Connection) -> None:
+            connection.execute(
+                sa.update(case)
+                .where(case.c.worker == worker_id, case.c.result == "", case.c.cancelled_at.is_(None))
+                .values(worker="")
+            )
+            connection.execute(sa.delete(worker).where(worker.c.id == worker_id))
+
+        self._database.transact(write)
+
+    def ids(self) -> frozenset[str]:
+        """Return all workers on the roll, dead ones too."""
+        rows = self._database.transact(lambda connection: connection.execute(sa.select(worker.c.id)).all())
+        return frozenset(row.id for row in rows)
+
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        """Return who is on the roll, oldest first."""
+        query = sa.select(worker, (self._database.now - worker.c.beat_at).label("silent")).order_by(
+            worker.c.started_at, worker.c.id
+        )
+        rows = self._database.transact(lambda connection: connection.execute(query).all())
+        names = ("id", "host", "pid", "started_at", "silent", "lease", "doing")
+        return tuple(WorkerStatus(**{name: row._mapping[name] for name in names}) for row in rows)  # noqa: SLF001  # the public name of a row's mapping
+
+    def _write_dead(self, connection: sa.Connection, worker_id: str) -> None:
+        connection.execute(
+            sa.insert(worker).values(
+                id=worker_id, host="", pid=0, started_at=0.0, beat_at=0.0, lease=0.0, doing="", taken_by=""
+            )
+        )

@@ -1,0 +1,272 @@
+"""Worker: one process that takes cases, one at a time, and runs each in its main thread.
+
+In the main thread, since that is where Python can be interrupted: a case that is cancelled, or lost to another
+worker, ends as by Ctrl-C, its agent with it. A second thread beats, watches over the case, and sees to the work of
+dead workers. The queue's own threads only wait for the main one.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from obra.domain import Record
+from obra.errors import LeaseLost, ScaleError
+from obra.scale.case_end import CaseEnd, Ending, ending_of
+from obra.scale.interruption import Interruption
+from obra.scale.port import MOST_CLAIMS, Claim, DurableQueue
+from obra.scale.register import Register
+from obra.scale.roll import Roll
+
+STOP_SECONDS = 20.0
+"""Seconds that a stopped case may take to end its agent; then this process ends, and its guard ends the agent."""
+_LOOK = 0.1
+"""Seconds between two looks of the main thread at whether it is to end."""
+_BEATS = 6
+"""At least so many beats fit into a lease, so that one that is late does no harm."""
+_PAUSE = 0.5
+"""Seconds between two tries to write the end of a case while the database is away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerEnd(Record):
+    """How a worker ended: how many cases it brought to an end, and, when it was given up or broken off, why."""
+
+    done: int
+    broken_off: str = ""
+
+
+@dataclass(slots=True)
+class _Job:
+    """A claim, and the queue's thread that waits for its end."""
+
+    claim: Claim
+    is_over: threading.Event = field(default_factory=threading.Event)
+    end: CaseEnd = field(default_factory=lambda: CaseEnd(Ending.LOST))
+
+
+def new_worker_id() -> str:
+    """Return an id that no other worker has had: DBOS would take two with the same id for one."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+class Worker:
+    """One worker; made and run once, in the main thread.
+
+    Args:
+        cases: the queue.
+        register: what the cases are, and what became of them.
+        roll: who lives.
+        run_case: runs a claim and returns its row.
+        store_row: stores a row and returns its reference.
+        tell: told in sentences what happens.
+        lease: seconds after which the others may give this worker up.
+        beat: seconds between two signs of life; shorter where the lease asks for it.
+    """
+
+    def __init__(
+        self,
+        cases: DurableQueue,
+        register: Register,
+        roll: Roll,
+        *,
+        run_case: Callable[[Claim], dict[str, Any]],
+        store_row: Callable[[Claim, dict[str, Any]], str],
+        tell: Callable[[str], None],
+        lease: float,
+        beat: float,
+    ) -> None:
+        self.id = new_worker_id()
+        self._queue, self._register, self._roll = cases, register, roll
+        self._run_case, self._store_row, self._tell = run_case, store_row, tell
+        self._lease, self._beat = lease, min(beat, lease / _BEATS)
+        self._jobs: queue.Queue[_Job] = queue.Queue()
+        self._interruption = Interruption()
+        self._draining = False
+        self._gone = threading.Event()
+        self._broken_off = ""
+        self._claim: Claim | None = None
+        self._done = 0
+
+    def stop(self) -> None:
+        """Take no more cases and finish the one under way; called again, break that off and leave it to others."""
+        if self._draining:
+            self._break_off("it was told to stop at once")
+        elif self._claim is not None:
+            self._tell(
+                f"finishing {self._claim.id}, then ending; once more breaks it off, and others go on with it"
+            )
+        self._draining = True
+
+    def run(self, *, until_idle: bool = False) -> WorkerEnd:
+        """Work until :meth:`stop`, or, with *until_idle*, until no case waits or runs anywhere.
+
+        Whoever gets an end with ``broken_off`` must end the process at once: threads of the queue wait for ever.
+        """
+        self._roll.join(self.id, lease=self._lease)
+        watch = threading.Thread(target=self._watch, name="obra-worker-watch", daemon=True)
+        watch.start()
+        try:
+            self._serve(until_idle=until_idle)
+        except BaseException as error:
+            self._break_off(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            self._gone.set()
+            watch.join(self._lease)
+            self._roll.leave(self.id, has_left_work=bool(self._broken_off))
+        return WorkerEnd(done=self._done, broken_off=self._broken_off)
+
+    def _serve(self, *, until_idle: bool) -> None:
+        self._queue.serve(self.id, self._handle)
+        while not (self._draining or self._broken_off or (until_idle and self._is_idle())):
+            self._work_off()
+        stopping = threading.Thread(target=self._queue.stop, name="obra-worker-stop", daemon=True)
+        stopping.start()
+        while stopping.is_alive() and not self._broken_off:
+            self._work_off()
+
+    # --- in the main thread
+
+    def _work_off(self) -> None:
+        try:
+            job = self._jobs.get(timeout=_LOOK)
+        except queue.Empty:
+            return
+        self._claim = job.claim
+        try:
+            job.end = self._work_on(job.claim)
+        finally:
+            self._claim = None
+            job.is_over.set()
+
+    def _work_on(self, claim: Claim) -> CaseEnd:
+        try:
+            with self._interruption.possible():
+                row = self._run_case(claim)
+                end = CaseEnd(
+                    Ending.DONE, result=row["result"], reason=row["reason"], row=self._store_row(claim, row)
+                )
+        except KeyboardInterrupt:
+            end = CaseEnd(Ending.LOST, reason=self._interruption.reason)
+        except Exception as error:  # noqa: BLE001  # whatever broke is told as the end of this case, not of the worker
+            end = ending_of(error, claim, self._store_row)
+        return self._written(claim, end)
+
+    def _written(self, claim: Claim, end: CaseEnd) -> CaseEnd:
+        """Write down how a case ended, however long the database is away, unless it is not ours any more."""
+        while not self._broken_off:
+            try:
+                if end.ending is Ending.DONE:
+                    self._register.finish(claim, end.result, reason=end.reason, row=end.row)
+                    self._done += 1
+                    self._tell(f"{claim.id} {claim.order.case}: {end.result}")
+                else:
+                    self._register.require_held(claim)
+            except LeaseLost as error:
+                self._tell(str(error))
+                return CaseEnd(Ending.LOST, reason=str(error))
+            except ScaleError as error:
+                self._tell(f"{claim.id}: its end cannot be written yet: {error}")
+                time.sleep(_PAUSE)
+                continue
+            return end
+        return CaseEnd(Ending.LOST, reason=self._broken_off)
+
+    def _is_idle(self) -> bool:
+        return self._jobs.empty() and self._claim is None and self._register.is_idle()
+
+    # --- in a thread of the queue
+
+    def _handle(self, case_id: str) -> str:
+        """Have a case run by the main thread, again when its machinery only stumbled, and return how it ended.
+
+        It returns or raises nothing while the case is undecided: the queue would take that for its end.
+        """
+        while True:
+            try:
+                claim = self._register.claim(case_id, self.id)
+            except LeaseLost:
+                threading.Event().wait()  # given up: the process is about to end, and others have the case
+            except ScaleError as error:
+                self._tell(f"{case_id} cannot be claimed yet: {error}")
+                time.sleep(_PAUSE)
+                continue
+            if claim is None:
+                return "over"
+            job = _Job(claim)
+            if claim.number > MOST_CLAIMS:
+                job.end = self._written(claim, ending_of(_worn_out(claim), claim, self._store_row))
+            else:
+                self._jobs.put(job)
+                job.is_over.wait()
+            if self._broken_off:
+                threading.Event().wait()
+            if job.end.ending is not Ending.AGAIN:
+                return job.end.result or "lost"
+            self._tell(f"{case_id} is begun again: {job.end.reason}")
+            time.sleep(_PAUSE)
+
+    # --- in the thread that watches
+
+    def _watch(self) -> None:
+        heard, swept = time.monotonic(), 0.0
+        while not self._gone.wait(self._beat):
+            try:
+                if not self._roll.beat(self.id, self._claim.id if self._claim else ""):
+                    self._break_off(f"it was silent for longer than its lease of {self._lease:g} s")
+                    continue
+                heard = time.monotonic()
+                self._look_after_case()
+                if heard - swept > self._lease:
+                    swept = heard
+                    self._find_strays()
+                self._see_to_the_dead()
+            except ScaleError as error:
+                if time.monotonic() - heard > self._lease:
+                    self._break_off(f"the database was not reached for its lease of {self._lease:g} s: {error}")
+
+    def _look_after_case(self) -> None:
+        claim = self._claim
+        if claim is None:
+            return
+        try:
+            self._register.require_held(claim)
+        except LeaseLost as error:
+            self._interruption.stop(str(error))
+        if self._interruption.waiting > STOP_SECONDS:
+            self._tell(f"{claim.id} does not end within {STOP_SECONDS:g} s; this worker ends with it")
+            os._exit(1)
+
+    def _see_to_the_dead(self) -> None:
+        for dead in self._roll.take_dead(self.id):
+            count = self._queue.hand_over(dead)
+            self._roll.remove(dead)
+            if count:
+                self._tell(f"worker {dead} was silent for longer than its lease: {count} case(s) are put back")
+
+    def _find_strays(self) -> None:
+        """Let cases be seen to whose worker stands nowhere; it was removed, and then woke and took one more."""
+        for stray in self._queue.workers_at_work() - self._roll.ids():
+            self._roll.add_dead(stray)
+
+    def _break_off(self, reason: str) -> None:
+        if not self._broken_off:
+            self._broken_off = reason
+            self._interruption.stop(reason)
+        if self._interruption.waiting > STOP_SECONDS:
+            os._exit(1)
+
+
+def _worn_out(claim: Claim) -> ScaleError:
+    return ScaleError(
+        f"the case was begun {MOST_CLAIMS} times and never came to an end; whatever runs it dies. Run it by hand: "
+        f"obra run {claim.order.path}"
+    )
