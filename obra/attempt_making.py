@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from obra import run_start
-from obra.attempt_steps import Gathered, Looked, Retried, Turn
+from obra.attempt_steps import Gathered, Kept, Looked, Retried, Turn
 from obra.config import Config
 from obra.domain import Action, Attempt, Decision, Reply, Step, Task, TaskStatus
-from obra.errors import WorkspaceError
+from obra.errors import AgentError, WorkspaceError
 from obra.events import (
+    AgentActed,
+    AgentEvent,
     AttemptRecorded,
     BreakpointOpened,
     Decided,
@@ -31,7 +34,7 @@ from obra.plugins import AsksPermission, OutlivesUs
 from obra.prompting.interrupted import after_interruption, with_messages
 from obra.prompting.requirements import split_description
 from obra.reviewing import Reviewed, Reviewer, Work
-from obra.sending import send
+from obra.sending import send, spend_retry
 from obra.steering import Steering
 from obra.task_run import TaskRun
 
@@ -128,22 +131,48 @@ class AttemptSteps:
     def _take_turn(self, run: TaskRun, gathered: Gathered) -> Turn:
         reply = run.adopted
         if reply is None:
-            if isinstance(self.agent, AsksPermission):
-                self.agent.on_permission = self._desk.for_attempt(
-                    self.state_manager, run.task.id, run.number, run.workspace.root
-                )
-            is_second = run.kept is not None and run.kept.is_in_turn
+            self._open_desk(run)
             reply = send(
                 run,
-                after_interruption(gathered.prompt) if is_second else gathered.prompt,
+                after_interruption(gathered.prompt) if run.was_put_back else gathered.prompt,
                 self.agent,
                 settings=self.config.settings,
                 watch=self._watch_files,
                 tell=self._tell,
-                before_retry=lambda: self._keep(run, _left_by_broken_turn(run)),
+                before_retry=partial(self._keep_broken, run),
             )
         self._tell(ReplyReceived(task_id=run.task.id, number=run.number, reply=reply))
         return photographed(run, reply, gathered.before)
+
+    def _open_desk(self, run: TaskRun) -> None:
+        """Let the agent ask for permission, where it can."""
+        if isinstance(self.agent, AsksPermission):
+            self.agent.on_permission = self._desk.for_attempt(
+                self.state_manager, run.task.id, run.number, run.workspace.root
+            )
+
+    def _adopt(self, run: TaskRun, kept: Kept, agent: OutlivesUs) -> None:
+        """Let *agent* go on with its old session, and wait for a turn that is still alive; see OutlivesUs."""
+
+        def acted(event: AgentEvent) -> None:
+            self._tell(AgentActed(task_id=run.task.id, number=run.number, event=event))
+
+        self._open_desk(run)
+        run.adopted = agent.take_up(
+            run.handle,
+            in_turn=kept.is_in_turn,
+            may_resume=self._takes_up_sessions,
+            limits=run.turn_limits(self.config.settings),
+            on_event=acted,
+        )
+
+    def _retry(self, run: TaskRun, error: AgentError) -> None:
+        """Use up a retry for a turn that *error* ended, so that its prompt is sent again."""
+        before = partial(self._keep_broken, run)
+        spend_retry(run, error, before_retry=before, tell=self._tell)
+
+    def _keep_broken(self, run: TaskRun) -> None:
+        self._keep(run, _left_by_broken_turn(run))
 
     def _look(self, run: TaskRun, gathered: Gathered, turn: Turn) -> Looked:
         evidence = look(run, gathered.before, turn, self.evidence_collector, self.config.settings.evidence)

@@ -28,8 +28,6 @@ from obra.domain import (
 )
 from obra.errors import AgentError, AgentUnavailable, FolderBusy, ObraError, TaskBusy, TaskStopped
 from obra.events import (
-    AgentActed,
-    AgentEvent,
     BreakpointOpened,
     Observer,
     TaskEnded,
@@ -252,19 +250,18 @@ class Orchestrator(AttemptSteps):
         if run.kept is None:
             return
 
-        def acted(event: AgentEvent) -> None:
-            self._tell(AgentActed(task_id=run.task.id, number=run.number, event=event))
-
         logger.info("task %d, attempt %d: going on behind %d step(s)", run.task.id, run.number, run.position)
-        if run.handle and self._takes_up_sessions and isinstance(self.agent, OutlivesUs):
-            run.adopted = self.agent.take_up(
-                run.handle,
-                in_turn=run.kept.is_in_turn,
-                limits=run.turn_limits(self.config.settings),
-                on_event=acted,
-            )
+        if run.handle and isinstance(self.agent, OutlivesUs):
+            try:
+                self._adopt(run, run.kept, self.agent)
+            except AgentUnavailable:
+                raise
+            except AgentError as error:  # it was adopted and ended badly: as it lies, the prompt is sent again
+                self._retry(run, error)
+                return
         if run.adopted is None:
             run_start.restore(run, self.state_manager)
+            run.was_put_back = run.kept.is_in_turn
         else:
             run.prompts += 1
 

@@ -130,6 +130,19 @@ class WorksElsewhere(Protocol):
 
 
 @runtime_checkable
+class GoesOnTalking(Protocol):
+    """What an agent that :class:`WorksElsewhere` may offer beside: it adopts turns that another process began.
+
+    Whoever plays its model begins with the first prompt that this process sends, or adopts.
+    """
+
+    @property
+    def prompts_before(self) -> int:
+        """How many prompts the adopted conversation held before that one; 0 where none was adopted."""
+        ...
+
+
+@runtime_checkable
 class OutlivesUs(Protocol):
     """What an agent may offer beside :class:`AgentPlugin`: its session can be reached after this process died.
 
@@ -143,15 +156,23 @@ class OutlivesUs(Protocol):
         ...
 
     def take_up(
-        self, handle: str, *, in_turn: bool, limits: TurnLimits, on_event: AgentEventSink | None = None
+        self,
+        handle: str,
+        *,
+        in_turn: bool,
+        may_resume: bool,
+        limits: TurnLimits,
+        on_event: AgentEventSink | None = None,
     ) -> Reply | None:
         """Go on with the session behind *handle*; called after ``initialize``, before any prompt.
 
         Args:
             handle: what :attr:`handle` was, in the process that died.
             in_turn: True when a prompt was about to be sent, or its turn not known to be over.
+            may_resume: whether the next prompt may go to the old session, where its turn is not alive any more.
+                A script is played in a new one: nobody knows what of the broken turn stands in the old one.
             limits: what is left for that turn.
-            on_event: told what the turn does from now on.
+            on_event: told what the turn does, from its beginning where that can be read.
 
         Returns:
             The reply of that turn, when it still lives (it is waited for) or has ended well meanwhile. ``None``

@@ -51,16 +51,22 @@ def send(
             raise (earlier or error) from error
         except AgentError as error:
             earlier = error
-            run.prompts += 1
-            if run.retries_left <= 0 or run.limit_passed():
-                raise
-            run.retries_left -= 1
-            before_retry()
-            tell(
-                TurnRetried(
-                    task_id=run.task.id, number=run.number, error=str(error), retries_left=run.retries_left
-                )
-            )
+            spend_retry(run, error, before_retry=before_retry, tell=tell)
         else:
             run.prompts += 1
             return reply
+
+
+def spend_retry(run: TaskRun, error: AgentError, *, before_retry: Callable[[], None], tell: Observer) -> None:
+    """Count a turn that *error* ended, and use up one retry for it.
+
+    Raises:
+        AgentError: it is *error*, and no retry is left.
+    """
+    run.prompts += 1
+    if run.retries_left <= 0 or run.limit_passed():
+        raise error
+    run.retries_left -= 1
+    before_retry()
+    left = run.retries_left
+    tell(TurnRetried(task_id=run.task.id, number=run.number, error=str(error), retries_left=left))

@@ -50,6 +50,8 @@ class TaskRun:
     """What a process that died left of the attempt under way, until that is used up."""
     adopted: Reply | None = None
     """The reply of a turn that a process which died had begun, until it is used up."""
+    was_put_back: bool = False
+    """True when the prompt of the attempt under way was sent before, and what came of it was undone."""
     position: int = 0
     """Of the last step that was kept of the attempt under way."""
 

@@ -180,7 +180,13 @@ class ClaudeCodeLocalAgent:
         return json.dumps({"session": self._session.id, "home": str(self._private_home())})
 
     def take_up(
-        self, handle: str, *, in_turn: bool, limits: TurnLimits, on_event: AgentEventSink | None = None
+        self,
+        handle: str,
+        *,
+        in_turn: bool,
+        may_resume: bool,
+        limits: TurnLimits,
+        on_event: AgentEventSink | None = None,
     ) -> None:
         """Let the next prompt resume the session in *handle*, where Claude Code still has it.
 
@@ -192,10 +198,11 @@ class ClaudeCodeLocalAgent:
         if self._session is None:
             raise AgentUnavailable("the agent is not initialized; call initialize() first")
         told = json.loads(handle)
-        self._session.id = told["session"]
+        if may_resume:
+            self._session.id = told["session"]
         old, ours = Path(told["home"]), self._private_home()
         if old.parent == ours.parent and is_abandoned(old) and old.is_dir():
-            if (old / _PROJECTS).is_dir():
+            if may_resume and (old / _PROJECTS).is_dir():
                 shutil.copytree(old / _PROJECTS, ours / _PROJECTS, dirs_exist_ok=True)
             remove_private_folder(old)
 

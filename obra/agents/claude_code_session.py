@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import time
 import uuid
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 from obra.agents.claude_code import ClaudeCodeSettings, Launch, failure_of, reply_of
 from obra.agents.claude_code_control import interrupt_line
@@ -61,7 +61,7 @@ class ClaudeCodeSession:
 
     def __init__(self, settings: ClaudeCodeSettings, start: Start, *, section: str = "agent.local") -> None:
         """Prepare; nothing runs before the first prompt. *section* is where *settings* stand, for messages."""
-        self.id = str(uuid.uuid4())
+        self.renew()
         self.program: Program | None = None
         self.on_permission: PermissionDecider | None = None
         self._settings = settings
@@ -90,15 +90,56 @@ class ClaudeCodeSession:
         finally:
             self._is_turning = False
 
+    def go_on(
+        self,
+        program: Program,
+        *,
+        skip: int,
+        answered: Collection[str],
+        limits: TurnLimits,
+        on_event: AgentEventSink | None,
+    ) -> Reply:
+        """Run a turn to its end that another process began with *program*.
+
+        Args:
+            program: it; its wire gives all that it ever printed.
+            skip: bytes of that which belong to turns before.
+            answered: ids of its requests that were answered.
+            limits: what is left for the turn.
+            on_event: told what the turn does, from its beginning.
+
+        Raises:
+            AgentError: as in :meth:`send`.
+        """
+        self.program, self._monitor, self._launch = program, OutputMonitor(), None
+
+        def talk(conversation: Conversation, clock: TurnClock) -> str:
+            conversation.skip(skip, clock.ready)
+            self._note_total(self._monitor.results)
+            return conversation.go_on(answered, clock, on_event)
+
+        self._is_turning = True
+        try:
+            return self._turn(program, limits, talk)
+        finally:
+            self._is_turning = False
+
+    def renew(self) -> None:
+        """Begin another conversation with the next prompt."""
+        self.id = str(uuid.uuid4())
+
     def close(self) -> None:
         """End the program, in a turn of another thread too, which then fails; no further one is started."""
         self._is_closed = True
         self.end(in_turn=self._is_turning)
 
     def _send(self, prompt: str, limits: TurnLimits, on_event: AgentEventSink | None) -> Reply:
-        settings = self._settings
-        started = time.monotonic()
-        program = self._running(limits)
+        return self._turn(
+            self._running(limits), limits, lambda conversation, clock: conversation.turn(prompt, clock, on_event)
+        )
+
+    def _turn(self, program: Program, limits: TurnLimits, talk: Callable[[Conversation, TurnClock], str]) -> Reply:
+        settings, started = self._settings, time.monotonic()
         clock = TurnClock.of(
             ready=settings.timeout_ready,
             idle=settings.timeout_response,
@@ -107,7 +148,7 @@ class ClaudeCodeSession:
         )
         limit = None
         try:
-            limit = Conversation(program.wire, self._monitor, self.on_permission).turn(prompt, clock, on_event)
+            limit = talk(Conversation(program.wire, self._monitor, self.on_permission), clock)
         except StreamEnded as ended:
             if ended.unheard:
                 raise _Unheard from None
@@ -148,15 +189,18 @@ class ClaudeCodeSession:
         results = self._monitor.results
         reply = reply_of(results, seconds=seconds, total_before_usd=self._total_usd)
         self._spent_usd += reply.cost_usd or 0.0
-        total = results[-1].get("total_cost_usd")
-        self._total_usd = float(total) if isinstance(total, int | float) else self._total_usd
+        self._note_total(results)
         failure = failure_of(results, section=self._section)
         if failure is None:
             return dataclasses.replace(reply, limit=limit) if limit else reply
         if not self._monitor.model:  # it never began: there is no such session to resume
-            self.id = str(uuid.uuid4())
+            self.renew()
             self.end()
         raise failure
+
+    def _note_total(self, results: Sequence[Mapping[str, Any]]) -> None:
+        total = results[-1].get("total_cost_usd") if results else None
+        self._total_usd = float(total) if isinstance(total, int | float) else self._total_usd
 
     def _crashed(self, program: Program) -> AgentCrashed:
         code = program.exit_code(_EXIT_SECONDS)

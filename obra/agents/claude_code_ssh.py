@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
+import json
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from obra.agents.claude_code import (
-    INSTALL_HINT,
-    ClaudeCodeSettings,
-    Launch,
-    command_line,
-    environment_of,
-    identity_of,
-    session_argument,
-)
+from obra.agents.claude_code import Launch, command_line, session_argument
 from obra.agents.claude_code_session import ClaudeCodeSession
-from obra.agents.conversation import NOBODY_TO_ASK, TurnClock
-from obra.agents.ssh_connection import SSHConnection, quoted
+from obra.agents.conversation import NOBODY_TO_ASK
+from obra.agents.ssh_adoption import FoundRun, find_run, take_over
+from obra.agents.ssh_clock import RemoteClock
+from obra.agents.ssh_connection import SSHConnection
 from obra.agents.ssh_far_side import FarSide, make_folder
 from obra.agents.ssh_link import SSHLink
-from obra.agents.ssh_program import RemoteProgram
+from obra.agents.ssh_program import RemoteProgram, start_program
+from obra.agents.ssh_settings import ClaudeCodeSSHSettings, environment_there, find_program, log_in
 from obra.agents.ssh_tunnel import ReverseTunnel
 from obra.agents.ssh_workspace import fetch_workspace, send_workspace
 from obra.domain import PermissionAnswer, PermissionRequest, Reply, TurnLimits
@@ -33,28 +26,7 @@ from obra.events import AgentEventSink
 from obra.plugins import PermissionDecider
 
 _COMMAND_SECONDS = 30.0
-_NO_PROGRAM = 9
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BASE_URL = "ANTHROPIC_BASE_URL"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaudeCodeSSHSettings(ClaudeCodeSettings):
-    """The settings of :class:`ClaudeCodeSettings`, and how to reach the other machine."""
-
-    host: str = ""
-    port: int = 22
-    user: str = ""
-    key_file: str | None = None
-    known_hosts: str | None = None
-    fingerprint: str | None = None
-    remote_dir: str = ""
-    python: str = "python3"
-    timeout_connect: float = 15
-    lease: float = 60
-    """Seconds that a lost link is tried again, and after which the other side gives us up."""
-    tunnel: bool = False
-    """``base_url`` is an address on this machine; the other one reaches it through the connection."""
 
 
 class ClaudeCodeSSHAgent:
@@ -63,7 +35,8 @@ class ClaudeCodeSSHAgent:
     A runner, uploaded and started there apart from any connection, starts the program, writes down what it prints
     and hands it what we send. So a connection that breaks, freezes or is restarted in the middle of a turn is only
     logged in again, for at most ``lease`` seconds, and the turn goes on where it was; no prompt is sent twice.
-    When nothing is heard of us for ``lease`` seconds, the runner ends the program and everything it started.
+    When nothing is heard for ``lease`` seconds, of us or of one that has taken over (:meth:`take_up`), the runner
+    ends the program and everything it started.
 
     Before each turn the workspace is sent whole and after it fetched whole, also after one that failed; what is
     there after the turn replaces the local content, symlinks and modes included.
@@ -77,10 +50,12 @@ class ClaudeCodeSSHAgent:
         self._settings: ClaudeCodeSSHSettings | None = None
         self._link: SSHLink | None = None
         self._session: ClaudeCodeSession | None = None
-        self._program: RemoteProgram | None = None
         self._tunnel: ReverseTunnel | None = None
-        self._clock: TurnClock | None = None
-        self._far = FarSide(python="", folder="", marker="")
+        self._clock = RemoteClock()
+        self._far = FarSide(python="", folder="", marker="", claim="")
+        self._prompts = 0
+        self._may_be_stored = False
+        self.prompts_before = 0
         self._executable = ""
         self._identity = "claude-code"
         self.on_permission: PermissionDecider | None = None
@@ -93,12 +68,13 @@ class ClaudeCodeSSHAgent:
     @property
     def remote_workspace(self) -> str:
         """Absolute path of the workspace on the other machine; after :meth:`initialize`."""
-        return f"{self._far.folder}/workspace"
+        return self._far.workspace
 
     @property
     def reconnects(self) -> int:
         """How often the link came back under the program that runs now, or ran last."""
-        return self._program.wire.reconnects if self._program else 0
+        program = self._clock.program
+        return program.wire.reconnects if program else 0
 
     def initialize(self, config: Mapping[str, Any]) -> None:
         """Take the settings of :class:`ClaudeCodeSSHSettings`, log in, make the folder, ask for the version.
@@ -112,7 +88,9 @@ class ClaudeCodeSSHAgent:
         self.cleanup()
         if not settings.host:
             raise AgentUnavailable("no machine to log in to; set agent.ssh.host")
-        self._link = SSHLink(lambda: _log_in(settings), settings.lease)
+        self._prompts = self.prompts_before = 0
+        self._may_be_stored = False
+        self._link = SSHLink(lambda: log_in(settings), settings.lease)
         self._settings = settings
         try:
             self._prepare(settings, self._link.connection)
@@ -142,22 +120,95 @@ class ClaudeCodeSSHAgent:
             AgentError: as the local agent; AgentCrashed also when the connection was lost and did not come back,
                 and when another thread has called :meth:`cleanup`.
         """
-        if self._session is None or self._settings is None or self._link is None:
-            raise AgentUnavailable("the agent is not initialized; call initialize() first")
-        session, link, local = self._session, self._link, Path(self._settings.workspace_dir)
+        settings, session, link = self._opened()
+        limits = limits or TurnLimits()
+        local = Path(settings.workspace_dir)
+        link.do(lambda connection: send_workspace(connection, self._far, local))
+        with self._clock.turn(settings.clock(limits), self._prompts + 1):
+            return self._finished(lambda: session.send(prompt, limits, on_event))
+
+    @property
+    def handle(self) -> str:
+        """Machine, folder and marker there, the session, and how many prompts it has had; see :meth:`take_up`."""
+        if self._session is None or self._settings is None:
+            return ""
+        where = {"place": self._settings.place, "folder": self._far.folder, "marker": self._far.marker}
+        return json.dumps({**where, "session": self._session.id, "prompts": self._prompts})
+
+    def take_up(
+        self,
+        handle: str,
+        *,
+        in_turn: bool,
+        may_resume: bool,
+        limits: TurnLimits,
+        on_event: AgentEventSink | None = None,
+    ) -> Reply | None:
+        """Take over what the Obra with *handle* has left there; its turn is adopted within the lease.
+
+        The runner, its program and its files live on for that long. All that was printed since the turn began is
+        read, and the turn goes on. Else what still runs there is ended, and the session is there for a day.
+        """
+        settings, session, link = self._opened()
+        told = json.loads(handle)
+        if told["place"] != settings.place:
+            return None
+        far = link.do(lambda there: take_over(there, told["folder"], told["marker"], python=settings.python))
+        if far is None:
+            return None
+        link.do(self._far.remove)
+        self._far, session.id, self._prompts = far, told["session"], told["prompts"]
+        self._may_be_stored = True
+        found = link.do(lambda there: find_run(there, far)) if in_turn else None
+        if found is not None and found.has_prompt(self._prompts + 1):
+            try:
+                return self._adopt(found, limits, on_event)
+            except (AgentCrashed, AgentTimeout):
+                if found.lives:
+                    raise
+        link.do(far.sweep)
+        self.prompts_before = 0
+        if not may_resume:
+            session.renew()
+            self._prompts = 0
+        return None
+
+    def _adopt(self, found: FoundRun, limits: TurnLimits, on_event: AgentEventSink | None) -> Reply:
+        """Read the turn in *found* from its beginning, and let it go on."""
+        settings, session, link = self._opened()
+        self.prompts_before = self._prompts
+        program = RemoteProgram(
+            link, self._far, found.folder, lease=settings.lease, tunnel=self._tunnel, found=found
+        )
+        with self._clock.adopted(program, settings.clock(limits)):
+            return self._finished(
+                lambda: session.go_on(
+                    program, skip=found.begins_at, answered=found.answered(), limits=limits, on_event=on_event
+                )
+            )
+
+    def _finished(self, turn: Callable[[], Reply]) -> Reply:
+        """Let *turn* come to its end and fetch the workspace, also after one that failed."""
+        settings, session, link = self._opened()
+        local = Path(settings.workspace_dir)
         session.on_permission = self._decide
-        link.do(lambda connection: send_workspace(connection, self.remote_workspace, local))
         try:
-            with self._turn(self._settings, limits or TurnLimits()):
-                reply = session.send(prompt, limits or TurnLimits(), on_event)
+            reply = turn()
         except (AgentCrashed, AgentTimeout) as error:
             if self._session is not session:
                 raise AgentCrashed(f"the agent was cleaned up in the middle of its turn ({error})") from error
             if link.connection.is_alive():  # what a broken turn has done counts too
-                fetch_workspace(link.connection, self.remote_workspace, local)
+                fetch_workspace(link.connection, self._far, local)
             raise
-        link.do(lambda connection: fetch_workspace(connection, self.remote_workspace, local))
+        finally:
+            self._prompts += 1
+        link.do(lambda connection: fetch_workspace(connection, self._far, local))
         return reply
+
+    def _opened(self) -> tuple[ClaudeCodeSSHSettings, ClaudeCodeSession, SSHLink]:
+        if self._settings is None or self._session is None or self._link is None:
+            raise AgentUnavailable("the agent is not initialized; call initialize() first")
+        return self._settings, self._session, self._link
 
     def read_text(self, path: str) -> str | None:
         """Return the text of the file at an absolute *path* on the other machine; ``None`` when there is none.
@@ -182,13 +233,13 @@ class ClaudeCodeSSHAgent:
         session, self._session = self._session, None
         link, self._link = self._link, None
         tunnel, self._tunnel = self._tunnel, None
-        self._program = None
+        self._clock = RemoteClock()
         if link is None or settings is None:
             return
         try:
             if session is not None:
                 session.close()
-            link.do(self._remove_folder, patience=0)
+            link.do(self._far.remove, patience=0)
         except AgentError as error:
             left = (
                 f"the folder {self._far.folder} may be left on {settings.host}, and for {settings.lease:g} s "
@@ -207,46 +258,19 @@ class ClaudeCodeSSHAgent:
             raise AgentUnavailable(f"{error} ({left})") from error
         raise AgentUnavailable(str(error)) from error
 
-    def _remove_folder(self, connection: SSHConnection) -> None:
-        if self._far.folder:
-            folder = shlex.quote(self._far.folder)
-            connection.run(f"chmod -R u+rwX {folder}; rm -rf -- {folder}", seconds=_COMMAND_SECONDS)
-
     def _prepare(self, settings: ClaudeCodeSSHSettings, connection: SSHConnection) -> None:
         self._far = make_folder(connection, settings.remote_dir, python=settings.python, host=settings.host)
         self._far.upload(connection)
-        find = f'p=$(command -v -- {shlex.quote(settings.command)}) || exit {_NO_PROGRAM}; echo "$p"'
-        ask = f'{find}; exec "$p" --version </dev/null'
-        code, output = connection.run(quoted(["sh", "-c", ask]), seconds=settings.timeout_ready)
-        if code == _NO_PROGRAM:
-            raise AgentUnavailable(
-                f"Claude Code is not on {settings.host}: no program {settings.command!r} there. Install it there "
-                f"({INSTALL_HINT}) or set agent.ssh.command to where it is"
-            )
-        self._executable, _, output = output.partition("\n")
-        name = identity_of(output, settings.command, key="agent.ssh.command")
-        self._identity = f"{name} on {settings.host}"
+        self._executable, self._identity = find_program(settings, connection)
 
     def _start(self, launch: Launch, session: str) -> RemoteProgram:
         settings, link = self._settings, self._link
         if settings is None or link is None:
             raise AgentCrashed("the agent was cleaned up before its turn began")
-        home = f"{self._far.folder}/home"
-        variables = {
-            "LANG": "C.UTF-8",
-            "TERM": "dumb",
-            "TMPDIR": f"{home}/tmp",  # noqa: S108  # in the private folder
-            **environment_of(settings, home, {}),
-        }
-        keep = ["PATH", *(name for name in settings.pass_environment if _NAME.fullmatch(name))]
-        if settings.base_url or settings.api_key:
-            variables["HOME"] = home
-        else:
-            del variables["CLAUDE_CONFIG_DIR"]
-            keep.append("HOME")
-        was_begun = self._program is not None
-        is_stored = was_begun and link.do(lambda connection: self._far.has_session(connection, session))
-        self._program = RemoteProgram(
+        variables, keep = environment_there(settings, f"{self._far.folder}/home")
+        is_stored = self._may_be_stored and link.do(lambda connection: self._far.has_session(connection, session))
+        self._may_be_stored = True
+        program = start_program(
             link,
             self._far,
             command_line(
@@ -261,46 +285,12 @@ class ClaudeCodeSSHAgent:
             lease=settings.lease,
             tunnel=(_BASE_URL, self._tunnel) if self._tunnel else None,
         )
-        if self._clock is not None:
-            self._program.begin_turn(self._clock)
-        return self._program
-
-    @contextlib.contextmanager
-    def _turn(self, settings: ClaudeCodeSSHSettings, limits: TurnLimits) -> Iterator[None]:
-        """Let the runner know the limits of the turn while it lasts."""
-        self._clock = TurnClock.of(
-            ready=settings.timeout_ready, idle=settings.timeout_response, total=settings.timeout, limits=limits
-        )
-        if self._program is not None:
-            self._program.begin_turn(self._clock)
-        try:
-            yield
-        finally:
-            self._clock = None
-            if self._program is not None:
-                self._program.end_turn()
+        self._clock.use(program)
+        return program
 
     def _decide(self, request: PermissionRequest) -> PermissionAnswer:
         """Let the loop decide, while the clocks of the runner stand still."""
         if self.on_permission is None:
             return NOBODY_TO_ASK
-        program = self._program
-        if program is not None:
-            program.pause_turn(is_paused=True)
-        try:
+        with self._clock.paused():
             return self.on_permission(request)
-        finally:
-            if program is not None:
-                program.pause_turn(is_paused=False)
-
-
-def _log_in(settings: ClaudeCodeSSHSettings) -> SSHConnection:
-    return SSHConnection(
-        settings.host,
-        port=settings.port,
-        user=settings.user,
-        key_file=settings.key_file,
-        known_hosts=settings.known_hosts,
-        fingerprint=settings.fingerprint,
-        seconds=settings.timeout_connect,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,7 @@ class Conversation:
         self._monitor = monitor
         self._decide = decide or (lambda _: NOBODY_TO_ASK)
         self._waited = 0.0
+        self._answered: Collection[str] = ()
 
     def turn(self, prompt: str, clock: TurnClock, on_event: AgentEventSink | None) -> str:
         """Send *prompt* and read until nothing is in flight; the results then stand in the monitor.
@@ -97,10 +98,41 @@ class Conversation:
         except StreamEnded:
             raise StreamEnded(unheard=not fresh) from None
         monitor.begin()
-        before = monitor.lines
         if fresh:
             self._wire.send(initialize_line())
         self._wire.send(prompt_line(prompt))
+        return self._until_settled(clock, on_event, fresh=fresh)
+
+    def skip(self, size: int, seconds: float) -> None:
+        """Read the first *size* bytes of the output, of turns that are over; what they ask was answered.
+
+        Raises:
+            StreamEnded: they do not come within *seconds* each.
+        """
+        seen = 0
+        while seen < size:
+            try:
+                line = self._wire.next_line(seconds)
+            except queue.Empty:
+                line = None
+            if line is None:
+                raise StreamEnded
+            seen += len(line) + 1
+            self._monitor.feed(line)
+        self._monitor.take_requests()
+
+    def go_on(self, answered: Collection[str], clock: TurnClock, on_event: AgentEventSink | None) -> str:
+        """Read a turn whose prompt another process has sent, from its beginning to its end, as :meth:`turn` does.
+
+        *answered* are the ids of the requests that the other process has answered.
+        """
+        self._answered = answered
+        self._monitor.begin()
+        return self._until_settled(clock, on_event, fresh=False)
+
+    def _until_settled(self, clock: TurnClock, on_event: AgentEventSink | None, *, fresh: bool) -> str:
+        monitor = self._monitor
+        before = monitor.lines
         begun = heard = time.monotonic()
         while not monitor.is_settled:
             now = time.monotonic() - self._waited
@@ -175,6 +207,8 @@ class Conversation:
 
     def _answer(self, message: Mapping[str, Any], on_event: AgentEventSink | None) -> None:
         """Let what the agent asks be decided, and tell it; the time that takes counts against no limit."""
+        if message.get("request_id") in self._answered:
+            return
         request = permission_request(message)
         if request is None:
             self._wire.send(refusal_line(message))

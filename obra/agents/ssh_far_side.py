@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from obra.agents.far_side.processes import RUN_ID
 from obra.agents.ssh_connection import SSHConnection, quoted
 from obra.agents.ssh_ownership import FILE as OWNER
-from obra.agents.ssh_ownership import owner_line, remove_dead
+from obra.agents.ssh_ownership import new_claim, owner_line, remove_dead
 from obra.domain import Record
 from obra.errors import AgentCrashed, AgentUnavailable
 
@@ -21,6 +21,7 @@ _PACKAGE = "obra.agents.far_side"
 _MAIN = f"import sys\nfrom {_PACKAGE}.program import main\nsys.exit(main())\n"
 _COMMAND_SECONDS = 30.0
 _NO_PYTHON = 3
+_TAKEN = 4
 _TEMPORARY = "/tmp"  # noqa: S108  # mktemp makes a private folder in it
 _NEEDED = "import os, sys; sys.exit(not (sys.version_info >= (3, 8) and os.path.exists('/proc/self/environ')))"
 
@@ -41,11 +42,15 @@ def packed_runner() -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FarSide(Record):
-    """What of ours is on the other machine: the Python there, our folder, and the marker of our processes."""
+    """What of ours is on the other machine: the Python there, our folder, and the marker of our processes.
+
+    ``claim`` stands in the owner's file for as long as no other Obra has taken the folder over.
+    """
 
     python: str
     folder: str
     marker: str
+    claim: str
 
     def upload(self, connection: SSHConnection) -> None:
         """Put the runner into the folder, and remove the folders of dead runs beside it.
@@ -66,14 +71,31 @@ class FarSide(Record):
         """Return the line for the remote shell that gives the runner's program a command."""
         return quoted([self.python, "-E", "-s", self._file, *words])
 
+    def guarded(self, command: str) -> str:
+        """Return the line for the remote shell that does *command* only while the folder there is ours."""
+        look = f"grep -qsF {quoted([self.claim])} {quoted([f'{self.folder}/{OWNER}'])}"
+        refuse = f"echo another Obra has taken {quoted([self.folder])} over >&2; exit {_TAKEN}"
+        return f"{look}; if [ $? -eq 1 ]; then {refuse}; fi; {command}"
+
+    def remove(self, connection: SSHConnection) -> None:
+        """Remove the folder there, unless another Obra has taken it over.
+
+        Raises:
+            AgentCrashed: the connection is lost.
+        """
+        folder = quoted([self.folder])
+        if not self.folder:  # it was never made
+            return
+        connection.run(self.guarded(f"chmod -R u+rwX {folder}; rm -rf -- {folder}"), seconds=_COMMAND_SECONDS)
+
     def sweep(self, connection: SSHConnection) -> None:
-        """End everything there that carries our marker.
+        """End everything there that carries our marker, unless another Obra has taken it over.
 
         Raises:
             AgentCrashed: the connection is lost, or something does not end.
         """
-        code, _ = connection.run(self.command("sweep", self.marker), seconds=_COMMAND_SECONDS)
-        if code != 0:
+        code, _ = connection.run(self.guarded(self.command("sweep", self.marker)), seconds=_COMMAND_SECONDS)
+        if code not in (0, _TAKEN):
             raise AgentCrashed(f"processes with {RUN_ID}={self.marker} do not end; end them on that machine")
 
     def has_session(self, connection: SSHConnection, session: str) -> bool:
@@ -85,6 +107,11 @@ class FarSide(Record):
         name, home = shlex.quote(f"{session}.jsonl"), shlex.quote(f"{self.folder}/home")
         look = f'ls {home}/.claude/projects/*/{name} "$HOME"/.claude/projects/*/{name} 2>/dev/null | grep -q .'
         return connection.run(look, seconds=_COMMAND_SECONDS)[0] == 0
+
+    @property
+    def workspace(self) -> str:
+        """Absolute path of the workspace there."""
+        return f"{self.folder}/workspace"
 
     @property
     def _file(self) -> str:
@@ -105,9 +132,9 @@ def make_folder(connection: SSHConnection, base: str, *, python: str, host: str)
     """
     base = base or _TEMPORARY
     look = f"{quoted([python, '-c', _NEEDED])} </dev/null || exit {_NO_PYTHON}"
-    marker = f"obra-{secrets.token_hex(8)}"
+    marker, claim = f"obra-{secrets.token_hex(8)}", new_claim()
     make = f'd=$(mktemp -d {quoted([base])}/obra-XXXXXXXX) && mkdir "$d/home" "$d/home/tmp" "$d/workspace"'
-    make += f' && echo {quoted([owner_line(marker)])} >"$d/{OWNER}"'
+    make += f' && echo {quoted([owner_line(marker, claim)])} >"$d/{OWNER}"'
     code, output = connection.run(quoted(["sh", "-c", f'{look}; {make} && echo "$d"']), seconds=_COMMAND_SECONDS)
     if code == _NO_PYTHON:
         said = output.strip().rpartition("\n")[2]
@@ -124,4 +151,4 @@ def make_folder(connection: SSHConnection, base: str, *, python: str, host: str)
             f"the login shell on {host} prints something of its own ({noise[0][:80]!r}), which would be taken for "
             f"what a command says: let its start files print only in a terminal"
         )
-    return FarSide(python=python, folder=folder, marker=marker)
+    return FarSide(python=python, folder=folder, marker=marker, claim=claim)

@@ -1,14 +1,16 @@
 """Whose a folder on the other machine is, and whether that run is dead: a ``kill -9`` of Obra leaves it there.
 
-Each folder holds a file ``owner`` that names the process it was made for. The next login finds the folders beside
-its own, and removes those whose process, on this machine, is gone. Of a process on another machine nobody here
-knows whether it lives: its folder is removed when nothing in it has shown life for a day.
+Each folder holds a file ``owner`` that names the process it was made for, or that has taken it over. Who goes on
+with the task of a dead one finds the agent's session there, and for its lease the agent itself. So the next login
+removes a folder when nothing in it has shown life for a day and its process is not known to live; of one on
+another machine nobody here knows.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import shlex
 import socket
 from collections.abc import Callable
@@ -20,7 +22,7 @@ from obra.agents.ssh_connection import SSHConnection
 
 FILE = "owner"
 _SECONDS = 30.0
-_STRANGE_MINUTES = 24 * 60
+_KEPT_MINUTES = 24 * 60
 _SAME_START_SECONDS = 1.0
 _FIND = """
 for d in {base}/obra-*; do
@@ -32,11 +34,16 @@ done
 """
 
 
-def owner_line(marker: str) -> str:
-    """Return what the file says of this process, whose remote processes carry *marker*."""
+def new_claim() -> str:
+    """Return a word that no other owner's file holds."""
+    return secrets.token_hex(8)
+
+
+def owner_line(marker: str, claim: str) -> str:
+    """Return what the file says of this process, whose remote processes carry *marker*, and of its *claim*."""
     own = psutil.Process()
     owner = {"machine": _machine(), "process": own.pid, "began": own.create_time(), "marker": marker}
-    return json.dumps(owner)
+    return json.dumps({**owner, "claim": claim})
 
 
 def remove_dead(connection: SSHConnection, base: str, sweep: Callable[[str], str]) -> tuple[str, ...]:
@@ -55,7 +62,7 @@ def remove_dead(connection: SSHConnection, base: str, sweep: Callable[[str], str
     Raises:
         AgentCrashed: the connection is lost.
     """
-    find = _FIND.format(base=shlex.quote(base), file=FILE, minutes=_STRANGE_MINUTES)
+    find = _FIND.format(base=shlex.quote(base), file=FILE, minutes=_KEPT_MINUTES)
     _, output = connection.run(f"sh -c {shlex.quote(find)}", seconds=_SECONDS)
     removed = []
     for line in output.splitlines():
@@ -78,9 +85,8 @@ def _dead_marker(told: str, *, is_old: bool) -> str:
         process, began = int(owner["process"]), float(owner["began"])
     except (ValueError, TypeError, KeyError):  # none of ours, or half written: nobody knows
         return ""
-    if machine != _machine():
-        return marker if is_old else ""
-    return "" if _lives(process, began) else marker
+    may_live = machine == _machine() and _lives(process, began)
+    return marker if is_old and not may_live else ""
 
 
 def _lives(process: int, began: float) -> bool:

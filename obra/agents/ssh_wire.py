@@ -44,15 +44,24 @@ class RunnerWire:
     """
 
     def __init__(
-        self, link: SSHLink, attach: Attach, *, lease: float, port_on: Callable[[SSHConnection], int]
+        self,
+        link: SSHLink,
+        attach: Attach,
+        *,
+        lease: float,
+        port_on: Callable[[SSHConnection], int],
+        orders: Mapping[str, Any] | None = None,
+        input_size: int = 0,
     ) -> None:
-        """Begin to read.
+        """Begin to read, from the first byte.
 
         Args:
             link: the way there.
             attach: gives the command for each new link.
             lease: seconds after which the runner gives up an Obra that it does not hear.
             port_on: gives the port there that leads to the model's server here; 0 for none.
+            orders: what another Obra wanted, from which we take over.
+            input_size: bytes that arrived of what that one sent.
         """
         self.reconnects = 0
         self._link, self._attach, self._port_on = link, attach, port_on
@@ -63,11 +72,10 @@ class RunnerWire:
         self._lines = Lines()
         self._errors = b""
         self._lock = threading.Lock()
-        self._orders: dict[str, Any] = {"kind": "orders", "serial": 0}
+        self._orders: dict[str, Any] = {"serial": 0, **(orders or {}), "kind": "orders"}
         self._orders_due = False
         self._input = bytearray()  # what is not confirmed yet
-        self._confirmed = 0
-        self._sent = 0
+        self._confirmed = self._sent = input_size
         self._out_at = self._err_at = 0
         self._code: int | None = None
         self._trouble = ""
@@ -104,6 +112,11 @@ class RunnerWire:
     def is_over(self, seconds: float = 0) -> bool:
         """Wait at most *seconds*, and tell whether nothing more will come."""
         return self._over.wait(seconds)
+
+    def marks(self) -> dict[str, int]:
+        """Return how far both ways are now, as orders that say where a turn begins."""
+        with self._lock:
+            return {"out_at": self._out_at, "input_at": self._confirmed + len(self._input)}
 
     def order(self, **orders: Any) -> None:
         """Tell the runner what is wanted from now on; what is not named stays as it was."""

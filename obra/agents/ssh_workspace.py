@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from obra.agents.ssh_connection import SSHConnection
+from obra.agents.ssh_far_side import FarSide
 from obra.agents.ssh_files import pack, unpack
 from obra.errors import AgentCrashed
 
@@ -17,13 +18,13 @@ _COMMAND_SECONDS = 30.0
 _COPY_SECONDS = 300.0  # of silence while the workspace travels
 
 
-def send_workspace(connection: SSHConnection, there: str, local: Path) -> None:
-    """Make the folder *there* hold what *local* holds, and nothing else.
+def send_workspace(connection: SSHConnection, far: FarSide, local: Path) -> None:
+    """Make the workspace there hold what *local* holds, and nothing else.
 
     Raises:
-        AgentCrashed: it did not arrive whole.
+        AgentCrashed: it did not arrive whole, or another Obra has taken the folder over.
     """
-    command = f"cd {shlex.quote(there)} && find . -mindepth 1 -delete && exec tar -xpof -"
+    command = far.guarded(f"cd {shlex.quote(far.workspace)} && find . -mindepth 1 -delete && exec tar -xpof -")
     with connection.open(command) as channel:
         channel.settimeout(_COPY_SECONDS)
         channel.set_combine_stderr(True)
@@ -38,13 +39,13 @@ def send_workspace(connection: SSHConnection, there: str, local: Path) -> None:
         raise AgentCrashed(f"the workspace cannot be sent: tar ended with {code}: {said.decode(errors='replace')}")
 
 
-def fetch_workspace(connection: SSHConnection, there: str, local: Path) -> None:
-    """Make *local* hold what the folder *there* holds, and nothing else; nothing is written outside of it.
+def fetch_workspace(connection: SSHConnection, far: FarSide, local: Path) -> None:
+    """Make *local* hold what the workspace there holds, and nothing else; nothing is written outside of it.
 
     Raises:
         AgentCrashed: it did not come back whole; then *local* is as it was.
     """
-    with connection.open(f"cd {shlex.quote(there)} && exec tar -cf - . 2>/dev/null") as channel:
+    with connection.open(f"cd {shlex.quote(far.workspace)} && exec tar -cf - . 2>/dev/null") as channel:
         channel.settimeout(_COPY_SECONDS)
         try:
             with channel.makefile("rb") as stream:

@@ -31,11 +31,14 @@ class FaultPlan:
             (fault, [fault.times or 0]) for fault in faults if isinstance(fault.kind, ModelFault)
         ]
 
-    def take(self, request: Mapping[str, Any]) -> ModelFault | None:
-        """Return what *request* suffers, and count it; ``None`` for a request that is simply answered."""
+    def take(self, request: Mapping[str, Any], *, before: int = 0) -> ModelFault | None:
+        """Return what *request* suffers, and count it; ``None`` for a request that is simply answered.
+
+        *before* is how many prompts of its conversation count for nothing here.
+        """
         if not self._left:
             return None
-        number = self._dialect.prompt_number(request)
+        number = self._dialect.prompt_number(request) - before
         with self._lock:
             for fault, left in self._left:
                 if fault.prompt == number and (fault.times is None or left[0] > 0):

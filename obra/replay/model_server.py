@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from obra.domain import Fault, ScriptStep
-from obra.plugins import WorksElsewhere
+from obra.plugins import GoesOnTalking, WorksElsewhere
 from obra.replay.acting import ScriptMismatch
 from obra.replay.dialect import DEFAULT_MODEL, Dialect
 from obra.replay.faults import FaultPlan, misbehave
@@ -101,7 +101,15 @@ class ModelServer(OnLoopback):
             raise ScriptMismatch("the script has no step left; add a step to it or allow fewer iterations")
         place = self.elsewhere
         folder, read = (place.remote_workspace, place.read_text) if place else (str(self.workspace), _text_of)
-        return self.dialect.answer(self.script, request, folder, read)
+        return self.dialect.answer(self._whole_script(), request, folder, read)
+
+    @property
+    def prompts_before(self) -> int:
+        """How many prompts of the conversation were sent before the first that is answered here."""
+        return self.elsewhere.prompts_before if isinstance(self.elsewhere, GoesOnTalking) else 0
+
+    def _whole_script(self) -> tuple[ScriptStep, ...]:
+        return (ScriptStep(),) * self.prompts_before + self.script if self.script else ()
 
     def report(self, error: str) -> None:
         """Keep *error* as what went wrong last."""
@@ -141,7 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, request: Mapping[str, Any]) -> None:
         dialect = self.server.owner.dialect
-        fault = self.server.owner.plan.take(request)
+        owner = self.server.owner
+        fault = owner.plan.take(request, before=owner.prompts_before)
         status, message = self.server.owner.respond(request)
         is_streamed = dialect.wants_stream(urlsplit(self.path).path, request)
         if fault is not None and status == 200:  # noqa: PLR2004  # HTTP's own number

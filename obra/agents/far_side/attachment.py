@@ -14,12 +14,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from obra.agents.far_side.files import Folder
 
 GONE = 3
 """Exit code when there is no such run."""
+TAKEN = 4
+"""Exit code when another Obra has taken the run over."""
 _CHUNK = 128 * 1024
 _LOOK_SECONDS = 0.02
 _LOG_SHOWN = 1000
@@ -49,7 +51,7 @@ def frame(header: dict[str, object], body: bytes = b"") -> bytes:
     return json.dumps({**header, "size": len(body)}).encode() + b"\n" + body
 
 
-def attach(root: Path, *, out_at: int, err_at: int, beat: float) -> int:
+def attach(root: Path, *, out_at: int, err_at: int, beat: float, claim: str) -> int:
     """Serve one link until its input ends; return the exit code.
 
     Args:
@@ -57,6 +59,7 @@ def attach(root: Path, *, out_at: int, err_at: int, beat: float) -> int:
         out_at: how many bytes of the agent's output Obra has.
         err_at: the same for standard error.
         beat: seconds between two signs of life.
+        claim: what must stand in the owner's file for as long as anything is taken from this link.
     """
     folder = Folder(root)
     if not folder.lease.exists():
@@ -67,20 +70,31 @@ def attach(root: Path, *, out_at: int, err_at: int, beat: float) -> int:
     frames = Frames()
     while data := os.read(0, _CHUNK):
         for header, body in frames.feed(data):
-            os.utime(folder.lease)
             try:
-                _take(folder, header, body)
+                is_ours = _take(folder, header, body, claim)
             except OSError as error:
-                sys.stderr.write(f"what Obra sends cannot be written down: {error}\n")
-                sys.stderr.flush()
-                os._exit(1)
+                _leave(1, f"what Obra sends cannot be written down: {error}")
+            if not is_ours:
+                _leave(TAKEN, "another Obra has taken this run over")
     os._exit(0)  # the other thread may wait for a peer that reads no more
 
 
-def _take(folder: Folder, header: dict[str, object], body: bytes) -> None:
-    """Do what one frame says; an older attachment, long given up, may be at it at the same moment."""
+def _leave(code: int, why: str) -> NoReturn:
+    sys.stderr.write(f"{why}\n")
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _take(folder: Folder, header: dict[str, object], body: bytes, claim: str) -> bool:
+    """Do what one frame says, and tell whether it may say anything.
+
+    An older attachment, long given up, may be at it at the same moment.
+    """
     with folder.turnstile.open("rb") as turnstile:
         fcntl.flock(turnstile, fcntl.LOCK_EX)
+        if not folder.is_claimed(claim):
+            return False
+        os.utime(folder.lease)
         if header["kind"] == "input":
             with folder.input.open("ab", buffering=0) as stream:
                 known = stream.seek(0, os.SEEK_END) - int(str(header["at"]))
@@ -91,6 +105,7 @@ def _take(folder: Folder, header: dict[str, object], body: bytes) -> None:
             beside = folder.orders.with_suffix(".new")
             beside.write_text(json.dumps(header))
             beside.replace(folder.orders)
+    return True
 
 
 def _serial(orders: dict[str, object]) -> int:

@@ -2,7 +2,8 @@
 
 ``out`` and ``err`` hold what the agent printed, ``input`` what it is to read; all three only grow, so that one
 number says all about who has seen what. ``orders`` is what Obra wants, the whole of it at once; ``lease`` is
-touched when Obra is heard; ``status`` says how it stands; the runner holds a lock on ``lock`` as long as it lives,
+touched when Obra is heard; ``owner``, in the folder around it, names the Obra that may say anything here;
+``status`` says how it stands; the runner holds a lock on ``lock`` as long as it lives,
 and what it has to say when it breaks stands in ``log``.
 """
 
@@ -24,6 +25,7 @@ class Folder:
         self.orders, self.lease = root / "orders", root / "lease"
         self.lock, self.turnstile = root / "lock", root / "turnstile"
         self.log, self._status = root / "log", root / "status"
+        self._owner = root.parent / "owner"
 
     def make(self) -> None:
         """Make them all; the status keeps its place on the disk, so that it can be told when that is full."""
@@ -55,6 +57,13 @@ class Folder:
         except (FileNotFoundError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+    def is_claimed(self, claim: str) -> bool:
+        """Tell whether the Obra that *claim* stands for is still the one to obey: another one may have come."""
+        try:
+            return claim in self._owner.read_text()
+        except FileNotFoundError:
+            return False
 
     def is_kept(self) -> bool:
         """Tell whether the runner lives."""

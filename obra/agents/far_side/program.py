@@ -1,4 +1,4 @@
-"""The commands that are given on the other machine: start, attach, sweep."""
+"""The commands that are given on the other machine: start, attach, look, sweep."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from obra.agents.far_side.attachment import attach
+from obra.agents.far_side.discovery import look
 from obra.agents.far_side.processes import sweep
 from obra.agents.far_side.runner import Runner
 
@@ -21,10 +22,14 @@ def main() -> int:
     if command == "start":
         return start(Path(words[0]))
     if command == "attach":
-        return attach(Path(words[0]), out_at=int(words[1]), err_at=int(words[2]), beat=float(words[3]))
+        folder, out_at, err_at, beat, claim = words
+        return attach(Path(folder), out_at=int(out_at), err_at=int(err_at), beat=float(beat), claim=claim)
+    if command == "look":
+        sys.stdout.write(json.dumps(look(Path(words[0]))))
+        return 0
     if command == "sweep":
         return 0 if sweep(words[0]) else 1
-    sys.stderr.write("usage: start FOLDER | attach FOLDER OUT ERR BEAT | sweep MARKER\n")
+    sys.stderr.write("usage: start FOLDER | attach FOLDER OUT ERR BEAT CLAIM | look FOLDER | sweep MARKER\n")
     return USAGE
 
 

@@ -68,7 +68,7 @@ def test_the_next_process_resumes_the_session_that_stands_in_a_persons_home(clau
         assert isinstance(agent, OutlivesUs)
         agent.initialize(config)
         assert json.loads(agent.handle)["session"] != json.loads(handle)["session"]
-        assert agent.take_up(handle, in_turn=False, limits=TurnLimits()) is None
+        assert agent.take_up(handle, in_turn=False, may_resume=True, limits=TurnLimits()) is None
         reply = agent.send_prompt("the second")
         agent.cleanup()
     assert (reply.text, reply.session) == ("Two.", json.loads(handle)["session"])
@@ -84,7 +84,7 @@ def test_a_session_in_a_private_home_is_taken_over_by_the_next_process(claude, t
         assert old.is_dir()
         agent = ClaudeCodeLocalAgent()
         agent.initialize(config)
-        assert agent.take_up(handle, in_turn=False, limits=TurnLimits()) is None
+        assert agent.take_up(handle, in_turn=False, may_resume=True, limits=TurnLimits()) is None
         assert not old.exists()
         reply = agent.send_prompt("the second")
         agent.cleanup()
@@ -99,7 +99,7 @@ def test_a_session_that_is_gone_is_begun_anew(claude, tmp_path):
         remove_private_folder(Path(json.loads(handle)["home"]))
         agent = ClaudeCodeLocalAgent()
         agent.initialize(config)
-        assert agent.take_up(handle, in_turn=True, limits=TurnLimits()) is None
+        assert agent.take_up(handle, in_turn=True, may_resume=True, limits=TurnLimits()) is None
         reply = agent.send_prompt("the first")
         agent.cleanup()
     assert reply.text == "One."
@@ -113,7 +113,7 @@ def test_a_first_turn_that_was_killed_is_resumed_by_its_session(claude, tmp_path
         handle = killed(IN_FIRST, config)
         agent = ClaudeCodeLocalAgent()
         agent.initialize(config)
-        assert agent.take_up(handle, in_turn=True, limits=TurnLimits()) is None
+        assert agent.take_up(handle, in_turn=True, may_resume=True, limits=TurnLimits()) is None
         reply = agent.send_prompt("the first, again")
         agent.cleanup()
     assert (reply.text, reply.session) == ("Two.", json.loads(handle)["session"])

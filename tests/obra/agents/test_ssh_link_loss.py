@@ -169,7 +169,7 @@ agent.send_prompt("go")
 
 
 def test_what_a_killed_obra_leaves_there_ends(ssh_server, claude_command: str, workspace: Path, tmp_path: Path):
-    """Kill -9: the runner ends the agent and its tools, and the next login removes the folder."""
+    """Kill -9: the runner ends the agent and its tools, and a login a day later removes the folder."""
     (tmp_path / "there").mkdir()
     agent = ClaudeCodeSSHAgent()  # stands for where the killed one works
 
@@ -191,7 +191,7 @@ def test_what_a_killed_obra_leaves_there_ends(ssh_server, claude_command: str, w
         with subprocess.Popen(command, stdout=subprocess.PIPE) as obra:
             assert obra.stdout
             marker, there = obra.stdout.readline().decode().split()
-            agent._far = type(agent._far)(python="", folder=str(Path(there).parent), marker=marker)
+            agent._far = type(agent._far)(python="", folder=str(Path(there).parent), marker=marker, claim="")
             until((Path(there) / "begun").exists)
             assert len(processes()) >= 3  # the runner, the agent, its command
             obra.kill()
@@ -205,9 +205,11 @@ def test_what_a_killed_obra_leaves_there_ends(ssh_server, claude_command: str, w
         live, later = ClaudeCodeSSHAgent(), ClaudeCodeSSHAgent()
         try:
             live.initialize(config)
-            assert not Path(there).parent.exists()
-            os.utime(stranger / "owner", (0, 0))
+            assert Path(there).parent.exists()  # who goes on with the task finds the session there
+            for path in (stranger / "owner", *Path(there).parent.glob("*/lease"), Path(there).parent / "owner"):
+                os.utime(path, (0, 0))
             later.initialize(config)
+            assert not Path(there).parent.exists()
             names = {path.name for path in (tmp_path / "there").iterdir()}
         finally:
             live.cleanup()

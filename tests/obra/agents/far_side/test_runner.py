@@ -30,9 +30,9 @@ SOURCES = sorted(Path(__file__).parents[4].glob("obra/agents/far_side/*.py"))
 class Link:
     """One attachment, and all that it has sent."""
 
-    def __init__(self, far: Far, out_at: int = 0) -> None:
-        """Attach after *out_at* bytes of output."""
-        words = ["attach", str(far.folder), str(out_at), "0", "0.1"]
+    def __init__(self, far: Far, out_at: int = 0, claim: str = "first") -> None:
+        """Attach after *out_at* bytes of output, as the Obra with that claim."""
+        words = ["attach", str(far.folder), str(out_at), "0", "0.1", claim]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(far.command(*words), stdin=pipe, stdout=pipe, stderr=pipe)
         self.out, self.err = b"", b""
@@ -86,8 +86,9 @@ class Far:
     def __init__(self, root: Path) -> None:
         """Upload."""
         root.mkdir(exist_ok=True)
-        self.root, self.folder, self.marker = root, root / "run", f"obra-test-{root.parent.name}-{os.getpid()}"
+        self.root, self.folder, self.marker = root, root / "run-1", f"obra-test-{root.parent.name}-{os.getpid()}"
         (root / "runner.pyz").write_bytes(packed_runner())
+        (root / "owner").write_text("first")
         self.links: list[Link] = []
 
     def command(self, *words: str) -> list[str]:
@@ -116,9 +117,9 @@ class Far:
         assert done.returncode == expect, done.stderr
         return done.stderr.decode()
 
-    def attach(self, out_at: int = 0) -> Link:
+    def attach(self, out_at: int = 0, claim: str = "first") -> Link:
         """Open a link."""
-        self.links.append(Link(self, out_at))
+        self.links.append(Link(self, out_at, claim))
         return self.links[-1]
 
     def processes(self) -> list[psutil.Process]:
@@ -191,6 +192,34 @@ def test_output_and_input_go_on_at_their_byte_over_another_link(far):
     assert two.until_ended() | {"why": "", "code": 0, "state": "ended"} == two.status
     assert two.out == b"heard second\n"
     assert far.processes() == []
+
+
+def test_only_the_obra_that_owns_the_folder_is_heard(far):
+    """One that was taken over is told so and changes nothing, and the other one reads how it stands."""
+    far.start(ECHO)
+    old = far.attach()
+    old.say("orders", serial=1, turn=1, prompt=1, input_at=6)
+    old.say("input", b"first\nsecond\nthi", at=0)
+    old.until(lambda: old.out == b"heard first\nheard second\n")
+    (far.root / "owner").write_text("second")
+    old.say("input", b"rd\n", at=16)
+    assert old.process.wait() == 4
+    assert b"taken this run over" in old.process.stderr.read()
+    found = json.loads(subprocess.run(far.command("look", str(far.root)), capture_output=True, check=True).stdout)
+    assert (found["said"], found["input_size"], found["lives"]) == ("second\nthi", 16, True)
+    assert (found["folder"], found["orders"]["prompt"]) == (str(far.folder), 1)
+    new = far.attach(out_at=len(old.out), claim="second")
+    new.say("input", b"ng\n", at=16)
+    new.until(lambda: new.out == b"heard thing\n")
+    new.say("orders", serial=2, input_ends=19)
+    assert new.until_ended()["code"] == 0
+    found = json.loads(subprocess.run(far.command("look", str(far.root)), capture_output=True, check=True).stdout)
+    assert found["lives"] is False
+
+
+def test_where_nothing_was_begun_nothing_is_found(far):
+    """A folder without a run is told as that."""
+    assert subprocess.run(far.command("look", str(far.root)), capture_output=True, check=True).stdout == b"{}"
 
 
 def test_the_agent_gets_its_variables_and_no_others(far, monkeypatch):
