@@ -27,6 +27,7 @@ these; without it all tasks are shown. Nothing in a run is changed but by a key 
 """
 EXAMPLES = (
     "obra watch",
+    "obra watch --web",
     "obra watch 1",
     "obra watch last",
     "obra watch --latest --database sqlite:////srv/build/.obra/obra.db",
@@ -39,20 +40,35 @@ EXAMPLES = (
 @click.option(
     "--database", metavar="URL", help="Another database than that of the settings, such as postgresql://..."
 )
+@click.option("--web", is_flag=True, help="Show it in a browser of this machine; an address is printed.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port for --web; without it any that is free.")
 @settings_options
-def watch(what: str | None, latest: bool, database: str | None, chosen: Chosen) -> None:
+def watch(
+    *, what: str | None, latest: bool, database: str | None, web: bool, port: int | None, chosen: Chosen
+) -> None:
     """Show what was asked for until the person quits."""
     if what and latest:
         raise click.UsageError("name a task or a run, or say --latest, not both")
+    if port is not None and not web:
+        raise click.UsageError("--port is the port of --web")
     config = chosen.load()
     if database:
         config.set("database.url", database)
+    _require_extra()
+    scope = _scope_of(what, latest=latest)
+    if web:
+        _serve(what, latest=latest, database=database, port=port or 0, chosen=chosen)
+        return
     _require_screen()
+    _show(config, scope)
+
+
+def _show(config: Config, scope: Scope) -> None:
     from obra.watching.lookout import Lookout
     from obra.watching.screen import Watch
     from obra.watching.terminals import knows_only_ascii
 
-    lookout = Lookout(places_of(config), _scope_of(what, latest=latest))
+    lookout = Lookout(places_of(config), scope)
     try:
         if not lookout.is_empty:
             lookout.open()  # what is wrong from the beginning is told before the screen is taken
@@ -81,18 +97,36 @@ def places_of(config: Config) -> Places:
     )
 
 
-def _require_screen() -> None:
-    """Refuse where Textual is missing, or where there is no terminal to show anything on.
+def _serve(what: str | None, *, latest: bool, database: str | None, port: int, chosen: Chosen) -> None:
+    """Show it in a browser, for each page by a process with the same arguments, until SIGINT or SIGTERM."""
+    from obra.cli.output import say
+    from obra.watching.web import WatchServer
+
+    words = [*([what] if what else []), *(["--latest"] if latest else [])]
+    words += ["--database", database] if database else []
+    words += ["--config", chosen.file] if chosen.file else []
+    words += [word for override in chosen.overrides for word in ("-o", override)]
+    server = WatchServer([sys.executable, "-P", "-m", "obra", "watch", *words], port)
+    say(server.address)
+    say("only this machine can open it, and only with that address; Ctrl-C ends it", error=True)
+    server.serve()
+
+
+def _require_extra() -> None:
+    """Refuse where the extra is not installed.
 
     Raises:
-        PrerequisiteError: the extra is not installed.
+        PrerequisiteError: it is not.
     """
     from importlib.util import find_spec
 
     from obra.errors import PrerequisiteError
 
-    if find_spec("textual") is None:
-        raise PrerequisiteError(["'obra watch' needs Textual: pip install 'obra[watch]'"])
+    if missing := [name for name in ("textual", "textual_serve") if find_spec(name) is None]:
+        raise PrerequisiteError([f"'obra watch' needs {' and '.join(missing)}: pip install 'obra[watch]'"])
+
+
+def _require_screen() -> None:
     is_served = "TEXTUAL_DRIVER" in os.environ  # by textual-serve, to a browser
     if not is_served and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError(

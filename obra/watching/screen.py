@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
 from typing import ClassVar
@@ -33,6 +34,9 @@ _MOST_LINES = 500
 """Lines of the log, and of the tasks' story, that are kept."""
 _SMALLEST = (60, 18)
 """Columns and lines below which one pane at a time is shown."""
+
+PARENT = "OBRA_WATCH_SERVER"
+"""Variable with the process that shows the screen in a browser: the screen goes when that process has gone."""
 
 Answer = Callable[[int, str], Breakpoint]
 """Stores a person's answer to a breakpoint."""
@@ -74,6 +78,7 @@ class WatchScreen(Screen[None], inherit_bindings=False):
     def __init__(self, lookout: Lookout, answer: Answer, every: float) -> None:
         super().__init__()
         self._every = every
+        self._served_by = os.environ.get(PARENT, "")
         self.lookout = lookout
         self.looks = 0
         """How often has been looked, well or badly."""
@@ -119,6 +124,7 @@ class WatchScreen(Screen[None], inherit_bindings=False):
     # --- looking
 
     async def _look_on(self) -> None:
+        is_second = False
         while True:
             try:
                 found = await asyncio.to_thread(self._look)
@@ -128,6 +134,12 @@ class WatchScreen(Screen[None], inherit_bindings=False):
                 self._take(found)
             self.looks += 1
             self._paint()
+            if self._chosen != (self.scene.detail.line.task.id if self.scene.detail else None) and not is_second:
+                is_second = True
+                continue
+            is_second = False
+            if self._served_by not in ("", str(os.getppid())):
+                self.app.exit()
             await asyncio.sleep(self._every * (_WHEN_AWAY if self._problem else 1))
 
     def _look(self) -> Scene:
@@ -165,7 +177,12 @@ class WatchScreen(Screen[None], inherit_bindings=False):
             return Text(one_line(self._problem, 500), "bold red")
         running = sum(line.is_running for line in self.scene.tasks)
         waiting = sum(texts.is_open(one) for one in self.scene.breakpoints)
-        parts = ["obra watch", self.lookout.scope.title, f"{running} running", f"{len(self.scene.tasks)} tasks"]
+        parts = [
+            "obra watch",
+            self.lookout.scope.title,
+            f"{running} running",
+            _counted(len(self.scene.tasks), "task"),
+        ]
         parts.append(f"{waiting} to answer" if waiting else "")
         parts.append(f"following task {self._chosen}" if self._follows else "")
         parts.append(f"filter: {self._filter}" if self._filter else "")
@@ -303,3 +320,7 @@ class Watch(App[None]):
     def on_mount(self) -> None:
         """Show the panes."""
         self.push_screen(self.watch_screen)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

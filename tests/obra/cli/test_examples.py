@@ -29,6 +29,7 @@ NEEDS = {
     "obra resume --config config/real.yaml": "Claude Code and its login",
     "obra calibrate": "minutes",
     "obra record": "an agent to record",
+    "obra watch": "a terminal, see tests/obra/watching",
 }
 ENDS = {
     "obra run --task 3 --max-iterations 2 -o agent.max_turns=20": 1,  # a mock without a script changes nothing

@@ -253,7 +253,7 @@ def test_a_database_that_goes_away_comes_back(run, places, watched, state):
         await until(lambda: "not a database" in words(app))
         assert "Say hello" in pane(app, "execution")
         move(kept, file)
-        await until(lambda: "1 tasks" in screen_text(app))
+        await until(lambda: "1 task" in screen_text(app))
 
     watched(steps)
 
