@@ -13,6 +13,7 @@ from obra.cli.options import Chosen, settings_options, stored
 from obra.cli.output import say
 
 if TYPE_CHECKING:
+    from obra.config import Config
     from obra.domain import Control
 
 ACTIONS = ("proceed", "retry", "clarify", "escalate")
@@ -98,5 +99,14 @@ def _ask(chosen: Chosen, task_id: int, act: str, *, text: str = "", action: str 
     wanted = Control(
         task_id=task_id, act=ControlAct(act), by=person(), text=text, action=Action(action) if action else None
     )
-    with stored(chosen.load()) as state:
+    return asked(chosen.load(), wanted)
+
+
+def asked(config: Config, wanted: Control) -> Control:
+    """Store what a person asks of a task in the database that *config* names, and return it as stored.
+
+    Raises:
+        StateError: the task is not running, something is missing, or the database cannot be written.
+    """
+    with stored(config) as state:
         return state.ask(wanted)

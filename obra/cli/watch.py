@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ from obra.cli.options import Chosen, settings_options
 
 if TYPE_CHECKING:
     from obra.config import Config
-    from obra.domain import Breakpoint
+    from obra.domain import Action, Control, ControlAct
+    from obra.watching.doors import Doors
     from obra.watching.lookout import Places
     from obra.watching.scope import Scope
 
@@ -64,15 +65,15 @@ def watch(
 
 
 def _show(config: Config, scope: Scope) -> None:
+    from obra.watching.application import Watch
     from obra.watching.lookout import Lookout
-    from obra.watching.screen import Watch
     from obra.watching.terminals import knows_only_ascii
 
     lookout = Lookout(places_of(config), scope)
     try:
         if not lookout.is_empty:
             lookout.open()  # what is wrong from the beginning is told before the screen is taken
-        Watch(lookout, _answerer(config), only_ascii=knows_only_ascii(os.environ)).run()
+        Watch(lookout, _doors(config), only_ascii=knows_only_ascii(os.environ)).run()
     finally:
         lookout.close()
 
@@ -148,10 +149,14 @@ def _scope_of(what: str | None, *, latest: bool) -> Scope:
     return OneRun(StoredRun.find(what, Path("reports")).directory)
 
 
-def _answerer(config: Config) -> Callable[[int, str], Breakpoint]:
-    def answer(breakpoint_id: int, words: str) -> Breakpoint:
-        from obra.cli.breakpoint import answered
+def _doors(config: Config) -> Doors:
+    """Return what the keys of the screen do: the same as the verbs."""
+    from obra.cli.breakpoint import answered
+    from obra.cli.task_control import asked, person
+    from obra.domain import Control
+    from obra.watching.doors import Doors
 
-        return answered(config, breakpoint_id, words)
+    def ask(task_id: int, act: ControlAct, text: str, action: Action | None) -> Control:
+        return asked(config, Control(task_id=task_id, act=act, by=person(), text=text, action=action))
 
-    return answer
+    return Doors(answer=partial(answered, config), ask=ask)

@@ -169,6 +169,7 @@ class Lookout:
             project=project,
             attempts=state.attempt_lines(line.task.id),
             acts=tuple(self._acts.of(line.task)),
+            controls=state.controls(line.task.id),
             work=self._work.of(line, project, state),
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from obra.domain import Breakpoint, FileChange, Project, Record, Task, TaskStatus
+from obra.domain import Breakpoint, Control, FileChange, Project, Record, Task, TaskStatus
 from obra.state.glimpses import AttemptLine, UnderWay, Usage
 
 STAGES: Mapping[str, str] = {
@@ -84,6 +84,8 @@ class Detail(Record):
     project: Project
     attempts: tuple[AttemptLine, ...]
     acts: tuple[Act, ...]
+    controls: tuple[Control, ...]
+    """What people asked of its run, oldest first."""
     work: Work
 
 

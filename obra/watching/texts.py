@@ -66,6 +66,9 @@ def execution(detail: Detail | None, now: datetime) -> Text:
         text.append(f"\nquality {task.quality_score:.1f}, confidence {number(task.confidence)}")
     if not line.is_running and task.status_reason:
         text.append(f"\n{one_line(task.status_reason, 300)}")
+    for asked in [one for one in detail.controls if line.is_running and one.attempt_number >= line.attempt][-2:]:
+        text.append(f"\n{one_line(asked.by, 60)} asks to {asked.act} {one_line(asked.text, 100)}", "yellow")
+        text.append(f": {one_line(asked.effect, 300)}" if asked.effect else ": not seen yet")
     for act in detail.acts[-_ACTS:]:
         text.append(f"\n{act.at:%H:%M:%S} ", "dim").append(f"{one_line(act.kind, 12)}: {one_line(act.text, 300)}")
     return text
@@ -136,17 +139,23 @@ def event_line(event: Mapping[str, Any]) -> str:
 
 
 def _told(kind: str, told: Mapping[str, Any]) -> str:
-    match kind, told:
-        case "started", {"owner": str(owner)}:
-            return f"started by {one_line(describe(owner), 100)}"
+    words = {key: one_line(str(value), 300) for key, value in told.items()}
+    match kind, words:
+        case "started", {"owner": owner}:
+            said = f"started by {describe(owner)}"
         case "attempt", {"number": number, "action": action, "status": status}:
-            return f"attempt {number}: {action}" + ("" if status == "running" else f", {status}")
+            said = f"attempt {number}: {action}" + ("" if status == "running" else f", {status}")
         case "ended", {"status": status, "reason": reason}:
-            return f"ended {status}: {one_line(str(reason), 300)}"
+            said = f"ended {status}: {reason}"
         case "breakpoint_resolved", {"breakpoint_id": key, "answer": answer}:
-            return f"breakpoint {key} is answered: {one_line(str(answer), 300)}"
-    parts = [f"{one_line(key, 40)} {one_line(str(value), 100)}" for key, value in told.items()]
-    return f"{one_line(kind, 40)}: {', '.join(parts)}"
+            said = f"breakpoint {key} is answered: {answer}"
+        case "control", {"by": by, "act": act, "text": text}:
+            said = f"{by} asks to {act} {text}"
+        case "control_obeyed", {"effect": effect}:
+            said = effect
+        case _:
+            said = f"{one_line(kind, 40)}: {', '.join(f'{one_line(key, 40)} {one}' for key, one in words.items())}"
+    return said
 
 
 def log_text(lines: Iterable[str]) -> Text:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from obra import Config, Orchestrator
-from obra.domain import Breakpoint, ScriptStep
+from obra.domain import Control, ScriptStep
 from obra.state.state_manager import StateManager
+from obra.watching.application import Watch
+from obra.watching.doors import Doors
 from obra.watching.lookout import Lookout, Places
-from obra.watching.screen import Watch
 
 DONE = ScriptStep(say="Done.", write={"hello.py": "print('hello')\n"})
 HALF = ScriptStep(say="Half of it.", write={"other.py": "x = 1\n"})
@@ -99,17 +100,21 @@ def begin(tmp_path, config, state) -> Callable[..., int]:
 
 
 @pytest.fixture
-def answer(state) -> Callable[[int, str], Breakpoint]:
-    """What stores an answer."""
-    return state.resolve_breakpoint
+def doors(state) -> Doors:
+    """What a person can do, without the command line around it."""
+
+    def ask(task_id, act, text, action):
+        return state.ask(Control(task_id=task_id, act=act, by="anna@build7", text=text, action=action))
+
+    return Doors(answer=state.resolve_breakpoint, ask=ask)
 
 
 @pytest.fixture
-def watched(lookout, answer):
+def watched(lookout, doors):
     """Open the screen, do what a function says with it, and close it."""
 
     def watch(steps, size=(110, 30)):
-        app = Watch(lookout, answer, every=0.05)
+        app = Watch(lookout, doors, every=0.05)
 
         async def with_pilot():
             async with app.run_test(size=size) as pilot:

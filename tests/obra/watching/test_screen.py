@@ -14,7 +14,7 @@ from textual.widgets import Input
 from obra.domain import BreakpointStatus, ScriptStep, Step, TaskStatus
 from obra.errors import IllegalStatus
 from obra.state.state_manager import StateManager
-from obra.watching.dialogs import AnswerDialog, DiffDialog, HelpDialog
+from obra.watching.dialogs import AnswerDialog, AskDialog, DiffDialog, HelpDialog
 
 
 def screen_text(app) -> str:
@@ -24,7 +24,7 @@ def screen_text(app) -> str:
 
 def words(app) -> str:
     """The same as one line, without frames."""
-    return re.sub(r"[│╭╮╰╯─\s]+", " ", screen_text(app))
+    return re.sub(r"[│╭╮╰╯─▌▐▎▏▕▁▔█\s]+", " ", screen_text(app))
 
 
 def pane(app, name) -> str:
@@ -159,7 +159,7 @@ def test_a_breakpoint_is_answered(escalated, state, watched):
         await pilot.press(*"faster", "enter")
         await until(lambda: not isinstance(app.screen, AnswerDialog))
         await until(lambda: "answer: faster" in pane(app, "database"))
-        await until(lambda: "to answer" not in app.watch_screen._head().plain)
+        await until(lambda: "to answer" not in app.watch_screen.view.head().plain)
         await pilot.press("b")
         assert not isinstance(app.screen, AnswerDialog)
 
@@ -297,6 +297,51 @@ def test_hostile_words_stay_words(run, watched, state, begin):
 YES_TO_ALL = {"score": 90, "issues": list(HOSTILE[:3])}
 
 
+def test_a_running_task_is_steered(begin, state, watched):
+    """Paused, resumed, told something, decided by a person, stopped: each is stored as the verbs store it."""
+    task_id = begin()
+
+    def asked():
+        return [(one.act.value, one.text, one.action) for one in state.controls(task_id)]
+
+    async def steps(app, pilot):
+        await pilot.press("p")
+        await until(lambda: "anna@build7 asks to pause : not seen yet" in words(app))
+        state.obey(state.controls(task_id)[0], "waits in attempt 1")
+        await until(lambda: "asks to pause : waits in attempt 1" in words(app))
+        await pilot.press("p")
+        await until(lambda: len(asked()) == 2)
+        await pilot.press("m", *"be", "space", *"brief", "enter")
+        await until(lambda: len(asked()) == 3)
+        await pilot.press("o", *"skip", "enter")
+        await until(lambda: "begin with one of proceed, retry, clarify, escalate" in words(app))
+        await pilot.press("ctrl+u", *"retry", "space", *"no", "space", *"tests", "enter")
+        await until(lambda: len(asked()) == 4)
+        await pilot.press("s", "escape", "s", "enter")
+        await until(lambda: len(asked()) == 5)
+        await until(lambda: "anna@build7 asks to stop" in pane(app, "log"))
+
+    watched(steps)
+    assert asked() == [
+        ("pause", "", None), ("resume", "", None), ("say", "be brief", None), ("override", "no tests", "retry"),
+        ("stop", "", None),
+    ]  # fmt: skip
+
+
+def test_who_does_not_run_cannot_be_steered(run, watched):
+    """The reason is told, and nothing is stored."""
+    run()
+
+    async def steps(app, pilot):
+        await pilot.press("p")
+        await until(lambda: "nothing to pause" in words(app))
+        await pilot.press("s", "enter")
+        await until(lambda: "nothing to stop" in words(app))
+        assert isinstance(app.screen, AskDialog)
+
+    watched(steps)
+
+
 def test_help_tells_every_key(watched, state):
     """Each key that is bound stands in the help."""
 
@@ -304,7 +349,7 @@ def test_help_tells_every_key(watched, state):
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpDialog)
         text = screen_text(app)
-        for key in ("up, down", "d, enter", "b ", "f ", "/ ", "l ", "tab", "esc", "q, ctrl+c"):
+        for key in ("up, down", "d, enter", "b ", "p ", "s, m, o", "f ", "/ ", "l ", "tab", "esc", "q, ctrl+c"):
             assert f"  {key}" in text
         await pilot.press("escape", "q")
         await until(lambda: not app.is_running)
