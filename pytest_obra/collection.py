@@ -155,6 +155,11 @@ def _marks_of(scenario: Scenario, *, limit: bool) -> list[pytest.MarkDecorator]:
 
 
 def _matching(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Scenario]:
+    """Yield the cases that a marker asks for.
+
+    Raises:
+        pytest.Collector.CollectError: there are none, or a file has a mistake; told without a traceback.
+    """
     tags = mark.kwargs.get("tags", ())
     wanted = {tags} if isinstance(tags, str) else set(tags)
     folders = (metafunc.config.rootpath, metafunc.definition.path.parent)
@@ -162,7 +167,7 @@ def _matching(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Scenario
     for pattern in mark.args:
         found = next((paths for folder in folders if (paths := sorted(folder.glob(pattern)))), [])
         if not found:
-            raise pytest.UsageError(
+            raise pytest.Collector.CollectError(
                 f"{metafunc.definition.nodeid}: obra_scenarios({pattern!r}) matches no file, "
                 f"neither below {folders[0]} nor below {folders[1]}"
             )
@@ -170,14 +175,14 @@ def _matching(metafunc: pytest.Metafunc, mark: pytest.Mark) -> Iterator[Scenario
             try:
                 cases = Scenario.load_cases(shortest(path, metafunc.config))
             except ScenarioError as error:
-                raise pytest.UsageError(str(error)) from error
+                raise pytest.Collector.CollectError(str(error)) from error
             if not wanted or wanted & set(cases[0].markers):
                 register_markers(metafunc.config, cases[0].markers)
                 kept += len(cases)
                 yield from cases
     if not kept:
         # An empty parameter list would be a skip, and a skip is green.
-        raise pytest.UsageError(
+        raise pytest.Collector.CollectError(
             f"{metafunc.definition.nodeid}: no scenario that obra_scenarios{mark.args!r} matches has a marker of "
             f"tags={sorted(wanted)}"
         )

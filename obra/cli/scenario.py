@@ -32,16 +32,17 @@ def scenario() -> None:
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path(),
-    help="Where the file is written; made when missing. Default: here.",
+    help="Where the file is written; made when missing. Default: scenarios, where that folder is, else here.",
 )
-def new(name: str, folder: Path) -> None:
+def new(name: str, folder: Path | None) -> None:
     """Write NAME.obra.yaml: a scenario that runs and passes, to be changed into yours.
 
     The schema for editors is written beside it where there is none. Nothing is ever overwritten.
     """
     from obra.scenarios.skeleton import write_skeleton
 
+    if folder is None:
+        folder = Path("scenarios") if Path("scenarios").is_dir() else Path()
     made = write_skeleton(folder, name)
     for path in made:
         say(f"written: {path}")

@@ -148,7 +148,12 @@ def _first(row: Row, unmet: Sequence[str]) -> str:
     """Return in one line what was expected and what was seen."""
     if row["result"] == "verdict_wrong" and unmet and unmet[0].startswith("hidden check "):
         return f"Obra ended it as {row['status']}, but {unmet[0]}"
-    return unmet[0] if unmet else "nothing says why"
+    found = unmet[0] if unmet else "nothing says why"
+    last = row["attempts"][-1] if row["attempts"] else None
+    if row["status"] == "failed" and last and last["action"] in {"retry", "clarify"}:
+        # It broke off behind an attempt that was sent back, and that is where to look.
+        return f"{_line(last['reason'])}; then {found}"
+    return found
 
 
 def _attempt(attempt: Row) -> Iterator[str]:

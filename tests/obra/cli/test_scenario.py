@@ -38,6 +38,14 @@ def test_nothing_is_overwritten(obra, tmp_path):
     assert (path.read_text(encoding="utf-8"), schema.read_text(encoding="utf-8")) == ("mine", "my own")
 
 
+def test_the_folder_for_scenarios_is_taken_where_there_is_one(obra, tmp_path):
+    """As `obra init` makes it; --folder goes before it."""
+    (tmp_path / "scenarios").mkdir()
+    assert "scenarios/a.obra.yaml" in obra("scenario", "new", "a").out
+    assert obra("scenario", "new", "b", "--folder", ".").code == 0
+    assert (tmp_path / "b.obra.yaml").exists()
+
+
 def test_a_name_that_is_none(obra, tmp_path):
     """A path, or letters that a scenario's name cannot have, are refused and leave nothing."""
     for name in ("../a", "a$b"):

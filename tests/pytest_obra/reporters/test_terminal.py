@@ -132,6 +132,16 @@ def test_a_failure_begins_with_what_was_expected_and_what_was_seen(make_report):
     assert "Traceback" not in text
 
 
+def test_a_run_that_broke_off_begins_with_why_its_last_attempt_was_sent_back(make_report):
+    """A script that is too short is told second: what was wrong with the work comes first."""
+    used_up = {
+        "status": TaskStatus.FAILED,
+        "reason": "the agent's script has 2 step(s) and a prompt number 3 came",
+    }
+    first = failure_text(make_report(outcome=used_up)).splitlines()[0]
+    assert first.startswith("calculator (mock): the agent failed: a check failed; then status: expected completed")
+
+
 def test_a_failure_tells_each_shortfall_each_attempt_and_where_to_look(make_report):
     """A person need not open any file to know what happened."""
     text = failure_text(make_report())
