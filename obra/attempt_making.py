@@ -120,6 +120,8 @@ class AttemptSteps:
     def _with_messages(self, run: TaskRun, gathered: Gathered) -> Gathered:
         """Add what people said to a prompt that is kept from before an interruption and will be sent again."""
         will_be_sent = run.kept is not None and run.kept.is_in_turn and run.adopted is None
+        if will_be_sent:
+            self._steering.look()
         said = self._steering.messages() if will_be_sent else ()
         if not said:
             return gathered
@@ -234,7 +236,7 @@ class AttemptSteps:
         run.position += 1
         data = {"run": run.spent(), "made": made}
         step = Step(number=run.number, position=run.position, name=type(made).__name__, data=data)
-        self.state_manager.record_step(run.task, step)
+        self._steering.hear(self.state_manager.record_step(run.task, step, seen=self._steering.seen))
 
     def _tell(self, event: Event) -> None:
         for observer in self.observers:

@@ -147,8 +147,8 @@ class Orchestrator(AttemptSteps):
         from obra.workspace.folder_lock import held
 
         state, settings = self.state_manager, self.config.settings
-        task = state.get_task(task_id)
-        root = run_start.root_of(task, state, settings)
+        task, project = state.get_task_and_project(task_id)
+        root = run_start.root_of(task, project, settings)
         try:
             with held(root):
                 if task.owner:  # it was interrupted by the death of that process

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from obra.attempt_steps import Kept, Spent, kept
-from obra.domain import Attempt, Breakpoint, BreakpointStatus, Task, TaskStatus
+from obra.domain import Attempt, Breakpoint, BreakpointStatus, Project, Task, TaskStatus
 from obra.errors import ConfigError, IllegalStatus, WorkspaceError
 from obra.prompting.requirements import is_checkable
 from obra.settings import Settings
@@ -23,13 +23,12 @@ _REPOSITORY = "repository"
 """Kind of the event that keeps the state of the workspace's own repository at a task's start."""
 
 
-def root_of(task: Task, state: StateManager, settings: Settings) -> Path:
-    """Return the folder that *task* works in, made when missing.
+def root_of(task: Task, project: Project, settings: Settings) -> Path:
+    """Return the folder that *task* of *project* works in, made when missing.
 
     Raises:
         WorkspaceError: none is named anywhere, or it cannot be made.
     """
-    project = state.get_project(task.project_id)
     folder = task.working_dir or project.working_dir or settings.agent.local.workspace_dir
     if not folder:
         raise WorkspaceError(
@@ -136,7 +135,9 @@ def _run_of(
     left: Kept | None = None,
 ) -> TaskRun:
     attempts = list(state.attempts(task.id)) if task.iterations else []
-    asked = [one for one in state.breakpoints(task_id=task.id, limit=None) if not one.is_permission]
+    was_started_before = task.fence > 1  # else there was nobody who could have opened a breakpoint
+    opened = state.breakpoints(task_id=task.id, limit=None) if was_started_before else ()
+    asked = [one for one in opened if not one.is_permission]
     return TaskRun(
         task=task,
         workspace=workspace,

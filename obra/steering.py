@@ -8,10 +8,11 @@ loop in another thread stops behind the step under way. A pause never breaks off
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 0.5
 """Between two looks while a step takes long; well under the two seconds in which a run obeys."""
 _PAUSED_LOOK_SECONDS = 0.1
+_IDLE_LOOKS = 20
+"""Looks without any run behind which the thread ends; to start it for each run costs as much as a short step."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -54,22 +57,24 @@ class Steering:
         self._over = threading.Event()
         self._is_armed = False
         self._before: Callable[[int, FrameType | None], Any] | int | None = None
-        self._thread = threading.Thread(target=self._listen, name="obra-steering", daemon=True)
+        self._has_failed = False
+        self._is_fresh = False
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGUSR1, self._break_off)
             self._is_armed = True
         self._loop_thread = threading.get_ident()
-        self._thread.start()
+        _lookout.add(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.finish()
-        self._over.set()
-        self._thread.join()
+        _lookout.remove(self)
+        with self._lock:  # a look that is under way comes to its end
+            self._over.set()
         if self._before is not None:
             signal.signal(signal.SIGUSR1, self._before)
 
@@ -85,9 +90,29 @@ class Steering:
         """The work is done: a stop that comes now comes too late to break anything off."""
         self._is_armed = False
 
+    @property
+    def seen(self) -> int:
+        """Id of the newest request that is heard."""
+        return self._seen
+
+    def hear(self, controls: Iterable[Control]) -> None:
+        """Take what was asked up to this moment, behind :attr:`seen`: the next step needs no look of its own."""
+        with self._lock:
+            for control in controls:
+                if control.id > self._seen:
+                    self._seen = control.id
+                    self._hear(control)
+        self._is_fresh = True
+
+    def look(self) -> None:
+        """Hear what was asked until now."""
+        with self._lock:
+            if not self._over.is_set():
+                self.hear(self._state.controls(self._run.task.id, after=self._seen))
+                self._is_fresh = False
+
     def messages(self) -> tuple[str, ...]:
-        """Return what people said since the last prompt; it counts as shown as soon as the next step begins."""
-        self._look()
+        """Return what people had said by the last look; it counts as shown as soon as the next step begins."""
         with self._lock:
             self._shown += self._messages
             told = tuple(f"{one.text.strip()}" for one in self._messages)
@@ -100,7 +125,9 @@ class Steering:
         Raises:
             Stopped: a person asked for it.
         """
-        self._look()
+        if not self._is_fresh:
+            self.look()
+        self._is_fresh = False
         while self._shown:
             self._done(self._shown.pop(0), f"shown in the prompt of attempt {self._run.number}")
         self._obey_stop()
@@ -113,6 +140,7 @@ class Steering:
         Raises:
             Stopped: a person asked for it.
         """
+        self._is_fresh = False
         self.between_steps(after_decision=decision)
         asked, self._override = self._override, None
         if asked is None:
@@ -130,31 +158,24 @@ class Steering:
 
     # --- how it listens
 
-    def _listen(self) -> None:
-        has_failed = False
-        while not self._over.wait(_LOOK_SECONDS):
-            try:
-                self._look()
-            except StateError as error:
-                if not has_failed:
-                    logger.warning("task %d cannot be steered for now: %s", self._run.task.id, error)
-                has_failed = True
-                continue
-            has_failed = False
-            if self._stop is not None and self._is_armed:
+    def look_meanwhile(self) -> None:
+        """Look while a step takes long, and break it off when that was asked; what fails is logged once."""
+        try:
+            self.look()
+        except StateError as error:
+            if not self._has_failed:
+                logger.warning("task %d cannot be steered for now: %s", self._run.task.id, error)
+            self._has_failed = True
+            return
+        self._has_failed = False
+        with self._lock:
+            if self._stop is not None and self._is_armed and not self._over.is_set():
                 signal.pthread_kill(self._loop_thread, signal.SIGUSR1)
-                return
 
     def _break_off(self, _number: int, _frame: FrameType | None) -> None:
         if self._is_armed and self._stop is not None:
             self._is_armed = False  # once is enough: what follows must come to its end
             raise Stopped
-
-    def _look(self) -> None:
-        with self._lock:
-            for control in self._state.controls(self._run.task.id, after=self._seen):
-                self._seen = control.id
-                self._hear(control)
 
     def _hear(self, control: Control) -> None:
         match control.act:
@@ -196,13 +217,56 @@ class Steering:
         began = time.monotonic()
         while self._pause is not None:
             self._over.wait(_PAUSED_LOOK_SECONDS)
-            self._look()
+            self.look()
             self._obey_stop()
         self._run.started += time.monotonic() - began
 
     def _done(self, control: Control, effect: str) -> None:
         done = self._state.obey(control, effect)
         self._tell(Steered(task_id=control.task_id, number=self._run.number, control=done))
+
+
+class _Lookout:
+    """The one thread of this process that looks while steps take long, for every run that listens."""
+
+    def __init__(self) -> None:
+        self._forget()
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        """Begin anew: a forked child has no thread, and none of its parent's runs."""
+        self._lock = threading.Lock()
+        self._listening: list[Steering] = []
+        self._is_watching = False
+
+    def add(self, steering: Steering) -> None:
+        """Look for *steering*, too; the thread is started with the first run of this process."""
+        with self._lock:
+            self._listening.append(steering)
+            if not self._is_watching:
+                self._is_watching = True
+                threading.Thread(target=self._watch, name="obra-steering", daemon=True).start()
+
+    def remove(self, steering: Steering) -> None:
+        """Look for it no more."""
+        with self._lock:
+            self._listening.remove(steering)
+
+    def _watch(self) -> None:
+        idle = 0
+        while True:
+            time.sleep(_LOOK_SECONDS)
+            with self._lock:
+                listening = tuple(self._listening)
+                idle = 0 if listening else idle + 1
+                if idle > _IDLE_LOOKS:
+                    self._is_watching = False
+                    return
+            for steering in listening:
+                steering.look_meanwhile()
+
+
+_lookout = _Lookout()
 
 
 def overridden(decision: Decision, asked: Control) -> Decision:

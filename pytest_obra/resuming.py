@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from obra.events import Event
     from obra.scenarios.scenario import Scenario
     from obra.scenarios.scenario_run import ScenarioReport
     from obra.state.state_manager import StateManager
@@ -122,20 +121,6 @@ def interrupted_task(node: str, state: StateManager) -> int | None:
         if any(one["kind"] == NODE and one["data"]["node"] == node for one in state.events(task.id)):
             return task.id
     return None
-
-
-class RemembersTest:
-    """An observer that writes down which test a task belongs to, as soon as it starts."""
-
-    def __init__(self, node: str, state: StateManager) -> None:
-        self._node, self._state = node, state
-
-    def __call__(self, event: Event) -> None:
-        """Write it with the start of each task."""
-        from obra.events import TaskStarted
-
-        if isinstance(event, TaskStarted):
-            self._state.record_event(event.task.id, NODE, {"node": self._node})
 
 
 class ResumedRun:

@@ -165,22 +165,18 @@ def runner(
 def _run(
     request: pytest.FixtureRequest, scenario: Scenario, agent_name: str, workspace: Path, repeat: Repeat
 ) -> ScenarioReport:
-    from pytest_obra.resuming import RemembersTest
+    from pytest_obra.resuming import NODE
 
     orchestrator: Orchestrator = request.getfixturevalue("obra")
-    remembers = RemembersTest(request.node.nodeid, orchestrator.state_manager)
-    orchestrator.observers.append(remembers)
-    try:
-        return run(
-            scenario,
-            orchestrator,
-            root=workspace,
-            agent=agent_name,
-            repeat=repeat.number,
-            interrupted=interrupted_of(request),
-        )
-    finally:
-        orchestrator.observers.remove(remembers)
+    return run(
+        scenario,
+        orchestrator,
+        root=workspace,
+        agent=agent_name,
+        repeat=repeat.number,
+        interrupted=interrupted_of(request),
+        told={NODE: {"node": request.node.nodeid}},
+    )
 
 
 def _taken_over(request: pytest.FixtureRequest, scenario: Scenario) -> ScenarioReport | None:

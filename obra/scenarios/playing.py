@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from obra.domain import Breakpoint, BreakpointStatus, Outcome, Project, Record, Task, TaskStatus, Trigger
 from obra.orchestrator import Orchestrator
@@ -14,6 +16,12 @@ from obra.scenarios.played_forms import AnswerForm
 from obra.scenarios.scenario import Scenario
 from obra.scheduler import TaskScheduler
 from obra.task_run import outcome_of
+
+if TYPE_CHECKING:
+    from obra.state.state_manager import StateManager
+
+Told = Mapping[str, Mapping[str, Any]]
+"""What a task's story begins with: data by the kind of event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +64,18 @@ class PartRun:
 
 
 def play(
-    scenario: Scenario, orchestrator: Orchestrator, project: Project, *, interrupted: int | None = None
+    scenario: Scenario,
+    orchestrator: Orchestrator,
+    root: Path,
+    *,
+    interrupted: int | None = None,
+    told: Told | None = None,
 ) -> tuple[PartRun, ...]:
-    """Work on every task of *scenario*, and return them in the order of the file.
+    """Work on every task of *scenario* in the folder *root*, and return them in the order of the file.
 
     A task begins when all that it waits for are completed; one that waits for something else never does. The one
     task of a scenario may be one that was *interrupted*: then its run goes on, or, where it had come to its end
-    and only its process was lost, stands as it is recorded.
+    and only its process was lost, stands as it is recorded. The story of each new task begins with what is *told*.
 
     Raises:
         ObraError: the machinery broke.
@@ -71,7 +84,14 @@ def play(
     if not scenario.is_several:
         (part,) = scenario.parts
         if interrupted is None:
-            run = PartRun(part=part, task=state.create_task(project.id, part.played_task_data()))
+            stored = state.create_work(
+                scenario.case,
+                part.played_task_data(),
+                description=str(scenario.path),
+                working_dir=root,
+                told=told,
+            )
+            run = PartRun(part=part, task=stored)
             _work_on(run, orchestrator, orchestrator.execute_task)
         else:
             run = PartRun(part=part, task=state.get_task(interrupted))
@@ -79,7 +99,8 @@ def play(
             begin = partial(_stored_outcome, orchestrator) if is_over else orchestrator.resume_task
             _work_on(run, orchestrator, begin)
         return (run,)
-    runs = {run.task.id: run for run in _stored(scenario, orchestrator, project)}
+    project = state.create_project(scenario.case, description=str(scenario.path), working_dir=root)
+    runs = {run.task.id: run for run in _stored(scenario, state, project, told or {})}
     chooser = TaskScheduler()
     while task := chooser.next_task(state.list_tasks(project_id=project.id, limit=None)):
         _work_on(runs[task.id], orchestrator, orchestrator.execute_task)
@@ -133,7 +154,7 @@ def joined(outcomes: Sequence[Outcome]) -> Outcome:
     )
 
 
-def _stored(scenario: Scenario, orchestrator: Orchestrator, project: Project) -> Iterator[PartRun]:
+def _stored(scenario: Scenario, state: StateManager, project: Project, told: Told) -> Iterator[PartRun]:
     """Store the tasks, each behind what it waits for, as the database demands."""
     parts = dict(enumerate(scenario.parts, start=1))
     numbers = {part.name: index for index, part in parts.items()}
@@ -145,7 +166,9 @@ def _stored(scenario: Scenario, orchestrator: Orchestrator, project: Project) ->
     for place in TaskScheduler().order(planned):
         part = parts[place.id]
         data = {**part.played_task_data(), "after": tuple(stored[name] for name in part.after)}
-        task = orchestrator.state_manager.create_task(project.id, data)
+        task = state.create_task(project.id, data)
+        for kind, known in told.items():
+            state.record_event(task.id, kind, known)
         stored[part.name] = task.id
         yield PartRun(part=part, task=task)
 

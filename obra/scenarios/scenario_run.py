@@ -20,7 +20,7 @@ from obra.scenarios.expectations import (
     is_false_accept,
     is_false_reject,
 )
-from obra.scenarios.playing import HumanAnswer, PartRun, play, whole_outcome
+from obra.scenarios.playing import HumanAnswer, PartRun, Told, play, whole_outcome
 from obra.scenarios.scenario import Scenario
 from obra.scenarios.scenario_settings import require_settings
 from obra.scenarios.story import AttemptStory, Storyteller
@@ -131,6 +131,7 @@ def run_scenario(
     agent: str = "mock",
     repeat: int = 1,
     interrupted: int | None = None,
+    told: Told | None = None,
 ) -> ScenarioReport:
     """Run *scenario* once in *root*, which must be new or empty, and compare its ending with the truth.
 
@@ -142,6 +143,7 @@ def run_scenario(
         agent: the name that reports show for the agent.
         repeat: which run of the same case this is, from 1.
         interrupted: id of the task of a run of this case that was interrupted in *root*, to go on with.
+        told: what the story of each new task begins with.
 
     Raises:
         ObraError: the machinery broke.
@@ -149,16 +151,12 @@ def run_scenario(
     started = time.monotonic()
     orchestrator.initialize()
     require_settings(scenario, orchestrator.config)
-    state = orchestrator.state_manager
     if interrupted is None:
         prepare_workspace(scenario, root)
-        project = state.create_project(scenario.case, description=str(scenario.path), working_dir=str(root))
-    else:
-        project = state.get_project(state.get_task(interrupted).project_id)
     storyteller = Storyteller(time.monotonic)
     orchestrator.observers.append(storyteller)
     try:
-        runs = play(scenario, orchestrator, project, interrupted=interrupted)
+        runs = play(scenario, orchestrator, root, interrupted=interrupted, told=told)
     finally:
         orchestrator.observers.remove(storyteller)
     outcome = whole_outcome(runs)

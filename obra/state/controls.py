@@ -13,9 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from obra.domain import Action, Control, ControlAct, TaskStatus
+from obra.domain import Action, Control, ControlAct, Step, Task, TaskStatus
 from obra.errors import IllegalStatus, StateError
-from obra.state import journal, tasks
+from obra.state import journal, steps, tasks
 from obra.state.connection import Connection
 from obra.state.encoding import clean, from_json, to_json
 from obra.state.tables import Columns, event
@@ -84,6 +84,16 @@ def of_task(connection: Connection, task_id: int, after: int) -> tuple[Control, 
         elif data["control"] in found:
             found[data["control"]] = replace(found[data["control"]], effect=data["effect"])
     return tuple(found.values())
+
+
+def keep_step(connection: Connection, task: Task, step: Step, seen: int | None) -> tuple[Control, ...]:
+    """Keep *step*, and return what was asked of its task behind the event *seen*.
+
+    Raises:
+        TaskBusy: this process holds the task no more.
+    """
+    steps.add(connection, task, step)
+    return () if seen is None else of_task(connection, task.id, seen)
 
 
 def _control_of(row: Columns, data: Mapping[str, Any]) -> Control:

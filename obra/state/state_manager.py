@@ -11,13 +11,14 @@ from typing import Any, Self
 from obra.domain import (
     Attempt,
     Breakpoint,
+    Control,
     Decision,
     Project,
     Step,
     Task,
     TaskStatus,
 )
-from obra.state import attempts, holding, journal, steps, taking_over, tasks
+from obra.state import attempts, controls, holding, journal, steps, taking_over, tasks
 from obra.state.database import Database
 from obra.state.failures import masked
 from obra.state.glimpses import Glimpses
@@ -92,6 +93,31 @@ class StateManager(TaskQueue, Glimpses):
         """Store a project and return it. Names need not be unique, but must not be empty."""
         return self._database.write(journal.create_project, name, description, os.fspath(working_dir))
 
+    def create_work(
+        self,
+        name: str,
+        task_data: Mapping[str, Any],
+        *,
+        description: str = "",
+        working_dir: str | os.PathLike[str] = "",
+        told: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Task:
+        """Store a project and its one pending task together, and return the task.
+
+        Args:
+            name: of the project.
+            task_data: as for :meth:`create_task`.
+            description: of the project.
+            working_dir: of the project.
+            told: events that the task's story begins with: JSON data by kind.
+
+        Raises:
+            StateError: as :meth:`create_project` and :meth:`create_task`; nothing is stored.
+        """
+        planned = task_of(0, task_data)
+        project = Project(name=name, description=description, working_dir=os.fspath(working_dir))
+        return self._database.write(tasks.create_with_project, project, planned, told or {})
+
     def projects(self) -> tuple[Project, ...]:
         """Return all projects, oldest first."""
         return self._database.read(journal.projects)
@@ -132,6 +158,14 @@ class StateManager(TaskQueue, Glimpses):
             NotFound: there is none with that id.
         """
         return self._database.read(tasks.find, task_id)
+
+    def get_task_and_project(self, task_id: int) -> tuple[Task, Project]:
+        """Return a task as :meth:`get_task` does, and the project it belongs to.
+
+        Raises:
+            NotFound: there is no such task.
+        """
+        return self._database.read(tasks.find_with_project, task_id)
 
     def list_tasks(
         self, project_id: int | None = None, status: TaskStatus | str | None = None, limit: int | None = 50
@@ -182,18 +216,22 @@ class StateManager(TaskQueue, Glimpses):
         if found.status is TaskStatus.RUNNING:
             holding.refuse_if_busy(found, also_when_unknown=True)
 
-    def record_step(self, task: Task, step: Step) -> None:
+    def record_step(self, task: Task, step: Step, *, seen: int | None = None) -> tuple[Control, ...]:
         """Keep one step of the attempt under way, so that another process can go on behind it.
 
         Args:
             task: as :meth:`start_task` returned it.
             step: the number of the attempt, the position in it (each once), and JSON data or records.
+            seen: the newest request that the run has heard of.
+
+        Returns:
+            What people asked of the task since *seen*, as :meth:`controls` says; nothing where it is ``None``.
 
         Raises:
             TaskBusy: the task was released or given to another process since then; nothing was written.
             StateError: the position is taken, or the data is not JSON.
         """
-        self._database.write(steps.add, task, step)
+        return self._database.write(controls.keep_step, task, step, seen)
 
     def steps(self, task_id: int) -> tuple[Step, ...]:
         """Return what is kept of the attempt under way, in order; nothing once the run has ended."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from obra.domain import Breakpoint, Limits, ScriptStep, Task, TaskStatus
+from obra.domain import Breakpoint, Limits, Project, ScriptStep, Task, TaskStatus
 from obra.errors import IllegalStatus, NotFound, StateError
 from obra.state import breakpoints, holding, journal, steps, waiting
 from obra.state.connection import Connection
@@ -64,6 +64,27 @@ def create(connection: Connection, task: Task) -> Task:
     key = connection.insert(_INSERT, values)
     connection.run_many(_INSERT_AFTER, [{"task_id": key, "needs": needed} for needed in dict.fromkeys(task.after)])
     return task_of_row({**waiting.NOT_WAITING, **values, "id": key})
+
+
+def create_with_project(
+    connection: Connection, wanted: Project, planned: Task, told: Mapping[str, Mapping[str, Any]]
+) -> Task:
+    """Store a project, its one task and what the task's story begins with; return the task with its id."""
+    project = journal.create_project(connection, wanted.name, wanted.description, wanted.working_dir)
+    task = create(connection, replace(planned, project_id=project.id))
+    for kind, data in told.items():
+        journal.write_event(connection, task.id, kind, data)
+    return task
+
+
+def find_with_project(connection: Connection, task_id: int) -> tuple[Task, Project]:
+    """Return a task as it truly stands, and its project.
+
+    Raises:
+        NotFound: there is no task with that id.
+    """
+    task = find(connection, task_id)
+    return task, journal.project(connection, task.project_id)
 
 
 def find(connection: Connection, task_id: int) -> Task:

@@ -7,7 +7,16 @@ from contextlib import closing
 
 import pytest
 
-from obra.domain import LEGAL_STATUS_CHANGES, Breakpoint, Limits, TaskStatus, Trigger
+from obra.domain import (
+    LEGAL_STATUS_CHANGES,
+    Breakpoint,
+    Control,
+    ControlAct,
+    Limits,
+    Step,
+    TaskStatus,
+    Trigger,
+)
 from obra.errors import IllegalStatus, NotFound, StateError, TaskBusy
 from obra.state.owners import this_process
 
@@ -217,3 +226,30 @@ def test_numbers_no_database_can_hold_are_errors_of_state(manager, task):
     with pytest.raises(StateError, match="too large|out of range"):
         manager.create_task(task.project_id, {"title": "x", "priority": 10**30})
     assert manager.get_task(task.id) == task
+
+
+def test_a_project_and_its_task_are_stored_together_or_not_at_all(manager):
+    """With what the story begins with; when the task or the story cannot be stored, there is no project either."""
+    told = {"test": {"node": "a.py::test_it"}}
+    task = manager.create_work("p", {"title": "t"}, description="d", working_dir="/w", told=told)
+    found, project = manager.get_task_and_project(task.id)
+    assert found == task == manager.get_task(task.id)
+    assert (project.name, project.description, project.working_dir) == ("p", "d", "/w")
+    assert [(one["kind"], one["data"]) for one in manager.events(task.id)] == [("test", {"node": "a.py::test_it"})]
+    with pytest.raises(StateError, match="title"):
+        manager.create_work("q", {})
+    with pytest.raises(StateError, match="JSON"):
+        manager.create_work("q", {"title": "t"}, told={"test": {"node": object()}})
+    assert [one.name for one in manager.projects()] == ["p"]
+    with pytest.raises(NotFound):
+        manager.get_task_and_project(99)
+
+
+def test_a_kept_step_answers_with_what_was_asked_since(manager, running):
+    """So that the loop needs no look of its own between two steps; without *seen* nothing is looked for."""
+    first = manager.ask(Control(task_id=running.id, act=ControlAct.SAY, by="anna", text="one"))
+    second = manager.ask(Control(task_id=running.id, act=ControlAct.SAY, by="anna", text="two"))
+    steps = [Step(number=1, position=position, name="Turn", data={}) for position in (1, 2, 3)]
+    assert manager.record_step(running, steps[0]) == ()
+    assert manager.record_step(running, steps[1], seen=0) == (first, second)
+    assert manager.record_step(running, steps[2], seen=first.id) == (second,)
