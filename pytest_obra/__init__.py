@@ -3,3 +3,6 @@
 Here belongs the pytest surface only: options, markers, collection, fixtures, and telling reporters. What a
 scenario means lives in :mod:`obra.scenarios`. Start at ``plugin.py``.
 """
+
+SUFFIX = ".obra.yaml"
+"""How the names of scenario files end."""

@@ -48,7 +48,7 @@ def obra_config(request: pytest.FixtureRequest, obra_agent_name: str) -> Config:
 
 
 @pytest.fixture
-def obra_workspace(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def obra_workspace(request: pytest.FixtureRequest) -> Path:
     """Folder that the agent works in: empty, and this test's own; with --obra-resume, that of the run before.
 
     It lies in pytest's temporary folder, and stays there as long as pytest keeps that.
@@ -65,7 +65,9 @@ def obra_workspace(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
     else:
         from pytest_obra.running import shared
 
-        root = shared(request.config).new_folder(tmp_path_factory, request.node.name)
+        # Named as an argument, the factory would keep the request of each test to the end of the run.
+        factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+        root = shared(request.config).new_folder(factory, request.node.name)
     root.mkdir()
     return root
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_obra import SUFFIX
 from pytest_obra.fixtures import (
     obra,
     obra_agent,
@@ -27,11 +28,8 @@ from pytest_obra.fixtures import (
     obra_workspace,
     run_scenario,
 )
-from pytest_obra.live.view import follow_worker, show_live
 from pytest_obra.options import add_statistics_options, check_statistics_options
-from pytest_obra.reckoning import SUFFIX, Reckoning
 from pytest_obra.repeats import parametrize_repeats
-from pytest_obra.reporters.run_files import RunFiles
 
 if TYPE_CHECKING:
     from pytest_obra.collection import ScenarioFile
@@ -148,6 +146,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
         config.pluginmanager.register(ResumedRun(config), "obra-resumed-run")
     if hasattr(config, "workerinput"):
+        from pytest_obra.live.view import follow_worker
+
         follow_worker(config)
         return
     if config.getoption("--obra-sabotage") and agent_names(config) != ("mock",):
@@ -160,9 +160,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
         verify(config, agent_names(config))
     if not any(config.getoption(name, None) for name in _LOOKS_ONLY):
-        reckoning = Reckoning(config)
-        config.pluginmanager.register(reckoning, "obra-reckoning")
-        config.pluginmanager.register(RunFiles(config, reckoning), "obra-run-files")
+        _follow(config)
+
+
+def _follow(config: pytest.Config) -> None:
+    """Let a run be shown, counted, judged and written down."""
+    from pytest_obra.live.view import show_live
+    from pytest_obra.reckoning import Reckoning
+    from pytest_obra.reporters.run_files import RunFiles
+
+    reckoning = Reckoning(config)
+    config.pluginmanager.register(reckoning, "obra-reckoning")
+    config.pluginmanager.register(RunFiles(config, reckoning), "obra-run-files")
     show_live(config)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_obra import SUFFIX
 from pytest_obra.options import has_ledger
 from pytest_obra.repeats import names_in
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-SUFFIX = ".obra.yaml"
-"""How the names of scenario files end."""
 LEDGER_ADDRESS = pytest.StashKey[tuple[str, float]]()
 """Path of the ledger that workers share, and when the run began."""
 _JUDGED_EXITS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)

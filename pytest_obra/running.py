@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -326,8 +326,13 @@ def forget(item: pytest.Item) -> None:
 
 def properties_of(row: Mapping[str, Any]) -> list[tuple[str, object]]:
     """Return what JUnit's files show of a row; an unknown cost or score is the word ``unknown``."""
-    found = ((name, row[key]) for name, key in _PROPERTIES.items())
-    return [(name, "unknown" if value is None else value) for name, value in found]
+    return [_property(name, "unknown" if row[key] is None else row[key]) for name, key in _PROPERTIES.items()]
+
+
+@lru_cache(maxsize=256, typed=True)
+def _property(name: str, value: object) -> tuple[str, object]:
+    """Return a property; pytest keeps those of every test, and most say the same in each."""
+    return name, value
 
 
 def _others(properties: Iterable[tuple[str, object]]) -> Iterator[tuple[str, object]]:

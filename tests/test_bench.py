@@ -32,3 +32,13 @@ def test_the_speed_table_can_be_made(tmp_path):
     assert told["lines"][5]["ours"] > told["lines"][5]["baseline"] > 1
     assert all(f"| {claim} |" in done.stdout for claim in claims)
     assert f"{told['at']}, Python" in done.stdout
+
+
+def test_obra_is_found_without_its_program(tmp_path):
+    """Where no program lies beside the Python that measures, the module is run."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(COMMAND.parent)!r}); import measuring; print(measuring.obra()[1:])\n"
+        f"sys.executable = {str(tmp_path / 'python')!r}; print(measuring.obra()[1:])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "['-m', 'obra']"

@@ -10,7 +10,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from obra.errors import StateError
 from obra.state.connection import Connection
 from obra.state.failures import masked, state_error
-from obra.state.tables import SCHEMA_VERSION, first_schema, metadata, schema_version
+from obra.state.tables import SCHEMA_VERSION, first_schema, metadata, schema_version, tell_postgresql
 
 FIRST_VERSION = "0001"
 _VERSION = sa.select(schema_version.c.version_num)
@@ -112,6 +112,8 @@ def refuse_to_change(version: str, url: sa.URL) -> None:
 @cache
 def _statements(dialect: str) -> tuple[str, ...]:
     """Return the statements that create all tables; compiling them is the slow part, so it is done once."""
+    if dialect == "postgresql":
+        tell_postgresql()
     speaks = sa.create_mock_engine(f"{dialect}://", lambda *_: None).dialect
     found: list[str] = []
     for table in (*metadata.sorted_tables, schema_version):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_obra.reckoning import SUFFIX
+from pytest_obra import SUFFIX
 
 if TYPE_CHECKING:
     from pytest_obra.reporters.allure_files import AllureDisk

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_obra.reckoning import SUFFIX
+from pytest_obra import SUFFIX
 from pytest_obra.repeats import names_in
 
 if TYPE_CHECKING:

@@ -69,6 +69,12 @@ def run(command: list[str], folder: Path, *, exits: tuple[int, ...] = (0,)) -> U
     return Usage(wall=wall, cpu=used.ru_utime + used.ru_stime, peak=used.ru_maxrss / 1024)
 
 
+def obra() -> list[str]:
+    """Return the command that runs obra: the program beside this Python, or else the module."""
+    program = Path(sys.executable).with_name("obra")
+    return [str(program)] if program.exists() else [sys.executable, "-m", "obra"]
+
+
 def pytest(*arguments: str) -> list[str]:
     """Return the command that runs pytest quietly."""
     return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]

@@ -128,7 +128,7 @@ class Bench:
         )
         yield self.ratios(
             "obra --help / python -c pass",
-            lambda: measuring.run([str(Path(sys.executable).with_name("obra")), "--help"], self.empty),
+            lambda: measuring.run([*measuring.obra(), "--help"], self.empty),
             lambda: measuring.run([sys.executable, "-c", "pass"], self.empty),
             limit=8.0,
             wall=True,

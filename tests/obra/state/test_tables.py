@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import pytest
@@ -60,3 +62,15 @@ def test_the_tables_can_be_made_on_postgresql():
     ]
     assert "TIMESTAMP WITH TIME ZONE" in text
     assert len(indexes) == 12
+
+
+def test_postgresql_is_loaded_for_its_own_statements_only():
+    """Another database's process goes without it; PostgreSQL's indexes have the same rows as SQLite's."""
+    code = (
+        "import sys; from obra.state.schema import _statements as made\n"
+        "known = [one for one in made('sqlite') if ' WHERE ' in one]\n"
+        "loaded = 'sqlalchemy.dialects.postgresql' in sys.modules\n"
+        "print(loaded, len(known), known == [one for one in made('postgresql') if ' WHERE ' in one])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "5", "True"]
