@@ -150,7 +150,7 @@ class AttemptSteps:
         """Let the agent ask for permission, where it can."""
         if isinstance(self.agent, AsksPermission):
             self.agent.on_permission = self._desk.for_attempt(
-                self.state_manager, run.task.id, run.number, run.workspace.root
+                self.state_manager, run.task.id, run.number, run.workspace.root, self._tell
             )
 
     def _adopt(self, run: TaskRun, kept: Kept, agent: OutlivesUs) -> None:

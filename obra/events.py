@@ -25,6 +25,19 @@ class AgentEventKind(StrEnum):
     END = "end"
 
 
+ACTS = frozenset(
+    {
+        AgentEventKind.TOOL_CALL,
+        AgentEventKind.TOOL_RESULT,
+        AgentEventKind.FILE_EDIT,
+        AgentEventKind.PERMISSION,
+        AgentEventKind.LIMIT,
+        AgentEventKind.ERROR,
+    }
+)
+"""What is worth a line of its own to whoever looks on; what the agent says is no act."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentEvent(Record):
     """One thing the agent did, as its output shows it. ``text`` is one line for people."""
@@ -33,6 +46,11 @@ class AgentEvent(Record):
     text: str = ""
     tool: str = ""
     path: str = ""
+
+    @property
+    def act(self) -> str:
+        """What the agent did, as people are shown it; empty where it did nothing."""
+        return (self.text or self.path) if self.kind in ACTS else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Self
 
 from obra import run_start
+from obra.asking import AskPeople
 from obra.attempt_making import AttemptSteps
 from obra.attempt_steps import Gathered, Looked, Turn
 from obra.config import Config
@@ -61,7 +62,7 @@ class Orchestrator(AttemptSteps):
         parts: Parts | None = None,
         observers: Iterable[Observer] = (),
         permissions: Sequence[PermissionRule] = (),
-        on_permission: Operator | None = None,
+        on_permission: Operator | AskPeople | None = None,
         **replacements: Any,
     ) -> None:
         self.config = config or Config()
@@ -69,11 +70,8 @@ class Orchestrator(AttemptSteps):
         if permissions:
             replacements["ask_about"] = tuple(dict.fromkeys(rule.tool for rule in permissions))
         self._replacements = replacements
-        self._desk = PermissionDesk(
-            rules=permissions,
-            allowed_tools=self.config.settings.agent.allowed_tools,
-            operator=on_permission,
-        )
+        allowed = self.config.settings.agent.allowed_tools
+        self._desk = PermissionDesk(rules=permissions, allowed_tools=allowed, operator=on_permission)
         self._ready = False
         if parts is not None:
             self._take(parts)

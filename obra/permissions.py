@@ -10,14 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from obra.domain import (
-    PERMISSION_ASKED,
-    Breakpoint,
-    PermissionAnswer,
-    PermissionRequest,
-    PermissionRule,
-    Trigger,
-)
+from obra.asking import LONGEST_SUBJECT, AskPeople, question
+from obra.domain import PermissionAnswer, PermissionRequest, PermissionRule
+from obra.events import Observer
 
 if TYPE_CHECKING:
     from obra.plugins import PermissionDecider
@@ -27,8 +22,6 @@ Operator = Callable[[PermissionRequest], PermissionAnswer | None]
 """A person, or who stands for one; ``None`` means: no answer from me."""
 
 _WRITING = frozenset({"Edit", "MultiEdit", "NotebookEdit", "Write"})
-_LONGEST_SUBJECT = 500
-"""Characters of a command or path that are stored with a breakpoint."""
 
 
 class PermissionDesk:
@@ -39,7 +32,7 @@ class PermissionDesk:
         *,
         rules: Sequence[PermissionRule] = (),
         allowed_tools: Sequence[str] = (),
-        operator: Operator | None = None,
+        operator: Operator | AskPeople | None = None,
     ) -> None:
         """Take who may answer.
 
@@ -47,28 +40,27 @@ class PermissionDesk:
             rules: answers given in advance; the first that matches counts.
             allowed_tools: what the configuration allows; it counts for tools that are only asked about because
                 a rule names them.
-            operator: whom to ask then.
+            operator: whom to ask then; :class:`~obra.asking.AskPeople` asks through the database, and waits.
         """
         self._rules = tuple(rules)
         self._asked_about = {rule.tool for rule in self._rules} & set(allowed_tools)
         self._operator = operator
 
-    def for_attempt(self, state: StateManager, task_id: int, number: int, root: Path) -> PermissionDecider:
-        """Return what decides during one attempt of a task that works in *root*."""
+    def for_attempt(
+        self, state: StateManager, task_id: int, number: int, root: Path, tell: Observer
+    ) -> PermissionDecider:
+        """Return what decides during one attempt of a task in *root*; *tell* hears of questions to people."""
 
         def decide(request: PermissionRequest) -> PermissionAnswer:
             answer, by = self.answer(request, root)
+            if by == "default" and isinstance(self._operator, AskPeople):
+                return self._operator.ask(request, state, task_id, number, tell)
             word = "allow" if answer.allowed else "deny"
-            subject = request.subject[:_LONGEST_SUBJECT]
             if by in ("scenario", "operator"):
-                asked = Breakpoint(
-                    task_id=task_id,
-                    attempt_number=number,
-                    trigger=Trigger.AGENT_ASKS,
-                    reason=f"{PERMISSION_ASKED}{request.tool}: {subject}",
-                )
+                asked = question(request, task_id, number)
                 state.record_permission(asked, f"{word}: {answer.reason}".removesuffix(": "))
             else:
+                subject = request.subject[:LONGEST_SUBJECT]
                 told = {"number": number, "tool": request.tool, "subject": subject, "answer": word, "by": by}
                 state.record_event(task_id, "permission", told)
             return answer
@@ -82,7 +74,7 @@ class PermissionDesk:
                 return rule.answer, "scenario"
         if request.tool in self._asked_about and _stays_inside(request, root):
             return PermissionAnswer(allowed=True, reason="agent.allowed_tools allows it"), "configuration"
-        given = self._operator(request) if self._operator else None
+        given = self._operator(request) if callable(self._operator) else None
         if given is not None:
             return given, "operator"
         reason = (

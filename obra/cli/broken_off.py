@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +11,13 @@ if TYPE_CHECKING:
     from obra.cli.options import Chosen
     from obra.cli.progress import Progress
     from obra.state.state_manager import StateManager
+
+
+def stop_in_order() -> None:
+    """Store a run like Ctrl-C does when its job is cancelled or its terminal closed, unless that is ignored."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
 
 
 @contextmanager

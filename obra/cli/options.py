@@ -14,6 +14,7 @@ import click
 from obra.cli.output import say
 
 if TYPE_CHECKING:
+    from obra.asking import AskPeople
     from obra.config import Config
     from obra.state.state_manager import StateManager
 
@@ -22,11 +23,15 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """What was asked for with ``--agent``, ``--config`` and ``-o``."""
+    """What was asked for with ``--agent``, ``--config`` and ``-o``; and who looks on, see audience_options."""
 
     agent: str | None = None
     file: str | None = None
     overrides: tuple[str, ...] = ()
+    conversation: bool = False
+    """Show all that is said to the agent and by it."""
+    ask: bool = False
+    """Wait for a person's answer when the agent asks for something."""
 
     def load(self) -> Config:
         """Return the settings.
@@ -51,6 +56,14 @@ class Chosen:
                     f"--agent {self.agent}: {error} --agent also takes {', '.join(RUNGS)}."
                 ) from error
         return config
+
+    def people(self) -> AskPeople | None:
+        """Return who answers the agent: people by way of the database, where that was asked for."""
+        if not self.ask:
+            return None
+        from obra.asking import AskPeople
+
+        return AskPeople()
 
     def again(self, command: str, *, agent: bool = False) -> str:
         """Return *command* with the same options, for people to type next; secrets are left out."""
@@ -80,7 +93,9 @@ def settings_options(function: Function) -> Function:
     def with_settings(
         *args: Any, file: str | None, overrides: tuple[str, ...], agent: str | None = None, **others: Any
     ) -> Any:
-        return function(*args, chosen=Chosen(agent=agent, file=file, overrides=overrides), **others)
+        audience = {name: others.pop(name) for name in ("conversation", "ask") if name in others}
+        chosen = Chosen(agent=agent, file=file, overrides=overrides, **audience)
+        return function(*args, chosen=chosen, **others)
 
     return with_settings  # type: ignore[return-value]  # click calls it by keyword
 
@@ -90,6 +105,17 @@ agent_option = click.option(
     metavar="NAME",
     help="mock, replay or real, an installed agent, or 'package.module:Class'.",
 )
+
+
+def audience_options(function: Function) -> Function:
+    """Give a command that runs an agent ``--conversation`` and ``--ask``; they come with ``chosen=``."""
+    show = click.option("--conversation", is_flag=True, help="Show all that is said to the agent and by it.")
+    ask = click.option(
+        "--ask", is_flag=True, help="Wait for a person when the agent asks: obra breakpoint resolve ID allow."
+    )
+    return show(ask(function))
+
+
 json_option = click.option("--json", "in_json", is_flag=True, help="Print JSON.")
 
 

@@ -8,7 +8,8 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, TextIO
@@ -19,6 +20,10 @@ from obra.errors import ObraError
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """All but newline and tab: they could move the cursor, recolour the screen or turn text around."""
+
+
+_asides: list[bool] = []
+"""Not empty while what is said goes to standard error; of all threads, since more than one tells of a run."""
 
 
 class OutputLost(ObraError):
@@ -53,7 +58,7 @@ def say(*parts: str, error: bool = False) -> None:
         OutputLost: the output cannot be written for another reason, such as a full disk.
     """
     line = "".join(part if isinstance(part, Styled) else printable(part) for part in parts)
-    _print(f"{line}\n", sys.stderr if error else sys.stdout)
+    _print(f"{line}\n", sys.stderr if error or _asides else sys.stdout)
 
 
 def hand_over(parts: Iterable[str]) -> None:
@@ -88,6 +93,16 @@ def _cut(stream: TextIO, begin: int | None) -> None:
     """Cut the file behind *stream* to the size that it had; a stream that was let go is no such file any more."""
     if begin is not None and stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         os.ftruncate(stream.fileno(), begin)
+
+
+@contextmanager
+def aside(*, asked: bool = True) -> Iterator[None]:
+    """Print what is said meanwhile on standard error, when *asked*: standard output is for JSON that follows."""
+    _asides.extend([True] * asked)
+    try:
+        yield
+    finally:
+        del _asides[len(_asides) - asked :]
 
 
 def use_any_text() -> None:

@@ -11,6 +11,7 @@ from obra.events import (
     AgentEvent,
     AgentEventKind,
     AttemptRecorded,
+    BreakpointOpened,
     Event,
     EvidenceGathered,
     Notified,
@@ -22,17 +23,6 @@ from obra.events import (
     TurnRetried,
 )
 
-_SHOWN = frozenset(
-    {
-        AgentEventKind.TEXT,
-        AgentEventKind.TOOL_CALL,
-        AgentEventKind.TOOL_RESULT,
-        AgentEventKind.FILE_EDIT,
-        AgentEventKind.PERMISSION,
-        AgentEventKind.LIMIT,
-        AgentEventKind.ERROR,
-    }
-)
 _MANY_FILES = 8
 """Changed files that are named one by one; a template or an installed package would fill the screen."""
 COLOURS = {
@@ -51,7 +41,9 @@ class Progress:
         lost: why nothing is printed any more, such as a full disk; the run goes on without an audience.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_full: bool = False) -> None:
+        """Print lines, and *in_full* what is said to the agent and by it, too."""
+        self._in_full = in_full
         self.task: Task | None = None
         self.lost: OutputLost | None = None
 
@@ -59,7 +51,15 @@ class Progress:
         """Print what is worth a line."""
         if isinstance(event, TaskStarted):
             self.task = event.task
-        self._while_heard(lambda: _tell(event))
+        self._while_heard(lambda: self._tell(event))
+
+    def _tell(self, event: Event) -> None:
+        _tell(event)
+        match event:
+            case PromptReady(prompt=text) if self._in_full:
+                _tell_speech("to agent", text)
+            case ReplyReceived(reply=reply) if self._in_full:
+                _tell_speech("reply", reply.text)
 
     def announce(self, name: str, text: str) -> None:
         """Print what is about to run, before its first event."""
@@ -94,6 +94,12 @@ def _tell(event: Event) -> None:
             _line(decision.action, decision.reason, COLOURS[decision.action])
 
 
+def _tell_speech(who: str, text: str) -> None:
+    """Print all that was said, its first line behind who said it."""
+    for count, line in enumerate(text.strip().splitlines() or ["(no words)"]):
+        say(label_of("" if count else who, "cyan"), "| ", line)
+
+
 def _tell_people(event: Event) -> None:
     """Print what went wrong and goes on all the same, what people ask of the run, and what they are told of it."""
     match event:
@@ -103,14 +109,15 @@ def _tell_people(event: Event) -> None:
             _line("not told" if problem else "told", f"{channel}: {problem}" if problem else channel)
         case Steered(control=control):
             _line("person", describe_control(control), "cyan")
+        case BreakpointOpened(breakpoint=opened) if opened.is_permission:
+            _line("asks", opened.reason, "yellow")
+            _line("", f"answer it: obra breakpoint resolve {opened.id} allow (or: 'deny: WHY')")
 
 
 def _tell_act(act: AgentEvent) -> None:
-    if act.kind not in _SHOWN:
-        return
-    text = first_line(act.text or act.path)
-    if text:
-        _line("says" if act.kind is AgentEventKind.TEXT else "agent", text)
+    says = act.kind is AgentEventKind.TEXT
+    if text := first_line(act.text if says else act.act):
+        _line("says" if says else "agent", text)
 
 
 def tell_evidence(evidence: Evidence) -> None:

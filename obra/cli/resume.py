@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING
 
 import click
 
+from obra.cli.broken_off import stop_in_order
 from obra.cli.commands import Command
-from obra.cli.options import Chosen, agent_option, json_option, settings_options, stored
+from obra.cli.options import Chosen, agent_option, audience_options, json_option, settings_options, stored
 
 if TYPE_CHECKING:
     from obra.config import Config
@@ -34,21 +34,22 @@ workspace was put back to what it was before that turn. Use the same settings as
 @click.option("--all", "all_of_them", is_flag=True, help="Every interrupted task, one by one, oldest first.")
 @agent_option
 @json_option
+@audience_options
 @settings_options
 def resume(*, task_id: int | None, all_of_them: bool, in_json: bool, chosen: Chosen) -> int:
     """Go on with what was asked for; return 0 when all of it is completed."""
     if all_of_them and task_id is not None:
         raise click.UsageError("give --task ID or --all, not both")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job is stored like Ctrl-C
+    stop_in_order()
     config = chosen.load()
-    from obra.cli.output import as_json, say
+    from obra.cli.output import as_json, aside, say
     from obra.domain import TaskStatus
     from obra.prerequisites import require
 
     require(config)
-    with stored(config) as state:
+    with stored(config) as state, aside(asked=in_json):
         ids = _chosen_tasks(task_id, state, all_of_them=all_of_them)
-        ends = [_resumed(one, state, config, chosen, in_json=in_json, alone=len(ids) == 1) for one in ids]
+        ends = [_resumed(one, state, config, chosen, alone=len(ids) == 1) for one in ids]
         outcomes = [one for one in ends if one is not None]
     if in_json:
         as_json(outcomes)
@@ -70,15 +71,13 @@ def _chosen_tasks(task_id: int | None, state: StateManager, *, all_of_them: bool
     return found
 
 
-def _resumed(
-    task_id: int, state: StateManager, config: Config, chosen: Chosen, *, in_json: bool, alone: bool
-) -> Outcome | None:
+def _resumed(task_id: int, state: StateManager, config: Config, chosen: Chosen, *, alone: bool) -> Outcome | None:
     """Go on with one task; of several, one whose machinery breaks is told, and the others go on all the same."""
     from obra.cli.output import say
     from obra.errors import ObraError
 
     try:
-        return _resume(task_id, state, config, chosen, in_json=in_json)
+        return _resume(task_id, state, config, chosen)
     except ObraError as error:
         if alone:
             raise
@@ -87,21 +86,21 @@ def _resumed(
         return None
 
 
-def _resume(task_id: int, state: StateManager, config: Config, chosen: Chosen, *, in_json: bool) -> Outcome:
+def _resume(task_id: int, state: StateManager, config: Config, chosen: Chosen) -> Outcome:
     from obra.cli.broken_off import explained_end, require_heard
     from obra.cli.outcome import tell_outcome
     from obra.cli.progress import Progress
     from obra.orchestrator import Orchestrator
 
-    progress = Progress()
+    progress = Progress(in_full=chosen.conversation)
     progress.task = state.get_task(task_id)
-    observers = [] if in_json else [progress]
     with (
-        Orchestrator(config, state_manager=state, observers=observers) as orchestrator,
+        Orchestrator(
+            config, state_manager=state, observers=[progress], on_permission=chosen.people()
+        ) as orchestrator,
         explained_end(state, progress, chosen),
     ):
         outcome = orchestrator.resume_task(task_id)
     require_heard(progress)
-    if not in_json:
-        tell_outcome(outcome, state, chosen)
+    tell_outcome(outcome, state, chosen)
     return outcome

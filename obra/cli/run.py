@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import itertools
-import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from obra.cli.broken_off import stop_in_order
 from obra.cli.commands import Command
-from obra.cli.options import Chosen, agent_option, settings_options, stored, writable
+from obra.cli.options import (
+    Chosen,
+    agent_option,
+    audience_options,
+    json_option,
+    settings_options,
+    stored,
+    writable,
+)
 
 if TYPE_CHECKING:
     from obra.config import Config
     from obra.scenarios.scenario import Scenario
+    from obra.scenarios.scenario_run import ScenarioReport
     from obra.state.state_manager import StateManager
+
+Row = dict[str, Any]
+"""What reports keep of one scenario: :mod:`obra.reports.rows`."""
 
 HELP = """Run scenarios, or one stored task, and show what happens.
 
@@ -29,6 +41,7 @@ that was interrupted.
 EXAMPLES = (
     "obra run scenarios/hello_world.obra.yaml",
     "obra run --agent replay scenarios/*.obra.yaml",
+    "obra run --json scenarios/hello_world.obra.yaml > outcome.json",
     "obra run --task 3 --max-iterations 2 -o agent.max_turns=20",
 )
 _ONE_FOLDER = "--workspace is the folder of one scenario; run them one by one, or leave it out"
@@ -44,6 +57,8 @@ _ONE_FOLDER = "--workspace is the folder of one scenario; run them one by one, o
     help="The folder to work in: a new or empty one for a scenario.",
 )
 @agent_option
+@json_option
+@audience_options
 @settings_options
 def run(
     *,
@@ -51,6 +66,7 @@ def run(
     task_id: int | None,
     max_iterations: int | None,
     workspace: Path | None,
+    in_json: bool,
     chosen: Chosen,
 ) -> int:
     """Run what was asked for; return 0 when all of it ended well."""
@@ -58,10 +74,10 @@ def run(
         raise click.UsageError("name one or more scenario files, or --task ID")
     if workspace and len(files) > 1:
         raise click.UsageError(_ONE_FOLDER)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled job is stored like Ctrl-C
+    stop_in_order()
     config = chosen.load()
     if task_id is not None:
-        return _run_task(task_id, max_iterations, workspace, config, chosen)
+        return _run_task(task_id, max_iterations, workspace, config, chosen, in_json=in_json)
     from obra.prerequisites import require
     from obra.scenarios.scenario import Scenario
 
@@ -69,10 +85,17 @@ def run(
     if workspace and len(scenarios) > 1:
         raise click.UsageError(_ONE_FOLDER)
     require(config)
-    return run_each(scenarios, workspace, config, chosen)
+    return run_each(scenarios, workspace, config, chosen, in_json=in_json)
 
 
-def run_each(scenarios: Sequence[Scenario], workspace: Path | None, config: Config, chosen: Chosen) -> int:
+def run_each(
+    scenarios: Sequence[Scenario],
+    workspace: Path | None,
+    config: Config,
+    chosen: Chosen,
+    *,
+    in_json: bool = False,
+) -> int:
     """Run scenarios one by one and tell of each; return the exit code.
 
     Args:
@@ -80,40 +103,58 @@ def run_each(scenarios: Sequence[Scenario], workspace: Path | None, config: Conf
         workspace: the folder to work in, for one scenario; ``None`` makes a fresh one for each.
         config: the settings.
         chosen: what was asked for, to tell what to type next.
+        in_json: print a list with one row for each scenario, as reports hold them; what happens goes to
+            standard error.
 
     Raises:
         ObraError: there is only one, and what was asked for is wrong or cannot be had here.
     """
-    from obra.cli.output import say
+    from obra.cli.output import as_json, aside, say
     from obra.statistics.exit_codes import Ending, exit_of
 
-    ends = [_survives(scenario, workspace, config, chosen, alone=len(scenarios) == 1) for scenario in scenarios]
-    if len(ends) > 1:
-        say(f"\n{ends.count(True)} of {len(ends)} scenarios passed")
+    rows: list[Row] = []
+    alone = len(scenarios) == 1
+    with aside(asked=in_json):
+        ends = [_survives(one, workspace, config, chosen, alone=alone, rows=rows) for one in scenarios]
+        if len(ends) > 1:
+            say(f"\n{ends.count(True)} of {len(ends)} scenarios passed")
+    if in_json:
+        as_json(rows)
     return exit_of(Ending(failed=False in ends, machinery_broke=None in ends))
 
 
 def _run_task(
-    task_id: int, max_iterations: int | None, workspace: Path | None, config: Config, chosen: Chosen
+    task_id: int,
+    max_iterations: int | None,
+    workspace: Path | None,
+    config: Config,
+    chosen: Chosen,
+    *,
+    in_json: bool,
 ) -> int:
     from obra.cli.broken_off import explained_end, require_heard
     from obra.cli.outcome import tell_outcome
+    from obra.cli.output import as_json, aside
     from obra.cli.progress import Progress
     from obra.domain import TaskStatus
     from obra.orchestrator import Orchestrator
     from obra.prerequisites import require
 
     require(config)
-    with stored(config) as state:
+    with stored(config) as state, aside(asked=in_json):
         _choose_folder(task_id, workspace, config, state)
-        progress = Progress()
+        progress = Progress(in_full=chosen.conversation)
         with (
-            Orchestrator(config, state_manager=state, observers=[progress]) as orchestrator,
+            Orchestrator(
+                config, state_manager=state, observers=[progress], on_permission=chosen.people()
+            ) as orchestrator,
             explained_end(state, progress, chosen),
         ):
             outcome = orchestrator.execute_task(task_id, max_iterations)
         require_heard(progress)
         tell_outcome(outcome, state, chosen)
+    if in_json:
+        as_json(outcome)
     return 0 if outcome.status is TaskStatus.COMPLETED else 1
 
 
@@ -136,9 +177,17 @@ def _with_limit(scenario: Scenario, iterations: int | None) -> Scenario:
 
 
 def _survives(
-    scenario: Scenario, workspace: Path | None, config: Config, chosen: Chosen, *, alone: bool
+    scenario: Scenario,
+    workspace: Path | None,
+    config: Config,
+    chosen: Chosen,
+    *,
+    alone: bool,
+    rows: list[Row],
 ) -> bool | None:
     """Run one scenario and tell if it passed; ``None`` is for broken machinery, and the others run then, too.
+
+    What is to be known of it is added to *rows*.
 
     Raises:
         ObraError: it is the only one, and what was asked for is wrong or cannot be had here.
@@ -146,10 +195,22 @@ def _survives(
     from obra.cli.failures import FAILED, exit_code_for, explained
     from obra.cli.output import say
     from obra.errors import ObraError
+    from obra.reports.rows import error_row, row_of
 
     try:
-        return _run_scenario(scenario, workspace, config, chosen)
+        report = _run_scenario(scenario, workspace, config, chosen)
     except ObraError as error:
+        name = chosen.agent or config.settings.agent.type
+        rows.append(
+            error_row(
+                scenario=scenario.name,
+                case=scenario.case,
+                path=str(scenario.path),
+                agent=name,
+                node="",
+                message=str(error),
+            )
+        )
         if alone and exit_code_for(error) != FAILED:
             raise
         if alone:
@@ -158,9 +219,11 @@ def _survives(
         for line in (f"scenario {scenario.case} ERROR: {error}", *getattr(error, "__notes__", ())):
             say(line, error=True)
         return None
+    rows.append(row_of(report))
+    return report.passed
 
 
-def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, chosen: Chosen) -> bool:
+def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, chosen: Chosen) -> ScenarioReport:
     from obra.cli.broken_off import explained_end, require_heard
     from obra.cli.outcome import tell_outcome, tell_report
     from obra.cli.progress import Progress
@@ -168,13 +231,14 @@ def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, ch
     from obra.scenarios.scenario_run import run_scenario
     from obra.scenarios.scenario_settings import with_settings
 
-    progress = Progress()
+    progress = Progress(in_full=chosen.conversation)
     config = with_settings(config, scenario)
     parts: dict[str, Any] = {
         "permissions": scenario.permissions,
         "faults": scenario.faults,
         "tape": None if scenario.is_several else scenario.tape(config),
         "observers": [progress],
+        "on_permission": chosen.people(),
     }
     name = chosen.agent or config.settings.agent.type
     with writable(config) as state:
@@ -188,7 +252,7 @@ def _run_scenario(scenario: Scenario, workspace: Path | None, config: Config, ch
         require_heard(progress)
         tell_outcome(report.outcome, state, chosen)
         tell_report(report)
-    return report.passed
+    return report
 
 
 def _fresh_folder(config: Config, name: str) -> Path:

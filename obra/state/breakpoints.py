@@ -49,15 +49,23 @@ def open_(
     return replace(opened, id=connection.insert(_INSERT, values))
 
 
+def open_alone(connection: Connection, wanted: Breakpoint) -> Breakpoint:
+    """Store an open breakpoint that no attempt's decision opened, and return it.
+
+    Raises:
+        NotFound: there is no such task.
+    """
+    journal.require_task(connection, wanted.task_id)
+    return open_(connection, wanted, wanted.task_id, datetime.now(UTC))
+
+
 def open_resolved(connection: Connection, wanted: Breakpoint, answer: str) -> Breakpoint:
     """Store a breakpoint that was answered at once and return it.
 
     Raises:
         NotFound: there is no such task.
     """
-    journal.require_task(connection, wanted.task_id)
-    opened = open_(connection, wanted, wanted.task_id, datetime.now(UTC))
-    return resolve(connection, opened.id, answer)
+    return resolve(connection, open_alone(connection, wanted).id, answer)
 
 
 def newest(

@@ -32,6 +32,14 @@ class Story:
         wanted = None if status is None else word(BreakpointStatus, status)
         return self._database.read(breakpoints.newest, task_id, wanted, limit)
 
+    def open_breakpoint(self, wanted: Breakpoint) -> Breakpoint:
+        """Store an open breakpoint of a task, and return it with its id and time.
+
+        Raises:
+            NotFound: there is no such task.
+        """
+        return self._database.write(breakpoints.open_alone, wanted)
+
     def record_permission(self, asked: Breakpoint, answer: str) -> Breakpoint:
         """Store what the agent asked for in the middle of a turn together with its answer, and return it.
 

@@ -8,7 +8,6 @@ from typing import TextIO
 from obra.domain import Attempt
 from obra.events import (
     AgentActed,
-    AgentEventKind,
     AttemptRecorded,
     Event,
     PromptReady,
@@ -17,18 +16,6 @@ from obra.events import (
     TurnRetried,
 )
 from obra.reports.quoting import visible
-
-_ACTS = frozenset(
-    {
-        AgentEventKind.TOOL_CALL,
-        AgentEventKind.TOOL_RESULT,
-        AgentEventKind.FILE_EDIT,
-        AgentEventKind.PERMISSION,
-        AgentEventKind.LIMIT,
-        AgentEventKind.ERROR,
-    }
-)
-"""Acts with a line of their own; what the agent says stands in its reply."""
 
 
 class Conversation:
@@ -43,8 +30,8 @@ class Conversation:
         match event:
             case PromptReady(number=number, prompt=prompt):
                 self._say(f"prompt {number}", prompt)
-            case AgentActed(event=act) if act.kind in _ACTS and (act.text or act.path):
-                self._say("agent", act.text or act.path)
+            case AgentActed(event=did) if did.act:
+                self._say("agent", did.act)
             case TurnRetried(error=error):
                 self._say("again", error)
             case ReplyReceived(number=number, reply=reply):
