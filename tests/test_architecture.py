@@ -75,6 +75,7 @@ HOMES = {
     "pytest": ("pytest_obra/",),
     "click": ("obra/cli/",),
     "plotext": ("obra/cli/",),
+    "prompt_toolkit": ("obra/cli/",),
     "jinja2": ("obra/reports/",),
     "yaml": ("obra/documents.py", "obra/config.py", "obra/scenarios/", "obra/cli/"),
 }

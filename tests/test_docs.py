@@ -26,7 +26,14 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md"))
 BLOCK = re.compile(r"(?:^\*(Needs: [^*]+)\*\n\n)?^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-RUN = ("guides/QUICK_START_REAL_AGENT.md", "verdicts.md", "extending.md", "ci.md", "observability.md")
+RUN = (
+    "guides/QUICK_START_REAL_AGENT.md",
+    "verdicts.md",
+    "extending.md",
+    "ci.md",
+    "observability.md",
+    "interactive.md",
+)
 """Pages whose shell blocks are run, from top to bottom, in a folder that obra init made."""
 ENDS = {"obra checklist --json": 1}
 """Exit codes that are not 0."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obra.cli.commands import Group
+from obra.cli.completions import breakpoint_ids
 from obra.cli.options import Chosen, json_option, settings_options, stored
 from obra.cli.output import as_json, say, table
 
@@ -38,7 +39,7 @@ def list_(every: bool, in_json: bool, chosen: Chosen) -> None:
 
 
 @breakpoint_.command(examples=['obra breakpoint resolve 1 "Use the decimal module"'])
-@click.argument("breakpoint_id", type=int, metavar="ID")
+@click.argument("breakpoint_id", type=int, shell_complete=breakpoint_ids, metavar="ID")
 @click.argument("answer")
 @settings_options
 def resolve(breakpoint_id: int, answer: str, chosen: Chosen) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obra.cli.commands import Command
+from obra.cli.completions import task_ids
 from obra.cli.options import Chosen, json_option, settings_options, stored
 from obra.cli.output import as_json, counted, say, styled
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 @click.command(
     cls=Command, examples=["obra checklist", "obra checklist --task 1 --out checklist.md", "obra checklist --json"]
 )
-@click.option("--task", "task_id", type=int, metavar="ID", help="Only what this task shows.")
+@click.option(
+    "--task", "task_id", type=int, shell_complete=task_ids, metavar="ID", help="Only what this task shows."
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write it as Markdown.")
 @json_option
 @settings_options

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from obra.cli.completions import agent_names
 from obra.cli.output import say
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def settings_options(function: Function) -> Function:
 agent_option = click.option(
     "--agent",
     metavar="NAME",
+    shell_complete=agent_names,
     help="mock, replay or real, an installed agent, or 'package.module:Class'.",
 )
 

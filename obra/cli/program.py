@@ -42,6 +42,7 @@ VERBS = {
     "llm": Verb("obra.cli.llm:llm", "Fetch, list and check the models that review."),
     "plugins": Verb("obra.cli.plugins:plugins", "List the agents, LLMs and checks that can be used here."),
     "explain": Verb("obra.cli.explain:explain", "Say what a kind of error means, and what to do about it."),
+    "interactive": Verb("obra.cli.interactive:interactive", "Work at a prompt, with runs in the background."),
     "completion": Verb("obra.cli.completion:completion", "Print what makes a shell complete obra's words."),
 }
 
@@ -73,4 +74,6 @@ def obra() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command with *arguments* (those of the process when ``None``) and exit with its code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given and sys.stdin.isatty() and sys.stdout.isatty():
+        given = ["interactive"]
     sys.exit(exit_code_of(lambda: obra.main(given, prog_name="obra", standalone_mode=False), given))

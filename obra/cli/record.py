@@ -30,7 +30,7 @@ _CLAUDE_CODE = "claude_code_local"
 
 
 @click.command(cls=Command, help=HELP, examples=EXAMPLES)
-@click.argument("files", nargs=-1, required=True, metavar="SCENARIO...")
+@click.argument("files", nargs=-1, type=click.Path(), required=True, metavar="SCENARIO...")
 @click.option(
     "--agent",
     metavar="NAME",

@@ -8,6 +8,7 @@ import click
 
 from obra.cli.broken_off import stop_in_order
 from obra.cli.commands import Command
+from obra.cli.completions import task_ids
 from obra.cli.options import Chosen, agent_option, audience_options, json_option, settings_options, stored
 
 if TYPE_CHECKING:
@@ -30,7 +31,14 @@ workspace was put back to what it was before that turn. Use the same settings as
     help=HELP,
     examples=["obra resume --task 3", "obra resume --all --json", "obra resume --config config/real.yaml"],
 )
-@click.option("--task", "task_id", type=int, metavar="ID", help="The task; the only interrupted one if left out.")
+@click.option(
+    "--task",
+    "task_id",
+    type=int,
+    shell_complete=task_ids,
+    metavar="ID",
+    help="The task; the only interrupted one if left out.",
+)
 @click.option("--all", "all_of_them", is_flag=True, help="Every interrupted task, one by one, oldest first.")
 @agent_option
 @json_option

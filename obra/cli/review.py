@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obra.cli.commands import Command
+from obra.cli.completions import task_ids
 from obra.cli.options import Chosen, json_option, settings_options, stored
 from obra.cli.output import as_json, number, say, styled
 
@@ -19,7 +20,7 @@ _COLOURS = {"yes": "green", "no": "red", "shown": "green", "contradicted": "red"
 
 
 @click.command(cls=Command, examples=["obra review 1", "obra review 1 --attempt 1 --output --json"])
-@click.argument("task_id", type=int, metavar="TASK_ID")
+@click.argument("task_id", type=int, shell_complete=task_ids, metavar="TASK_ID")
 @click.option("--attempt", "wanted", type=click.IntRange(min=1), metavar="NUMBER", help="The last by default.")
 @click.option("--output", "with_output", is_flag=True, help="Also what the checks printed.")
 @json_option

@@ -11,6 +11,7 @@ import click
 
 from obra.cli.broken_off import stop_in_order
 from obra.cli.commands import Command
+from obra.cli.completions import task_ids
 from obra.cli.options import (
     Chosen,
     agent_option,
@@ -48,8 +49,10 @@ _ONE_FOLDER = "--workspace is the folder of one scenario; run them one by one, o
 
 
 @click.command(cls=Command, help=HELP, examples=EXAMPLES)
-@click.argument("files", nargs=-1, metavar="[SCENARIO_FILE]...")
-@click.option("--task", "task_id", type=int, metavar="ID", help="Run a stored task instead.")
+@click.argument("files", nargs=-1, type=click.Path(), metavar="[SCENARIO_FILE]...")
+@click.option(
+    "--task", "task_id", type=int, shell_complete=task_ids, metavar="ID", help="Run a stored task instead."
+)
 @click.option("--max-iterations", type=click.IntRange(min=1), help="Attempts at each task in this run.")
 @click.option(
     "--workspace",

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from obra.cli.commands import Group
+from obra.cli.completions import task_ids
 from obra.cli.options import Chosen, json_option, settings_options, stored
 from obra.cli.output import as_json, number, say, table
 from obra.cli.task_control import STEERING
@@ -18,7 +19,7 @@ STATUSES = ("pending", "running", "completed", "escalated", "failed", "interrupt
 
 @click.group(cls=Group, examples=['obra task create 1 "Add a search page" --check "file: search.py"'])
 def task() -> None:
-    """Create, list and show tasks; pause, stop, tell and overrule those that run."""
+    """Create, list and show tasks; pause, stop and steer those that run."""
 
 
 @task.command(
@@ -34,7 +35,14 @@ def task() -> None:
 @click.option("--accept", multiple=True, metavar="SENTENCE", help="A sentence that tells when it is done.")
 @click.option("--check", multiple=True, metavar="YAML", help="A check, written as in a scenario's 'checks:'.")
 @click.option("--priority", type=int, default=5, show_default=True, help="Higher comes first.")
-@click.option("--after", type=int, multiple=True, metavar="ID", help="A task that must be completed before.")
+@click.option(
+    "--after",
+    type=int,
+    multiple=True,
+    shell_complete=task_ids,
+    metavar="ID",
+    help="A task that must be completed before.",
+)
 @settings_options
 def create(
     *,
@@ -105,7 +113,7 @@ def list_(project_id: int | None, status: str | None, limit: int, in_json: bool,
 
 
 @task.command(examples=["obra task show 1 --diff"])
-@click.argument("task_id", type=int, metavar="ID")
+@click.argument("task_id", type=int, shell_complete=task_ids, metavar="ID")
 @click.option("--diff", is_flag=True, help="Show what changed since the task began.")
 @json_option
 @settings_options
@@ -132,7 +140,7 @@ def show(task_id: int, diff: bool, in_json: bool, chosen: Chosen) -> None:
 
 
 @task.command(examples=["obra task release 3"])
-@click.argument("task_id", type=int, metavar="ID")
+@click.argument("task_id", type=int, shell_complete=task_ids, metavar="ID")
 @settings_options
 def release(task_id: int, chosen: Chosen) -> None:
     """Mark a running task as interrupted whose process is gone for good, such as that of a removed container.

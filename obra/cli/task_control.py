@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obra.cli.commands import Command
+from obra.cli.completions import task_ids
 from obra.cli.options import Chosen, settings_options, stored
 from obra.cli.output import say
 
@@ -25,7 +26,7 @@ def person() -> str:
 
 
 @click.command(cls=Command, examples=["obra task pause 4"])
-@click.argument("task_id", type=int, metavar="ID")
+@click.argument("task_id", type=int, shell_complete=task_ids, metavar="ID")
 @click.argument("reason", default="")
 @settings_options
 def pause(task_id: int, reason: str, chosen: Chosen) -> None:
@@ -34,43 +35,43 @@ def pause(task_id: int, reason: str, chosen: Chosen) -> None:
     It waits as long as it takes, and the time counts against no limit. What Obra is about to decide is shown, and
     can be overridden. To break a turn off, stop the task and resume it later.
     """
-    _ask(chosen, task_id, "pause", text=reason)
+    ask(chosen, task_id, "pause", text=reason)
     say(f"task {task_id} pauses behind the step under way")
     say(f"  go on: {chosen.again(f'obra task resume {task_id}')}")
 
 
 @click.command(cls=Command, examples=["obra task resume 4"])
-@click.argument("task_id", type=int, metavar="ID")
+@click.argument("task_id", type=int, shell_complete=task_ids, metavar="ID")
 @settings_options
 def resume(task_id: int, chosen: Chosen) -> None:
     """Let a task that was paused go on. For one whose process has ended there is 'obra resume'."""
-    _ask(chosen, task_id, "resume")
+    ask(chosen, task_id, "resume")
     say(f"task {task_id} goes on")
 
 
 @click.command(cls=Command, examples=['obra task stop 4 "wrong branch"'])
-@click.argument("task_id", type=int, metavar="ID")
+@click.argument("task_id", type=int, shell_complete=task_ids, metavar="ID")
 @click.argument("reason", default="")
 @settings_options
 def stop(task_id: int, reason: str, chosen: Chosen) -> None:
     """Break a running task off, also in the middle of a turn; its agent is ended. It can be resumed."""
-    _ask(chosen, task_id, "stop", text=reason)
+    ask(chosen, task_id, "stop", text=reason)
     say(f"task {task_id} is told to stop")
     say(f"  go on: {chosen.again(f'obra resume --task {task_id}')}")
 
 
 @click.command(name="say", cls=Command, examples=['obra task say 4 "Use the decimal module"'])
-@click.argument("task_id", type=int, metavar="ID")
+@click.argument("task_id", type=int, shell_complete=task_ids, metavar="ID")
 @click.argument("message")
 @settings_options
 def say_(task_id: int, message: str, chosen: Chosen) -> None:
     """Add a message to the next prompt of a task. It does not change what the work is judged by."""
-    _ask(chosen, task_id, "say", text=message)
+    ask(chosen, task_id, "say", text=message)
     say(f"task {task_id} will be told in its next prompt")
 
 
 @click.command(cls=Command, examples=['obra task override 4 retry "The tests miss the empty list"'])
-@click.argument("task_id", type=int, metavar="ID")
+@click.argument("task_id", type=int, shell_complete=task_ids, metavar="ID")
 @click.argument("action", type=click.Choice(ACTIONS))
 @click.argument("reason")
 @settings_options
@@ -81,14 +82,14 @@ def override(task_id: int, action: str, reason: str, chosen: Chosen) -> None:
     whose task was decided so never passes: its run says nothing about Obra. Pause the task first to see what you
     decide about.
     """
-    asked = _ask(chosen, task_id, "override", text=reason, action=action)
+    asked = ask(chosen, task_id, "override", text=reason, action=action)
     say(f"attempt {asked.attempt_number} of task {task_id} will {action}, as {asked.by} decided")
 
 
 STEERING = (pause, resume, stop, say_, override)
 
 
-def _ask(chosen: Chosen, task_id: int, act: str, *, text: str = "", action: str = "") -> Control:
+def ask(chosen: Chosen, task_id: int, act: str, *, text: str = "", action: str = "") -> Control:
     """Store what is asked of a task.
 
     Raises:

@@ -29,6 +29,12 @@ def is_alive(owner: str) -> bool | None:
     return _start_of(int(pid)) == start
 
 
+def is_process(owner: str, pid: int) -> bool:
+    """Tell whether *owner* is the process *pid* of this host."""
+    host, found, _ = _parts(owner)
+    return (host, found) == (_host(), str(pid))
+
+
 def describe(owner: str) -> str:
     """Return *owner* in words for messages, such as ``process 4711 on build7``."""
     host, pid, start = _parts(owner)

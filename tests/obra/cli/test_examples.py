@@ -22,6 +22,7 @@ from obra.state.owners import this_process
 
 ROOT = Path(__file__).parents[3]
 NEEDS = {
+    "obra interactive": "a terminal",
     "obra llm ": "an Ollama server",
     "--llm ollama": "an Ollama server",
     "--agent real": "Claude Code and its login",

@@ -298,3 +298,37 @@ def test_what_is_kept_is_said_as_it_is(tmp_path):
     assert _kept(task.id, state, Chosen()) == "task 1 is stored as completed"
     assert _kept(99, state, Chosen()).startswith("how task 99 is stored cannot be read: no task has the id 99")
     state.close()
+
+
+def test_json_is_all_that_stands_on_standard_output(obra, hello, vague):
+    """One row for each scenario as reports keep it; what happens is on standard error. A task: its outcome."""
+    ended = obra("run", "--json", hello, vague)
+    assert ended.code == 0
+    assert [(one["case"], one["result"], one["status"]) for one in ended.data] == [
+        ("hello", "passed", "completed"),
+        ("vague", "passed", "escalated"),
+    ]
+    assert "  attempt 1\n" in ended.err
+    assert "2 of 2 scenarios passed" in ended.err
+    again = obra("run", "--json", "--task", "2", "--max-iterations", "1")
+    assert again.code == 1
+    assert (again.data["task_id"], again.data["status"]) == (2, "escalated")
+    assert "task 2" in again.err
+
+
+def test_json_of_a_scenario_whose_machinery_broke(obra, write, hello):
+    """It has a row, too, with what went wrong."""
+    broken = write(
+        "broken.obra.yaml", "name: broken\ntask: {title: x}\nchecks: [{command: no-such-program}]\n"
+    ).name
+    ended = obra("run", "--json", hello, broken, "-o", "workspace.store=/dev/null/x")
+    assert ended.code == 12
+    assert [one["result"] for one in ended.data] == ["machinery_broke", "machinery_broke"]
+    assert "dev/null" in ended.data[0]["reason"]
+
+
+def test_the_conversation_is_shown_in_full(obra, hello):
+    """What is said to the agent, and all of its reply."""
+    ended = obra("run", "--conversation", hello)
+    assert "to agent   | ## Task" in ended.out
+    assert "reply      | Done." in ended.out

@@ -12,7 +12,7 @@ name: overruled
 task: {title: Take your time}
 checks: [{file: done.txt}]
 script:
-  - {say: Not yet., write: {first.txt: one}, run: "python -c 'import time; time.sleep(1.5)'"}
+  - {say: Not yet., write: {first.txt: one}, run: "until test -e GO; do sleep 0.05; done"}
 reviewer: [{score: 40, issues: [no done.txt]}]
 expect:
   status: completed
@@ -54,12 +54,13 @@ def test_a_run_is_stopped_from_another_terminal(obra, start, slow):
     assert [one["number"] for one in shown["attempts"]] == [1]
 
 
-def test_a_scenario_that_a_person_decided_never_passes(obra, start, write):
+def test_a_scenario_that_a_person_decided_never_passes(obra, start, write, tmp_path):
     """The override is a person's, not Obra's verdict: hidden checks judge it, and Obra is not blamed for it."""
-    process = start("run", write("overruled.obra.yaml", OVERRULED).name)
-    read_until(process, "agent")
+    process = start("run", write("overruled.obra.yaml", OVERRULED.replace("GO", str(tmp_path / "go"))).name)
+    read_until(process, "agent      until")
     asked = obra("task", "override", "1", "proceed", "I need it tonight")
     assert asked.code == 0, asked.err
+    (tmp_path / "go").touch()
     assert asked.out.startswith("attempt 1 of task 1 will proceed, as ")
     out, err = process.communicate(timeout=15)
     assert process.returncode == 1, err

@@ -1,0 +1,73 @@
+"""What the interactive mode completes, from click's own data, and what it remembers of earlier lines."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from click.shell_completion import ShellComplete
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import FileHistory
+
+from obra.redaction import hider, secrets_in, without_secrets
+
+
+class ClickCompleter(Completer):
+    """Completes verbs, options and values as a shell does that has obra's completion installed."""
+
+    def __init__(self, group: click.Group) -> None:
+        self._complete = ShellComplete(group, {}, "obra", "_OBRA_COMPLETE")
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        """Yield what may stand where the cursor is."""
+        words, incomplete = _words(document.text_before_cursor)
+        for found in self._complete.get_completions(words, incomplete):
+            if found.type in ("file", "dir"):
+                path = Document(incomplete)
+                yield from PathCompleter(only_directories=found.type == "dir").get_completions(
+                    path, complete_event
+                )
+            else:
+                yield Completion(found.value, -len(incomplete), display_meta=found.help or "")
+
+
+def _words(text: str) -> tuple[list[str], str]:
+    """Return the whole words before the cursor, and the one that is being typed."""
+    try:
+        words = shlex.split(text)
+    except ValueError:  # a quote is open: what stands in it is nobody's to complete
+        return text.split(), ""
+    if not text or text[-1].isspace():
+        return words, ""
+    return words[:-1], words[-1]
+
+
+class PrivateHistory(FileHistory):
+    """Lines of earlier sessions, in a file that only its owner can read; secrets are blotted out."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the file when it is missing.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+        path.chmod(0o600)
+        super().__init__(str(path))
+
+    def store_string(self, string: str) -> None:
+        """Keep a line for later sessions."""
+        words = string.split()
+        hide = hider(secrets_in(words))
+        super().store_string(hide(" ".join(map(without_secrets, string.split(" ")))))
+
+
+def history_file() -> Path:
+    """Return where lines are kept: ``obra/history`` in the user's folder for state (XDG base directories)."""
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "obra" / "history"
