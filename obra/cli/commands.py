@@ -43,7 +43,19 @@ class _WithExamples:
 
 
 class Command(_WithExamples, click.Command):
-    """One verb."""
+    """One verb; one that may take over a second says in *waits* what a person is shown meanwhile."""
+
+    def __init__(self, *args: Any, waits: str = "", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.waits = waits
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do it, with a sign of life."""
+        from obra.cli.patience import patient
+
+        is_alone = ctx.find_root().obj is None  # at the prompt of the interactive mode there is another's line
+        with patient(self.waits if is_alone else ""):
+            return super().invoke(ctx)
 
 
 class Group(_WithExamples, click.Group):

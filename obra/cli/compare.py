@@ -21,7 +21,12 @@ regression.
 """
 
 
-@click.command(cls=Command, help=HELP, examples=["obra compare reports/main last", "obra compare a b --json"])
+@click.command(
+    cls=Command,
+    waits="comparing",
+    help=HELP,
+    examples=["obra compare reports/main last", "obra compare a b --json"],
+)
 @click.argument("before")
 @click.argument("after", default="last")
 @reports_option

@@ -14,7 +14,7 @@ def database() -> None:
     """Take the database back to what an older Obra can read."""
 
 
-@database.command(examples=["obra database downgrade 0001"])
+@database.command(waits="changing the tables", examples=["obra database downgrade 0001"])
 @click.argument("version")
 @settings_options
 def downgrade(version: str, chosen: Chosen) -> None:

@@ -9,7 +9,9 @@ from obra.cli.options import Chosen, agent_option, json_option, settings_options
 from obra.cli.output import as_json, counted, say, styled
 
 
-@click.command(cls=Command, examples=["obra doctor", "obra doctor --agent real", "obra doctor --json"])
+@click.command(
+    cls=Command, waits="looking", examples=["obra doctor", "obra doctor --agent real", "obra doctor --json"]
+)
 @json_option
 @agent_option
 @settings_options

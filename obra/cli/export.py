@@ -33,7 +33,7 @@ _NAMES = {"atif": "atif", "otlp": "otlp.jsonl", "inspect": "inspect.json"}
 _LONGEST_NAME = 80
 
 
-@click.command(cls=Command, help=HELP, examples=EXAMPLES)
+@click.command(cls=Command, waits="writing", help=HELP, examples=EXAMPLES)
 @click.argument("run", default="last")
 @click.option("--to", "form", type=click.Choice(tuple(_NAMES)), required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write. By default, beside the run.")

@@ -18,7 +18,11 @@ _WIDTH, _HEIGHT = 72, 12
 _FEWEST_POINTS = 2
 
 
-@click.command(cls=Command, examples=["obra history", "obra history calculator", "obra history calculator --json"])
+@click.command(
+    cls=Command,
+    waits="reading",
+    examples=["obra history", "obra history calculator", "obra history calculator --json"],
+)
 @click.argument("case", required=False)
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs.")
 @json_option

@@ -43,7 +43,7 @@ def pull(model: str | None, chosen: Chosen) -> None:
         say(f"  next: {following} -o llm.model={name}")
 
 
-@llm.command(name="list", examples=["obra llm list --json"])
+@llm.command(name="list", waits="asking", examples=["obra llm list --json"])
 @json_option
 @settings_options
 def list_(in_json: bool, chosen: Chosen) -> None:
@@ -57,7 +57,7 @@ def list_(in_json: bool, chosen: Chosen) -> None:
     table(("NAME", "SIZE", "DIGEST", "WINDOW"), rows)
 
 
-@llm.command(examples=["obra llm check", "obra llm check --load --json"])
+@llm.command(waits="asking", examples=["obra llm check", "obra llm check --load --json"])
 @click.option("--load", is_flag=True, help="Also load the model, with the window that is asked for.")
 @json_option
 @settings_options

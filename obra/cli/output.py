@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 import click
 
+from obra.cli.patience import make_way
 from obra.errors import ObraError
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -78,6 +79,7 @@ def hand_over(parts: Iterable[str]) -> None:
 
 
 def _print(text: str, stream: TextIO, begin: int | None = None) -> None:
+    make_way()
     try:
         click.echo(text, file=stream, nl=False)
     except OSError as problem:

@@ -29,7 +29,7 @@ EXAMPLES = (
 _CLAUDE_CODE = "claude_code_local"
 
 
-@click.command(cls=Command, help=HELP, examples=EXAMPLES)
+@click.command(cls=Command, waits="at work", help=HELP, examples=EXAMPLES)
 @click.argument("files", nargs=-1, type=click.Path(), required=True, metavar="SCENARIO...")
 @click.option(
     "--agent",

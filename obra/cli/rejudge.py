@@ -29,7 +29,7 @@ are applied to them. The database is not changed. A new folder among the reports
 EXAMPLES = ("obra rejudge last -o validation.quality.threshold=90", "obra rejudge last --llm ollama --times 5")
 
 
-@click.command(cls=Command, help=HELP, examples=EXAMPLES)
+@click.command(cls=Command, waits="judging", help=HELP, examples=EXAMPLES)
 @click.argument("run", default="last")
 @click.option("--llm", metavar="NAME", help="Who reviews: ollama, openai, llamacpp or another installed LLM.")
 @click.option(

@@ -66,7 +66,7 @@ reports_option = click.option(
 )
 
 
-@click.command(cls=Command, help=HELP, examples=EXAMPLES)
+@click.command(cls=Command, waits="writing", help=HELP, examples=EXAMPLES)
 @click.argument("run", default="last")
 @click.option("--format", "form", type=click.Choice(tuple(_FORMATS)), default="html", show_default=True)
 @click.option("--out", metavar="FILE", help="Where to write; '-' is standard output. By default, beside the run.")

@@ -28,6 +28,7 @@ workspace was put back to what it was before that turn. Use the same settings as
 
 @click.command(
     cls=Command,
+    waits="at work",
     help=HELP,
     examples=["obra resume --task 3", "obra resume --all --json", "obra resume --config config/real.yaml"],
 )

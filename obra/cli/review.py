@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _COLOURS = {"yes": "green", "no": "red", "shown": "green", "contradicted": "red"}
 
 
-@click.command(cls=Command, examples=["obra review 1", "obra review 1 --attempt 1 --output --json"])
+@click.command(
+    cls=Command, waits="reading", examples=["obra review 1", "obra review 1 --attempt 1 --output --json"]
+)
 @click.argument("task_id", type=int, shell_complete=task_ids, metavar="TASK_ID")
 @click.option("--attempt", "wanted", type=click.IntRange(min=1), metavar="NUMBER", help="The last by default.")
 @click.option("--output", "with_output", is_flag=True, help="Also what the checks printed.")

@@ -48,7 +48,7 @@ EXAMPLES = (
 _ONE_FOLDER = "--workspace is the folder of one scenario; run them one by one, or leave it out"
 
 
-@click.command(cls=Command, help=HELP, examples=EXAMPLES)
+@click.command(cls=Command, waits="at work", help=HELP, examples=EXAMPLES)
 @click.argument("files", nargs=-1, type=click.Path(), metavar="[SCENARIO_FILE]...")
 @click.option(
     "--task", "task_id", type=int, shell_complete=task_ids, metavar="ID", help="Run a stored task instead."

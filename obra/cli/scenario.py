@@ -50,7 +50,8 @@ def new(name: str, folder: Path | None) -> None:
 
 
 @scenario.command(
-    examples=["obra scenario validate scenarios/", "obra scenario validate --json a.obra.yaml b.obra.yaml"]
+    waits="reading",
+    examples=["obra scenario validate scenarios/", "obra scenario validate --json a.obra.yaml b.obra.yaml"],
 )
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option
