@@ -221,6 +221,8 @@ class PipeWire:
 
     def _read_output(self, selector: selectors.BaseSelector) -> None:
         data = os.read(self._stdout.fileno(), _CHUNK)
+        if not data:
+            self._read_errors(selector)  # its last words stand in the pipe: who sees the end has them
         self._lines.put(data)
         if not data:
             selector.unregister(self._stdout)
@@ -230,7 +232,10 @@ class PipeWire:
             self._wake()  # somebody may have read it all just now
 
     def _read_errors(self, selector: selectors.BaseSelector) -> None:
-        data = os.read(self._stderr.fileno(), _CHUNK)
-        if not data:
+        try:
+            data = os.read(self._stderr.fileno(), _CHUNK)
+        except BlockingIOError:  # read already
+            return
+        if not data and self._stderr in selector.get_map():
             selector.unregister(self._stderr)
         self._errors = (self._errors + data)[-_ERRORS_KEPT:]

@@ -125,6 +125,13 @@ class LiveView:
             self._erase()
             yield
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True, optionalhook=True)
+    def pytest_testnodedown(self) -> Generator[None, None, None]:
+        """Make room while xdist tells that a worker ended."""
+        with self._lock:
+            self._erase()
+            yield
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Show nothing any more: what follows is the summary."""

@@ -102,7 +102,7 @@ def test_a_narrow_terminal_cuts_the_line(pytester, scenario_file):
 
 def test_ctrl_c_leaves_the_terminal_clean(pytester, scenario_file):
     """After Ctrl-C the lines are gone, the cursor is visible, and the summary says what did not run."""
-    scenario_file("slow", script=[{"say": "Done.", "run": "sleep 20"}])
+    scenario_file("slow", script=[{"say": "Done.", "run": "sleep 8"}])
     terminal = Terminal(pytester.path)
     terminal.read_until(lambda text: "attempt 1  agent" in text)
     terminal.child.sendintr()
@@ -116,7 +116,7 @@ def test_ctrl_c_leaves_the_terminal_clean(pytester, scenario_file):
 def test_a_killed_worker_s_line_goes_away(pytester, scenario_file):
     """A worker that dies in the middle tells no end; its scenario is not shown as running for ever."""
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
-    scenario_file("dies", script=[{"say": "Done.", "run": "sleep 20"}])
+    scenario_file("dies", script=[{"say": "Done.", "run": "sleep 8"}])
     scenario_file("lives", script=[{"say": "Done.", "write": {"hello.txt": "hello\n"}, "run": "sleep 2"}])
     pytester.makeconftest(
         """
