@@ -117,7 +117,7 @@ def watched(lookout, doors):
         app = Watch(lookout, doors, every=0.05)
 
         async def with_pilot():
-            async with app.run_test(size=size) as pilot:
+            async with app.run_test(size=size, notifications=True) as pilot:
                 await looked(app)
                 await steps(app, pilot)
 
