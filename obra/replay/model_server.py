@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler
@@ -59,6 +60,8 @@ class ModelServer(OnLoopback):
         self.plan = FaultPlan(faults, self.dialect)
         self._lock = threading.Lock()
         self._requests = 0
+        # An agent elsewhere may go on with the conversation of another server; it takes messages with one id for one.
+        self._first = secrets.randbelow(2**40) if elsewhere else 0
         self._error = ""
         self._loopback = Loopback(_Handler, self)
 
@@ -85,7 +88,7 @@ class ModelServer(OnLoopback):
         """Return HTTP status and body for one request to the model, before any streaming."""
         with self._lock:
             self._requests += 1
-            number = self._requests
+            number = self._first + self._requests
         try:
             said = self._answer(request)
         except ScriptMismatch as mismatch:

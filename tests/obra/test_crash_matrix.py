@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
-from crash_matrix import Case, killed_at, points_of
+from crash_case import SSH, Case, Place, points_of
+from crash_matrix import LEASE, found_here, killed_at
+from crash_table import table
 
 SLICES = 3
 
@@ -13,11 +17,12 @@ def test_a_run_killed_at_any_point_ends_as_if_it_had_not_been(tmp_path, which):
     """State, files and story are those of an undisturbed run; no attempt is lost or doubled, no process left."""
     names, expected = points_of("mock", tmp_path)
     assert len(names) > 60
-    assert {"before state.record_attempt", "after state.record_step Turn", "after agent.send_prompt"} <= set(names)
+    wanted = {"before state.record_attempt #1", "after state.record_step Turn #1", "after agent.send_prompt #1"}
+    assert wanted <= set(names)
     differing = {
         f"{number} {names[number - 1]}": found
         for number in range(1 + which, len(names) + 1, SLICES)
-        if (found := killed_at(number, "mock", tmp_path, expected))
+        if (found := killed_at(number, names[number - 1], "mock", tmp_path, expected)[0])
     }
     assert differing == {}
 
@@ -25,22 +30,24 @@ def test_a_run_killed_at_any_point_ends_as_if_it_had_not_been(tmp_path, which):
 def test_the_comparison_sees_what_differs(tmp_path):
     """The matrix can fail: another file, another attempt or a step that is left over are seen."""
     names, expected = points_of("mock", tmp_path)
-    number = names.index("after state.record_step Turn") + 1
+    assert "after state.record_step Turn #1" in names
     other = {
         **expected,
         "files": {**expected["files"], "a.py": "x"},
         "steps": 7,
         "attempts": expected["attempts"][:1],
     }
-    found = killed_at(number, "mock", tmp_path, other)
+    found, way = killed_at(1, "after state.record_step Turn #1", "mock", tmp_path, other)
+    assert way == "put back"
     assert all(f"{name}: " in found for name in ("files", "steps", "attempts"))
 
 
 def test_without_what_was_kept_a_run_would_end_otherwise(tmp_path):
     """What is kept is needed: a run that begins anew after the same kill plays other steps and does not end so."""
     names, expected = points_of("mock", tmp_path)
-    number = names.index("after state.record_step Retried") + 1
-    assert killed_at(number, "mock", tmp_path, expected, forget=True) != ""
+    point = "after state.record_step Retried #1"
+    assert point in names
+    assert killed_at(1, point, "mock", tmp_path, expected, forget=True)[0] != ""
 
 
 @pytest.mark.parametrize(
@@ -49,9 +56,39 @@ def test_without_what_was_kept_a_run_would_end_otherwise(tmp_path):
 )
 def test_the_real_binary_is_killed_and_goes_on(claude, tmp_path, point):
     """The same with the real Claude Code, killed in the middle of its second turn and behind it."""
-    del claude  # its path is in the environment
-    names, expected = points_of("replay", tmp_path)
-    second = names.index("after state.record_attempt")
-    number = names.index(point, second) + 1
-    assert killed_at(number, "replay", tmp_path, expected) == ""
-    assert Case(tmp_path / str(number), "replay").result()["attempts"][1]["number"] == 2
+    place = Place({"agent.local.command": claude})
+    names, expected = points_of("replay", tmp_path, place)
+    second = names.index("after state.record_attempt #1")
+    number = next(at for at in range(second, len(names)) if names[at].startswith(point)) + 1
+    assert killed_at(number, names[number - 1], "replay", tmp_path, expected, place=place)[0] == ""
+    assert Case(tmp_path / str(number), "replay", place).result()["attempts"][1]["number"] == 2
+
+
+def test_a_turn_on_another_machine_is_adopted_and_ends_the_same(claude, tmp_path, ssh_server):
+    """Killed in the middle of its first turn over SSH, the run takes that turn up and comes to the same end."""
+    reach = {f"agent.ssh.{name}": value for name, value in ssh_server.reach.items()}
+    place = Place({**reach, "agent.ssh.command": claude, "agent.ssh.lease": LEASE})
+    _, expected = points_of(SSH, tmp_path, place)
+    assert killed_at(1, "told AgentActed #4", SSH, tmp_path, expected, place=place) == ("", "adopted")
+
+
+def test_rows_are_shown_as_a_table():
+    """Kinds of points down and rungs across, each with how many are equal; what differs is named below."""
+    rows = [
+        {"rung": "mock", "point": 1, "name": "before x #1", "result": "equal", "way": "begun"},
+        {"rung": "mock", "point": 2, "name": "before x #2", "result": "files: a", "way": "put back"},
+        {"rung": SSH, "point": 1, "name": "before x #1", "result": "equal", "way": "adopted"},
+    ]
+    shown = table(rows, ("mock", SSH)).splitlines()
+    assert shown[0] == "| killed | mock | replay:ssh |"
+    assert "| before x | 1 of 2 | 1 of 1 |" in shown
+    assert "Turns that were adopted alive: 1." in shown
+    assert shown[-1] == "- mock, before x #2: files: a"
+
+
+def test_a_rung_whose_program_is_not_here_is_told(tmp_path, monkeypatch):
+    """It is left out by name, with how to get it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CODEX_BINARY", raising=False)
+    with ExitStack() as stack:
+        assert "npm install @openai/codex" in found_here("replay:codex", tmp_path, stack)

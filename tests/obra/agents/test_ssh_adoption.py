@@ -114,7 +114,7 @@ class Killed:
         with StateManager(self.settings["database.url"]) as state:
             done = played(state, 1)
             script = done.rest_of_script([ScriptStep(**step) for step in self.script])
-            reviewer = done.rest_of_reviewer(REVIEWER)
+            reviewer = REVIEWER[done.reviews :]
             with Orchestrator(
                 config, state_manager=state, script=script, reviewer=reviewer, observers=observers
             ) as loop:
