@@ -136,7 +136,9 @@ class AttemptSteps:
             self._open_desk(run)
             reply = send(
                 run,
-                after_interruption(gathered.prompt) if run.was_put_back else gathered.prompt,
+                after_interruption(gathered.prompt)
+                if run.was_put_back and self._takes_up_sessions
+                else gathered.prompt,
                 self.agent,
                 settings=self.config.settings,
                 watch=self._watch_files,

@@ -110,7 +110,7 @@ def initialize(
         notify=_notifier(config, state),
         trace=_span_writer(config),
         live=_live_acts(config, state),
-        takes_up_sessions=settings.replay.mode != "script",
+        takes_up_sessions=settings.replay.mode == "off",
     )
 
 
@@ -159,7 +159,7 @@ def session_opener(
             given = agent_config(settings.agent, root, playing.script, playing.played)
             if ask_about and isinstance(agent, AsksPermission):
                 given = {**given, "ask_about": tuple(ask_about)}
-            given = stack.enter_context(opened(settings, given, playing, root, agent=agent))
+            given = stack.enter_context(opened(settings, given, playing, root, agent=agent, resumed=played > 0))
             given = {**given, **_confinement(settings.agent, agent)}
             stack.callback(agent.cleanup)
             agent.initialize(given)

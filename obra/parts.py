@@ -62,4 +62,4 @@ class Parts:
     live: LiveActs | None = None
     """An observer that shows others what the agent does; it is closed with the loop."""
     takes_up_sessions: bool = True
-    """Whether an interrupted run may go on in the agent's old session; a script is played in a new one."""
+    """Whether an interrupted run may go on in the agent's old session; what is played begins a new one."""

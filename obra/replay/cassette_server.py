@@ -30,7 +30,14 @@ class CassetteServer(Door):
     """
 
     def __init__(
-        self, cassette: Cassette, name: str, *, workspace: Path, again: str = "obra record", speed: float = 0.0
+        self,
+        cassette: Cassette,
+        name: str,
+        *,
+        workspace: Path,
+        again: str = "obra record",
+        speed: float = 0.0,
+        resumed: bool = False,
     ) -> None:
         """Prepare to play.
 
@@ -39,12 +46,13 @@ class CassetteServer(Door):
             name: its file, for messages.
             workspace: the folder that stands for the recorded one.
             again: the command that records the cassette anew, for messages.
+            resumed: the run was interrupted, and goes on in a new conversation.
             speed: 0 gives the answers at once, 1 with the pauses that were recorded, 2 with half of them.
         """
         super().__init__(_PlayingHandler, workspace=workspace)
         self._workspace = str(workspace.absolute())
         self._cassette = cassette
-        self._player = Player(cassette, name, again=again, names=self.names)
+        self._player = Player(cassette, name, again=again, names=self.names, resumed=resumed)
         self._speed = speed
         self._closing = threading.Event()
         self._versions = ""

@@ -76,7 +76,13 @@ class Rehearsal(Record):
 
 @contextmanager
 def opened(
-    settings: Settings, given: Mapping[str, Any], rehearsal: Rehearsal, root: Path, *, agent: AgentPlugin
+    settings: Settings,
+    given: Mapping[str, Any],
+    rehearsal: Rehearsal,
+    root: Path,
+    *,
+    agent: AgentPlugin,
+    resumed: bool = False,
 ) -> Iterator[Mapping[str, Any]]:
     """Open what ``replay`` asks for; give *given* with what the agent must be told of it.
 
@@ -86,6 +92,7 @@ def opened(
         rehearsal: what is to be played.
         root: the workspace.
         agent: who will be initialized with it.
+        resumed: prompts of the task were sent before, in a conversation that is over.
 
     Raises:
         ConfigError: what is asked for does not go together.
@@ -125,14 +132,14 @@ def opened(
                 f"script (--obra-agent=replay:ssh), or the agent that was recorded"
             )
         elif replay.mode == "cassette":
-            given = {**given, **stack.enter_context(_played(settings, rehearsal, root))}
+            given = {**given, **stack.enter_context(_played(settings, rehearsal, root, resumed=resumed))}
         if replay.record:
             given = _recorded(stack, settings, given, rehearsal, root)
         yield given
 
 
 @contextmanager
-def _played(settings: Settings, rehearsal: Rehearsal, root: Path) -> Iterator[Mapping[str, Any]]:
+def _played(settings: Settings, rehearsal: Rehearsal, root: Path, *, resumed: bool) -> Iterator[Mapping[str, Any]]:
     """Play a cassette; at the end, what was not recorded is an error, and what was not played a warning.
 
     Raises:
@@ -147,7 +154,7 @@ def _played(settings: Settings, rehearsal: Rehearsal, root: Path) -> Iterator[Ma
     recording = Cassette.load(tape.file)
     again = tape.again(kind, str(recording.about.get("against", "")))
     player = CassetteServer(
-        recording, shorter(tape.file), workspace=root, again=again, speed=settings.replay.speed
+        recording, shorter(tape.file), workspace=root, again=again, speed=settings.replay.speed, resumed=resumed
     )
     with player:
         try:

@@ -60,7 +60,7 @@ class ModelServer(OnLoopback):
         self.plan = FaultPlan(faults, self.dialect)
         self._lock = threading.Lock()
         self._requests = 0
-        # An agent elsewhere may go on with the conversation of another server; it takes messages with one id for one.
+        # An agent elsewhere may go on with a conversation of another server; messages with one id are one to it.
         self._first = secrets.randbelow(2**40) if elsewhere else 0
         self._error = ""
         self._loopback = Loopback(_Handler, self)

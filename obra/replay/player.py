@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 
 from obra.replay.cassette import Cassette, Exchange
 from obra.replay.normalising import Place, difference
@@ -20,7 +21,9 @@ class CassetteMiss(Exception):  # it names a finding that becomes an HTTP answer
 class Player:
     """Finds the recorded answer to a request; threads may share it."""
 
-    def __init__(self, cassette: Cassette, name: str, *, again: str, names: Mapping[str, str]) -> None:
+    def __init__(
+        self, cassette: Cassette, name: str, *, again: str, names: Mapping[str, str], resumed: bool = False
+    ) -> None:
         """Take a cassette.
 
         Args:
@@ -28,9 +31,12 @@ class Player:
             name: the file, for messages.
             again: the command that records it anew.
             names: user and machine of this run. They and what stands for those of the recording are the same.
+            resumed: the run was interrupted and goes on in a new conversation, somewhere in the recorded one.
         """
         self._name, self._again, self._names = name, again, dict(names)
         self._all = cassette.exchanges
+        self._resumed = resumed
+        self._moved: dict[int, Place] = {}
         self._lock = threading.Lock()
         self._unused = {id(one): one for one in cassette.exchanges}
         self._waiting: dict[_Key, list[Exchange]] = defaultdict(list)
@@ -44,6 +50,7 @@ class Player:
             CassetteMiss: this was not recorded.
         """
         with self._lock:
+            place = self._as_recorded(place)
             waiting = self._waiting.get(self._key(place), [])
             if waiting:
                 found = waiting.pop(0) if len(waiting) > 1 else waiting[0]
@@ -52,10 +59,13 @@ class Player:
         raise CassetteMiss(self._why(place))
 
     def rest(self) -> str:
-        """Say which part of the recording nobody asked for; empty when all of it was played."""
+        """Say which part of the recording nobody asked for; empty when all of it was played.
+
+        Of a run that was interrupted nobody knows: the process that died asked for the beginning.
+        """
         with self._lock:
             left = list(self._unused.values())
-        if not left:
+        if not left or self._resumed:
             return ""
         first = left[0]
         asked = next((line for text in first.place.new for line in text.splitlines() if line), "(nothing new)")
@@ -65,6 +75,18 @@ class Player:
             f"({_shown(first.place)}), which begins {asked[:100]!r}. "
             f"When this is meant, record it anew: {self._again}"
         )
+
+    def _as_recorded(self, place: Place) -> Place:
+        """Return where *place* is in the recording: what is said first in a new conversation tells."""
+        if not (self._resumed and place.tools):
+            return place
+        if place.turn == 0 and self._key(place) not in self._waiting:
+            what = self._key(place)[2:]
+            same = [one.place for one in self._all if self._key(one.place)[2:] == what]
+            if same:
+                self._moved[place.lane] = same[0]
+        start = self._moved.get(place.lane)
+        return replace(place, lane=start.lane, turn=place.turn + start.turn) if start else place
 
     def _key(self, place: Place) -> _Key:
         new = tuple(replaced(text, self._names) for text in place.new)
