@@ -104,15 +104,11 @@ class StateManager(TaskQueue, Glimpses):
     ) -> Task:
         """Store a project and its one pending task together, and return the task.
 
-        Args:
-            name: of the project.
-            task_data: as for :meth:`create_task`.
-            description: of the project.
-            working_dir: of the project.
-            told: events that the task's story begins with: JSON data by kind.
+        *task_data* is the task's, as for :meth:`create_task`; the rest is the project's, but for *told*: what the
+        task's story begins with, JSON data by the kind of event.
 
         Raises:
-            StateError: as :meth:`create_project` and :meth:`create_task`; nothing is stored.
+            StateError: as those two methods; nothing is stored then.
         """
         planned = task_of(0, task_data)
         project = Project(name=name, description=description, working_dir=os.fspath(working_dir))

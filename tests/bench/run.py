@@ -19,12 +19,13 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import measuring
 from measuring import PLUGIN, Usage
+from table import Line, line, printed
 
 PARSE = """
 import pathlib, sys, yaml
@@ -54,31 +55,6 @@ sys.exit(max(one.wait() for one in both))
 """
 MEMORY = {1_000: 80.0, 10_000: 150.0}
 """MiB at most, by the number of scenarios."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One claim: what was measured, beside what, and what it may be at most or must be at least."""
-
-    claim: str
-    scenarios: int
-    rounds: int
-    ours: float
-    baseline: float
-    unit: str
-    value: float
-    """What is held against the limit."""
-    low: float
-    high: float
-    limit: float | None = None
-    at_least: bool = False
-
-    @property
-    def holds(self) -> bool | None:
-        """Tell whether the limit holds; ``None`` where there is none."""
-        if self.limit is None:
-            return None
-        return self.value >= self.limit if self.at_least else self.value <= self.limit
 
 
 class Bench:
@@ -188,6 +164,7 @@ class Bench:
                 "the road with ten times as many scenarios", size, [(more, less)], [growth], "s", limit=11.0
             )
         yield self.writing(size, many)
+        yield self.page(size, many)
 
     def writing(self, size: int, ran: Path) -> Line:
         """Return what writing a run's files costs, beside writing the same rows as bare JSON."""
@@ -202,6 +179,23 @@ class Bench:
             start = write("nothing").cpu
             took.append(tuple(1000 * (write(how).cpu - start) / size for how in ("obra", "json")))
         return line("writing a run's files, a scenario", size, took, [one for one, _ in took], "ms")
+
+    def page(self, size: int, ran: Path) -> Line:
+        """Return what one more scenario costs ``obra report``, beside reading its row."""
+
+        def made_and_read(project: Path) -> tuple[float, float]:
+            results = next((project / "reports").glob("*/results.jsonl"))
+            report = [str(Path(sys.executable).with_name("obra")), "report", str(results.parent)]
+            made = measuring.run([*report, "--out", str(self.folder / "page.html")], self.empty)
+            read = [sys.executable, "-c", WRITE, str(results), str(self.folder), "nothing"]
+            return made.cpu, measuring.run(read, self.empty).cpu
+
+        took = []
+        for _ in range(self.rounds):
+            both = zip(made_and_read(ran), made_and_read(self.one_scenario()), strict=True)
+            took.append(tuple(1000 * (many - one) / max(size - 1, 1) for many, one in both))
+        values = [made for made, _ in took]
+        return line("obra report, a scenario", size, took, values, "ms", limit=_for(size, 4.0))
 
     def workers(self, size: int) -> Iterator[Line]:
         """Yield how much faster two workers are than one process, and what the machine gives to two at all."""
@@ -221,34 +215,9 @@ class Bench:
         yield line("two bare loops in turn / at once, wall", 0, took, [two / one for one, two in took], "s")
 
 
-def line(
-    claim: str,
-    size: int,
-    took: list[tuple[float, ...]],
-    values: list[float],
-    unit: str,
-    *,
-    limit: float | None = None,
-    at_least: bool = False,
-) -> Line:
-    """Return one line of the table; all of it medians over the rounds."""
-    ours, baseline = (statistics.median(column) for column in zip(*took, strict=True))
-    middle = statistics.median(values)
-    return Line(claim, size, len(values), ours, baseline, unit, middle, min(values), max(values), limit, at_least)
-
-
 def _for(size: int, limit: float) -> float | None:
     """Return the limit where it is promised: with few scenarios, only the start would be measured."""
     return limit if size >= min(MEMORY) else None
-
-
-def printed(found: Line) -> str:
-    """Return one row of the table."""
-    holds = {None: "", True: "yes", False: "NO"}[found.holds]
-    limit = "" if found.limit is None else f"{'>=' if found.at_least else '<='} {found.limit:g}"
-    both = f"{found.ours:.3f} {found.unit} | {found.baseline:.3f} {found.unit}"
-    value = f"{found.value:.2f} | {found.low:.2f} to {found.high:.2f}"
-    return f"| {found.claim} | {found.scenarios or ''} | {both} | {value} | {limit} | {holds} |"
 
 
 def measured(bench: Bench, sizes: list[int], workers: int) -> Iterator[Line]:

@@ -1,5 +1,7 @@
 """The fixture ladder: each is the one seam for one thing."""
 
+from pathlib import Path
+
 
 def test_agent_and_workspace_without_any_scenario(pytester, run):
     """A test of one's own may take the agent and its folder alone; both are gone afterwards."""
@@ -106,3 +108,29 @@ def test_an_ollama_that_is_there(pytester, run, ollama):
     (pytester.path / "obra.yaml").write_text(f"llm: {{api_url: '{ollama.url}', model: 'llama3.2'}}\n")
     pytester.makepyfile("def test_it(obra_ollama):\n    assert 'ello' in obra_ollama.generate('Say hello')\n")
     run("--obra-config=obra.yaml").assert_outcomes(passed=1)
+
+
+def test_a_workspace_stays_as_long_as_pytest_keeps_temporary_folders(pytester, run, tmp_path):
+    """Each test has its own; it stays by default, and with the policy 'failed' it goes when its test passed."""
+    pytester.makepyfile(
+        """
+        import pathlib
+        import pytest
+
+        @pytest.mark.parametrize("number", [1, 2])
+        def test_it(obra_workspace, number):
+            with pathlib.Path("places").open("a") as places:
+                places.write(f"{obra_workspace}\\n")
+        """
+    )
+    base = f"--basetemp={tmp_path / 'base'}"
+    places = pytester.path / "places"
+    run(base).assert_outcomes(passed=2)
+    kept = [Path(line) for line in places.read_text(encoding="utf-8").splitlines()]
+    assert len(set(kept)) == 2
+    assert all(place.is_dir() and place.is_relative_to(tmp_path / "base") for place in kept)
+    places.unlink()
+    run(base, "-o", "tmp_path_retention_policy=failed").assert_outcomes(passed=2)
+    gone = [Path(line) for line in places.read_text(encoding="utf-8").splitlines()]
+    assert len(set(gone)) == 2
+    assert not any(place.exists() for place in gone)
