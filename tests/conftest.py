@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that runs us in the background has Ctrl-C ignored, and every program that we start would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+ROOT = Path(__file__).parent.parent
 TEST_SECONDS = 120
 COMMAND = "OBRA__AGENT__LOCAL__COMMAND"
 """The variable that names the real Claude Code binary, for Obra and for these tests."""
@@ -38,6 +40,24 @@ def _nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("OBRA_") and name != COMMAND:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout, built once for all workers of this run."""
+    from filelock import FileLock
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    folder = folder / "wheel-of-this-run"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "building"):
+        if not list(folder.glob("*.whl")):
+            command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(folder), str(ROOT)]
+            built = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            assert built.returncode == 0, built.stdout + built.stderr
+    return next(folder.glob("*.whl"))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-import sys
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -46,28 +45,9 @@ def run(*command: object, folder: Path, check: bool = True) -> subprocess.Comple
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory) -> Path:
-    """A folder that all workers of this run share, so that what is slow is done once."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    folder = folder / "wheel-of-this-run"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def wheel(shared) -> Path:
-    """The wheel, built from this checkout."""
-    with alone(shared):
-        if not list(shared.glob("*.whl")):
-            run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", shared, ROOT, folder=shared)
-    return next(shared.glob("*.whl"))
-
-
-@pytest.fixture(scope="module")
-def programs(shared, wheel) -> Path:
+def programs(wheel) -> Path:
     """The folder of programs of an environment that holds the wheel and what it needs, nothing else."""
+    shared = wheel.parent  # of all workers: what is slow is done once
     environment, mark = shared / "environment", shared / "installed"
     with alone(shared):
         if not mark.exists():

@@ -78,7 +78,11 @@ def test_one_name_in_two_folders_a_link_and_a_file_given_twice(scenario_file, py
     done = shell("$PYTEST a/same.obra.yaml a/same.obra.yaml b && cat reports/*/results.jsonl")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert len({row["node"] for row in rows}) == len(rows) == 3
+    assert len({row["node"] for row in rows}) == 3
+    assert len(rows) == 3 or pytest.version_tuple[:2] == (
+        8,
+        0,
+    )  # runs a file twice that is given twice
 
 
 def test_started_below_and_rooted_elsewhere(scenario_file, pytester, shell):

@@ -70,7 +70,7 @@ def test_machinery_that_breaks_in_a_run_is_an_error_too(pytester, scenario_file,
     )
     result = run("--obra-config=obra.yaml", "--junitxml=out.xml")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*no LLM server answers at http://127.0.0.1:9*", "*machinery broke*"])
+    result.stdout.fnmatch_lines(["*The machinery broke*no LLM server answers at http://127.0.0.1:9*"])
     suite = next(ET.parse(pytester.path / "out.xml").iter("testsuite"))
     assert (suite.get("errors"), suite.get("failures")) == ("1", "0")
 
