@@ -156,6 +156,17 @@ class OrchestrationSettings(Section):
     """Dollars for a whole task, as the agent reports them; none means no limit."""
 
 
+class QueueSettings(Section):
+    """Tasks that wait, and who takes them up ('obra task run')."""
+
+    lease: Seconds = 60
+    """Seconds that a task stays with a process that gives no sign of life; then others may take it up."""
+    per_agent: Mapping[str, Count] = {}
+    """Most tasks at once for an agent, by its agent.type; one that is not named is not limited."""
+    per_llm: Mapping[str, Count] = {}
+    """The same for an LLM, by its llm.type."""
+
+
 class PromptingSettings(Section):
     """What is said."""
 
@@ -344,6 +355,7 @@ class Settings(Section):
     review: ReviewSettings = ReviewSettings()
     database: DatabaseSettings = DatabaseSettings()
     orchestration: OrchestrationSettings = OrchestrationSettings()
+    queue: QueueSettings = QueueSettings()
     prompting: PromptingSettings = PromptingSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     validation: ValidationSettings = ValidationSettings()

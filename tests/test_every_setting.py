@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from obra import Config, Orchestrator, Task
+from obra import Config, Orchestrator, StateManager, Task
 from obra.bootstrap import agent_config, initialize, make_llm
+from obra.cli.task_waiting import run
 from obra.config import setting_keys
 from obra.domain import Outcome, ScriptStep
 from obra.errors import AgentUnavailable, LLMError, RemoteRunFailed, WorkspaceError
@@ -155,6 +157,19 @@ class Lab:
         with pytest.raises(AgentUnavailable) as caught:
             self.run()
         return str(caught.value)
+
+    def taken_up(self) -> bool:
+        """Tell whether a task that waits is taken up while another one is in work."""
+        with StateManager(self.config.settings.database.url) as state:
+            project = state.create_project("p", working_dir=Path.cwd() / "w")
+            for _ in range(2):
+                state.create_task(project.id, {"title": "t", "queued": True})
+            state.claim_task(lease=60, agent="mock", llm="scripted")
+            file = Path("obra.yaml")
+            file.write_text(json.dumps({"queue": self.config.settings.queue.model_dump()}))
+            CliRunner().invoke(run, ["--config", str(file)])
+            self.story = state.events(2)
+        return bool(self.story)
 
     def ask(self, **answer: Any) -> str:
         """Ask the LLM, which is a loopback Ollama, and return its answer, or the name of the error."""
@@ -310,6 +325,19 @@ effect("agent.ssh.python", to="python3.12", before="python3", after="python3.12"
 effect("agent.ssh.lease", to=5, before=60, after=5)(lambda lab: lab.remote("lease"))
 effect("agent.ssh.timeout_response", to=5, before=600, after=5)(lambda lab: lab.remote("timeout_response"))
 effect("agent.ssh.timeout_connect", to=3, before=15, after=3)(lambda lab: lab.remote("timeout_connect"))
+
+
+# --- queue
+
+
+@effect("queue.lease", to=5, before=60, after=5)
+def _how_long_a_claim_holds(lab: Lab) -> float:
+    lab.taken_up()
+    return next(one["data"]["lease"] for one in lab.story if one["kind"] == "claimed")
+
+
+effect("queue.per_agent", to={"mock": 1}, before=True, after=False)(lambda lab: lab.taken_up())
+effect("queue.per_llm", to={"scripted": 1}, before=True, after=False)(lambda lab: lab.taken_up())
 
 
 # --- llm

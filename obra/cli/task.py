@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import click
 
 from obra.cli.commands import Group
 from obra.cli.completions import task_ids
+from obra.cli.moments import moment
 from obra.cli.options import Chosen, json_option, settings_options, stored
 from obra.cli.output import as_json, number, say, table
 from obra.cli.task_control import STEERING
+from obra.cli.task_waiting import next_of, run
 
 STATUSES = ("pending", "running", "completed", "escalated", "failed", "interrupted")
 
@@ -27,6 +30,7 @@ def task() -> None:
         'obra task create 1 "Add a search page" --check "file: search.py" --accept "empty queries are refused"',
         'obra task create 1 "Test it" --check "{command: python -m pytest -q, timeout: 60}" --after 1',
         'obra task create 1 "As described" --description - < description.txt',
+        'obra task create 1 "Tonight" --priority 7 --not-before 5h --deadline 12h --retries 2',
     ]
 )
 @click.argument("project_id", type=int)
@@ -43,6 +47,13 @@ def task() -> None:
     metavar="ID",
     help="A task that must be completed before.",
 )
+@click.option(
+    "--not-before", type=moment, metavar="TIME", help="No worker takes it up earlier: 90m, 2h, 3d or ISO 8601."
+)
+@click.option("--deadline", type=moment, metavar="TIME", help="It is not begun later.")
+@click.option(
+    "--retries", type=click.IntRange(min=0), default=0, show_default=True, help="Runs after runs that failed."
+)
 @settings_options
 def create(
     *,
@@ -53,9 +64,16 @@ def create(
     check: tuple[str, ...],
     priority: int,
     after: tuple[int, ...],
+    not_before: datetime | None,
+    deadline: datetime | None,
+    retries: int,
     chosen: Chosen,
 ) -> None:
-    """Create a task in a project. --accept, --check and --after may be repeated."""
+    """Create a task in a project. --accept, --check and --after may be repeated.
+
+    It waits for 'obra task run', or is run by 'obra run --task ID'. A run that failed is tried again after a
+    pause.
+    """
     if not title.strip():
         raise click.BadParameter("it is empty; say in one line what is to be done", param_hint="TITLE")
     checks = tuple(_check(text) for text in check)
@@ -69,6 +87,10 @@ def create(
         "checks": checks,
         "priority": priority,
         "after": after,
+        "queued": True,
+        "not_before": not_before,
+        "deadline": deadline,
+        "retries": retries,
     }
     with stored(config) as state:
         made = state.create_task(project_id, data)
@@ -85,17 +107,31 @@ def create(
 def list_(project_id: int | None, status: str | None, limit: int, in_json: bool, chosen: Chosen) -> None:
     """List tasks as they truly stand, the last changed first.
 
-    A task whose process is gone is shown as interrupted.
+    A task whose process is gone is shown as interrupted. FAILED is how many of its runs failed, and how many may;
+    NEXT is what 'obra task run' would do with it now. Times are UTC.
     """
     with stored(chosen.load()) as state:
         if project_id is not None:
             state.get_project(project_id)
         found = state.list_tasks(project_id, status, limit)
+        following = next_of(found, state)
     if in_json:
-        as_json(found)
+        as_json([{**dict(one), "next": word} for one, word in zip(found, following, strict=True)])
         return
     table(
-        ("ID", "PROJECT", "STATUS", "PRIORITY", "ATTEMPTS", "QUALITY", "CONFIDENCE", "TITLE"),
+        (
+            "ID",
+            "PROJECT",
+            "STATUS",
+            "PRIORITY",
+            "ATTEMPTS",
+            "QUALITY",
+            "CONFIDENCE",
+            "DEADLINE",
+            "FAILED",
+            "NEXT",
+            "TITLE",
+        ),
         [
             (
                 one.id,
@@ -105,9 +141,12 @@ def list_(project_id: int | None, status: str | None, limit: int, in_json: bool,
                 one.iterations,
                 number(one.quality_score),
                 number(one.confidence),
+                f"{one.deadline:%Y-%m-%d %H:%M}" if one.deadline else "-",
+                f"{one.tries} of {one.retries + 1}" if one.queued_at else "-",
+                word,
                 one.title,
             )
-            for one in found
+            for one, word in zip(found, following, strict=True)
         ],
     )
 
@@ -155,7 +194,7 @@ def release(task_id: int, chosen: Chosen) -> None:
     say(f"task {found.id} is interrupted; go on with: {chosen.again(f'obra resume --task {found.id}')}")
 
 
-for _verb in STEERING:
+for _verb in (run, *STEERING):
     task.add_command(_verb)
 
 

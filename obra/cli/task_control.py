@@ -34,7 +34,13 @@ def pause(task_id: int, reason: str, chosen: Chosen) -> None:
 
     It waits as long as it takes, and the time counts against no limit. What Obra is about to decide is shown, and
     can be overridden. To break a turn off, stop the task and resume it later.
+
+    A task that waits for a worker is kept from being taken up.
     """
+    if _keep_from_workers(chosen, task_id, paused=True):
+        say(f"task {task_id} is paused: no worker takes it up")
+        say(f"  go on: {chosen.again(f'obra task resume {task_id}')}")
+        return
     ask(chosen, task_id, "pause", text=reason)
     say(f"task {task_id} pauses behind the step under way")
     say(f"  go on: {chosen.again(f'obra task resume {task_id}')}")
@@ -45,6 +51,9 @@ def pause(task_id: int, reason: str, chosen: Chosen) -> None:
 @settings_options
 def resume(task_id: int, chosen: Chosen) -> None:
     """Let a task that was paused go on. For one whose process has ended there is 'obra resume'."""
+    if _keep_from_workers(chosen, task_id, paused=False):
+        say(f"task {task_id} waits for a worker again")
+        return
     ask(chosen, task_id, "resume")
     say(f"task {task_id} goes on")
 
@@ -54,7 +63,10 @@ def resume(task_id: int, chosen: Chosen) -> None:
 @click.argument("reason", default="")
 @settings_options
 def stop(task_id: int, reason: str, chosen: Chosen) -> None:
-    """Break a running task off, also in the middle of a turn; its agent is ended. It can be resumed."""
+    """Break a running task off, also in the middle of a turn; its agent is ended. It can be resumed.
+
+    A worker does not take it up again before 'obra task resume ID'.
+    """
     ask(chosen, task_id, "stop", text=reason)
     say(f"task {task_id} is told to stop")
     say(f"  go on: {chosen.again(f'obra resume --task {task_id}')}")
@@ -87,6 +99,18 @@ def override(task_id: int, action: str, reason: str, chosen: Chosen) -> None:
 
 
 STEERING = (pause, resume, stop, say_, override)
+
+
+def _keep_from_workers(chosen: Chosen, task_id: int, *, paused: bool) -> bool:
+    """Pause a task that waits for a worker, or let it wait again; tell whether it is such a task."""
+    from obra.domain import TaskStatus
+
+    with stored(chosen.load()) as state:
+        found = state.get_task(task_id)
+        if found.queued_at is None or found.status is TaskStatus.RUNNING:
+            return False
+        state.pause_task(task_id, paused=paused)
+    return True
 
 
 def ask(chosen: Chosen, task_id: int, act: str, *, text: str = "", action: str = "") -> Control:

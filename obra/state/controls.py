@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from obra.domain import Action, Control, ControlAct, Step, Task, TaskStatus
 from obra.errors import IllegalStatus, StateError
-from obra.state import journal, steps, tasks
+from obra.state import claims, journal, steps, tasks
 from obra.state.connection import Connection
 from obra.state.encoding import clean, from_json, to_json
 from obra.state.tables import Columns, event
@@ -54,6 +54,8 @@ def ask(connection: Connection, wanted: Control) -> Control:
             f"task {task.id} is {task.status}, not running, so there is nothing to {wanted.act}; "
             f"{cure}'obra task show {task.id}' says how it stands"
         )
+    if wanted.act is ControlAct.STOP and task.queued_at is not None:  # else the next worker would go on with it
+        claims.pause(connection, task.id, paused=True)
     now = datetime.now(UTC)
     asked = replace(
         wanted,

@@ -60,7 +60,8 @@ def test_tasks_are_listed_by_project_status_and_limit(obra, hello, vague):
     assert obra("run", hello, vague).code == 0
     everything = obra("task", "list").out.splitlines()
     assert everything[0].split() == [
-        "ID", "PROJECT", "STATUS", "PRIORITY", "ATTEMPTS", "QUALITY", "CONFIDENCE", "TITLE",
+        "ID", "PROJECT", "STATUS", "PRIORITY", "ATTEMPTS", "QUALITY", "CONFIDENCE", "DEADLINE", "FAILED", "NEXT",
+        "TITLE",
     ]  # fmt: skip
     assert [line.split()[0] for line in everything[1:]] == ["2", "1"]
     assert [one["title"] for one in obra("task", "list", "--project", "1", "--json").data] == ["Say hello"]
