@@ -171,18 +171,23 @@ def fill(url: str, attempts: int) -> None:
         else "WITH n(i) AS (SELECT generate_series(1, {0})) "
     )
     moment = "datetime('2025-01-01', '+' || i || ' seconds')" if sqlite else "now() + i * interval '1 second'"
+    data = json.dumps({"after": [], "acceptance": [], "checks": [], "limits": {}, "working_dir": ""})
     with engine.begin() as connection:
         run = connection.exec_driver_sql
         run("INSERT INTO project_state (id, project_name, created_at, updated_at) "
             f"SELECT 1, 'p', {moment}, {moment} FROM (SELECT 1 AS i) AS one")  # fmt: skip
         run("INSERT INTO task (id, project_id, title, status, iterations, data, created_at, updated_at) "
             + count.format(tasks)
-            + f"SELECT i, 1, 'task ' || i, 'completed', 5, '{{}}', {moment}, {moment} FROM n")  # fmt: skip
+            + f"SELECT i, 1, 'task ' || i, 'completed', 5, '{data}', {moment}, {moment} FROM n")  # fmt: skip
         run("INSERT INTO attempt (id, task_id, number, action, quality, confidence, seconds, started_at, record) "
             + count.format(attempts) + f"SELECT i, (i - 1) / {PER_TASK} + 1, mod(i - 1, {PER_TASK}) + 1, 'retry', "
             f"50, 60, 1, {moment}, 'x' FROM n")  # fmt: skip
     with engine.connect() as connection:
-        connection.exec_driver_sql("ANALYZE")
+        for table in () if sqlite else ("project_state", "task", "attempt"):  # ids go on behind those given here
+            sequence = f"setval(pg_get_serial_sequence('{table}', 'id'), max(id))"
+            connection.exec_driver_sql(f"SELECT {sequence} FROM {table}")
+        if not sqlite:  # a server does so by itself; nobody does so for the SQLite file of an Obra
+            connection.exec_driver_sql("ANALYZE")
         connection.commit()
     engine.dispose()
 
