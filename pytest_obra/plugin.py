@@ -125,6 +125,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "finished are not run again (their rows are taken over, marked 'taken_over'), and those that it left half "
         "done go on behind their last finished step. Give the same other options as before",
     )
+    group.addoption(
+        "--obra-engine",
+        choices=("dbos",),
+        help="dbos: hand the scenario files to workers ('obra worker' with the same database.url, on any machine; "
+        "extra 'scale') and collect their results as ordinary tests",
+    )
     add_statistics_options(group)
 
 
@@ -155,6 +161,10 @@ def pytest_configure(config: pytest.Config) -> None:
             f"--obra-sabotage plays its agents in process; leave out --obra-agent={','.join(agent_names(config))}"
         )
     check_statistics_options(config)
+    if config.getoption("--obra-engine"):
+        from pytest_obra.engine import RemoteCases
+
+        config.pluginmanager.register(RemoteCases(config), "obra-engine")
     if any(map(config.getoption, ("--obra-agent", "--obra-llm", "--obra-config", "--obra-record"))):
         from pytest_obra.agents import verify
 

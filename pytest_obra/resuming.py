@@ -59,58 +59,16 @@ class Resumption:
 
     def report(self, node: str, scenario: Scenario, state: StateManager) -> ScenarioReport | None:
         """Return the report of a finished test, made from its row and the record; ``None`` when it must run."""
-        from obra.domain import Breakpoint, CheckResult, Outcome, TaskStatus
         from obra.errors import NotFound
-        from obra.scenarios.scenario_run import ScenarioReport, ScenarioResult
+        from obra.reports.report_of_row import report_of
 
         row = self.rows.get(node)
         if row is None or row["case"] != scenario.case:
             return None
         try:
-            attempts = state.attempts(row["task"])
+            return report_of(row, scenario, state)
         except NotFound:  # another database: nothing is known of that run but its row
             return None
-        shown = attempts[len(attempts) - row["iterations"] :]
-        opened: Breakpoint | None = shown[-1].decision.breakpoint if shown else None
-        outcome = Outcome(
-            task_id=row["task"],
-            status=TaskStatus(row["status"]),
-            reason=row["reason"],
-            response=shown[-1].reply.text if shown else "",
-            iterations=row["iterations"],
-            quality_score=row["quality"],
-            confidence=row["confidence"],
-            attempts=shown,
-            breakpoint=opened,
-            seconds=row["seconds"],
-            cost_usd=row["cost_usd"],
-            tokens=row["tokens"],
-        )
-        names = ("name", "passed", "required", "implied", "message", "output")
-        expectations, truth = (
-            tuple(CheckResult(**{name: one[name] for name in names}) for one in row[kind])
-            for kind in ("expectations", "truth")
-        )
-        return ScenarioReport(
-            scenario=row["scenario"],
-            path=row["path"],
-            agent=row["agent"],
-            agent_identity=row["agent_identity"],
-            llm_identity=row["llm_identity"],
-            result=ScenarioResult(row["result"]),
-            expectations=expectations,
-            truth=truth,
-            outcome=outcome,
-            workspace=row["workspace"],
-            seconds=row["seconds"],
-            sandbox=row["sandbox"],
-            case=row["case"],
-            parameters=row["parameters"],
-            repeat=row["repeat"],
-            title=scenario.title,
-            description=scenario.form.description,
-            markers=scenario.markers,
-        )
 
 
 def interrupted_task(node: str, state: StateManager) -> int | None:

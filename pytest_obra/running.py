@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from obra.orchestrator import Orchestrator
     from obra.resuming import Played
     from obra.state.state_manager import StateManager
+    from pytest_obra.engine import RemoteCases
     from pytest_obra.ledger import Ledger
     from pytest_obra.resuming import ResumedRun
 
@@ -150,7 +151,11 @@ def runner(
         if repeat.bare:
             report = _run_bare(request, scenario, agent_name, workspace, repeat)
         else:
-            report = _taken_over(request, scenario) or _run(request, scenario, agent_name, workspace, repeat)
+            report = (
+                _taken_over(request, scenario)
+                or _from_workers(request, scenario)
+                or _run(request, scenario, agent_name, workspace, repeat)
+            )
         stash[_REPORT] = report
         if request.config.pluginmanager.hasplugin("allure_pytest") and request.config.getoption("--alluredir"):
             from pytest_obra.reporters.allure_steps import attach
@@ -190,6 +195,22 @@ def _taken_over(request: pytest.FixtureRequest, scenario: Scenario) -> ScenarioR
     if found is not None:
         request.node.stash[_TAKEN] = resumed.resumption.rows[request.node.nodeid]
     return found
+
+
+def _from_workers(request: pytest.FixtureRequest, scenario: Scenario) -> ScenarioReport | None:
+    """Return the report of a scenario that was handed to workers, once one of them has brought it to its end.
+
+    Raises:
+        RemoteRunFailed: the machinery broke there, or no worker lives.
+    """
+    engine: RemoteCases | None = request.config.pluginmanager.get_plugin("obra-engine")
+    if engine is None or request.node.nodeid not in engine.ids:
+        return None
+    from obra.reports.report_of_row import report_of
+
+    row = engine.row(request.node.nodeid)
+    request.node.stash[_TAKEN] = row
+    return report_of(row, scenario, request.getfixturevalue("obra_state"))
 
 
 def interrupted_of(request: pytest.FixtureRequest) -> int | None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 COMMAND = Path(__file__).parent / "bench" / "run.py"
 
 
@@ -42,3 +44,15 @@ def test_obra_is_found_without_its_program(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "['-m', 'obra']"
+
+
+def test_more_workers_finish_more_until_the_database_is_used_up():
+    """The simulation scales as long as nothing is full, and then no further."""
+    pytest.importorskip("simpy", reason="no simpy: pip install 'obra[test]'")
+    from workers import simulate
+
+    costs = {"case": 0.02, "own": 0.01, "look": 0.0001, "processors": 2.0}
+    one, ten, many = (simulate(count, 0.05, costs, seconds=10) for count in (1, 10, 200))
+    assert 8 < ten["cases_per_second"] / one["cases_per_second"] < 11
+    assert many["database_busy"] > 0.95
+    assert 80 < many["cases_per_second"] <= 100  # two processors, 20 ms a case

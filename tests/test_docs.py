@@ -33,6 +33,7 @@ RUN = (
     "ci.md",
     "observability.md",
     "interactive.md",
+    "many-machines.md",
 )
 """Pages whose shell blocks are run, from top to bottom, in a folder that obra init made."""
 ENDS = {"obra checklist --json": 1}

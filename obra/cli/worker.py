@@ -39,7 +39,9 @@ def worker(*, concurrency: int, until_idle: bool, database: str | None, chosen: 
         return _several(concurrency)
     chosen = with_database(chosen, database)
     config = chosen.load()
+    from obra.cli.failures import explained
     from obra.cli.options import writable
+    from obra.errors import ObraError
     from obra.scale.durable_runner import DurableRunner
 
     with writable(config) as state, DurableRunner(config) as runner:
@@ -53,7 +55,11 @@ def worker(*, concurrency: int, until_idle: bool, database: str | None, chosen: 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: made.stop())
         say(f"worker {made.id} is ready", error=True)
-        end = made.run(until_idle=until_idle)
+        try:
+            end = made.run(until_idle=until_idle)
+        except ObraError as error:
+            explained(error)
+            os._exit(1)  # as below
         say(f"worker {made.id} ends after {counted(end.done, 'case')}", error=True)
         if end.broken_off:
             say(f"Error: worker {made.id} was broken off: {end.broken_off}; other workers go on", error=True)

@@ -101,7 +101,19 @@ class CaseRunner:
                 f"task {claim.task} failed ({found.status_reason}), and its worker was lost before it told "
                 f"whether that was the agent or the machinery, so there is no verdict: submit the case again"
             )
+        if found.status in (
+            TaskStatus.COMPLETED,
+            TaskStatus.ESCALATED,
+        ):  # its run is over: nothing else restores it
+            self._restore(claim, config, root)
         return state.take_over(claim.task, working_dir=root, reason=f"worker {claim.worker} goes on with it")
+
+    def _restore(self, claim: Claim, config: Config, root: Path) -> None:
+        """Make the folder what the last attempt left, for the hidden checks of a run that came to its end."""
+        attempts = self._state.attempts(claim.task or 0)
+        if attempts:
+            workspace = self._open_workspace(root, config=config, folder=_folder_of(claim))
+            workspace.restore(attempts[-1].snapshot_after)
 
     def _orchestrator(self, claim: Claim, scenario: Scenario, config: Config, task: Task | None) -> Orchestrator:
         from obra.bootstrap import initialize

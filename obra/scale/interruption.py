@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 class Interruption:
-    """Made in the main thread; a signal for users (SIGUSR1) carries it, so that Ctrl-C keeps its own meaning."""
+    """Made in the main thread. SIGUSR2 carries it: Ctrl-C keeps its own meaning, and steering has SIGUSR1."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -18,7 +18,7 @@ class Interruption:
         self._is_running = False
         self._reason = ""
         self._since = 0.0
-        signal.signal(signal.SIGUSR1, self._on_signal)
+        signal.signal(signal.SIGUSR2, self._on_signal)
 
     @contextmanager
     def possible(self) -> Iterator[None]:
@@ -47,7 +47,7 @@ class Interruption:
         with self._guard:
             if self._is_running and not self._reason:
                 self._reason, self._since = reason, time.monotonic()
-                signal.pthread_kill(self._main, signal.SIGUSR1)
+                signal.pthread_kill(self._main, signal.SIGUSR2)
 
     def _on_signal(self, *_: object) -> None:
         if self._is_running and self._reason:

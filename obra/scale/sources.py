@@ -81,7 +81,8 @@ def unpack(source: Source, artefacts: Artefacts, folder: Path) -> Path:
 def _beside(scenario: Scenario, config: Config) -> Iterator[Path]:
     form, folder = scenario.form.workspace, scenario.path.absolute().parent
     named = [form.template, form.archive, form.git.url if form.git else None]
-    yield from (folder / name for name in named if name and (folder / name).exists())
+    paths = [Path(os.path.normpath(folder / name)) for name in named if name]
+    yield from (path for path in paths if path.exists())
     if not scenario.is_several:
         tape = scenario.tape(config).file.absolute()
         if tape.is_file() and tape.is_relative_to(folder):

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from obra.domain import Record
-from obra.errors import LeaseLost, ScaleError
+from obra.errors import LeaseLost, RemoteRunFailed, ScaleError
 from obra.scale.case_end import CaseEnd, Ending, ending_of
 from obra.scale.interruption import Interruption
 from obra.scale.port import MOST_CLAIMS, Claim, DurableQueue
@@ -110,6 +110,7 @@ class Worker:
 
         Whoever gets an end with ``broken_off`` must end the process at once: threads of the queue wait for ever.
         """
+        self._queue.workers_at_work()  # opens the queue first: that may take longer than a short lease
         self._roll.join(self.id, lease=self._lease)
         watch = threading.Thread(target=self._watch, name="obra-worker-watch", daemon=True)
         watch.start()
@@ -121,8 +122,14 @@ class Worker:
         finally:
             self._gone.set()
             watch.join(self._lease)
-            self._roll.leave(self.id, has_left_work=bool(self._broken_off))
+            self._leave()
         return WorkerEnd(done=self._done, broken_off=self._broken_off)
+
+    def _leave(self) -> None:
+        try:
+            self._roll.leave(self.id, has_left_work=bool(self._broken_off))
+        except ScaleError as error:
+            self._tell(f"worker {self.id} cannot leave the roll; the others give it up in time: {error}")
 
     def _serve(self, *, until_idle: bool) -> None:
         self._queue.serve(self.id, self._handle)
@@ -154,8 +161,12 @@ class Worker:
                 end = CaseEnd(
                     Ending.DONE, result=row["result"], reason=row["reason"], row=self._store_row(claim, row)
                 )
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             end = CaseEnd(Ending.LOST, reason=self._interruption.reason)
+            if not end.reason:  # nobody here asked for it: the case must come to an end all the same
+                end = ending_of(
+                    RemoteRunFailed(f"the case was broken off on its worker: {error}"), claim, self._store_row
+                )
         except Exception as error:  # noqa: BLE001  # whatever broke is told as the end of this case, not of the worker
             end = ending_of(error, claim, self._store_row)
         return self._written(claim, end)
@@ -229,7 +240,7 @@ class Worker:
                     swept = heard
                     self._find_strays()
                 self._see_to_the_dead()
-            except ScaleError as error:
+            except Exception as error:  # noqa: BLE001  # of whatever driver: a watch that ends would let the case run on
                 if time.monotonic() - heard > self._lease:
                     self._break_off(f"the database was not reached for its lease of {self._lease:g} s: {error}")
 

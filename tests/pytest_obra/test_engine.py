@@ -1,0 +1,101 @@
+"""`pytest --obra-engine=dbos`: the results of workers as ordinary tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from field import QUICK, VARIABLES, field_of
+
+pytest.importorskip("dbos", reason="the extra 'scale' is not installed: pip install 'obra[scale]'")
+
+SAME = (
+    "case",
+    "agent",
+    "repeat",
+    "node",
+    "result",
+    "status",
+    "reason",
+    "iterations",
+    "quality",
+    "confidence",
+    "path",
+)
+
+
+@pytest.fixture
+def here(tmp_path):
+    """A field with three scenarios, of which one has several cases and one a wrong verdict, and its settings."""
+    with field_of(tmp_path, f"sqlite:///{tmp_path}/queue/obra.db", lease=5, patience=3) as field:
+        field.write("good", QUICK.format(name="good", run="'true'"))
+        field.write(
+            "bad", QUICK.format(name="bad", run="'true'").replace("status: completed", "status: escalated")
+        )
+        cases = "parameters: {word: [a, b]}\n"
+        (tmp_path / "scenarios/many.obra.yaml").write_text(cases + QUICK.format(name="many", run="echo $word"))
+        (tmp_path / "test_own.py").write_text(
+            "import pytest\n\n\n@pytest.mark.obra_scenarios('scenarios/good.obra.yaml')\n"
+            "def test_own(scenario, run_scenario):\n    assert run_scenario(scenario).passed\n"
+        )
+        settings: dict = {"scale": {}}
+        for key, value in field.options.items():
+            section, name = key.split(".")
+            settings.setdefault(section, {})[name] = value
+        (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings))
+        yield field
+
+
+def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest as a person would."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--obra-config=settings.yaml", *words],
+        cwd=folder, env=VARIABLES, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def rows_in(folder: Path) -> dict[str, dict]:
+    """What stands in results.jsonl of the newest run."""
+    newest = max((folder / "reports").iterdir())
+    lines = (newest / "results.jsonl").read_text().splitlines()
+    return {row["node"]: row for row in map(json.loads, lines)}
+
+
+def test_rows_report_and_exit_code_are_those_of_a_run_here(here):
+    """The same nodes with the same verdicts; a test in Python runs in this process."""
+    local = run_pytest(here.folder)
+    expected = rows_in(here.folder)
+    worker = here.worker()
+    remote = run_pytest(here.folder, "--obra-engine=dbos")
+    found = rows_in(here.folder)
+    assert (remote.returncode, local.returncode) == (1, 1), remote.stdout + remote.stderr
+    assert "4 case(s) for workers" in remote.stdout
+    assert "1 failed, 4 passed" in remote.stdout
+    assert {node: [row[key] for key in SAME] for node, row in found.items()} == {
+        node: [row[key] for key in SAME] for node, row in expected.items()
+    }
+    own = found.pop("test_own.py::test_own[mock-good]")
+    assert "machine-0" not in own["workspace"]
+    assert all("machine-0" in row["workspace"] for row in found.values())
+    assert {row["truth"][0]["passed"] for row in found.values()} == {True}
+    assert worker.poll() is None
+
+
+def test_without_a_worker_there_is_no_verdict(here):
+    """ERROR, exit code 12, and what was submitted is cancelled."""
+    done = run_pytest(here.folder, "--obra-engine=dbos", "scenarios/good.obra.yaml", "--obra-report-dir=r")
+    (name,) = [one.id for one in here.runner.submissions()]
+    assert done.returncode == 12, done.stdout
+    assert "no worker lived; start one with the same database: obra worker" in done.stdout
+    assert here.runner.cases(name)[0].state == "cancelled"
+
+
+@pytest.mark.parametrize("words", [("-n", "2"), ("--obra-bare",), ("--obra-budget-usd=1",), ("--obra-resume",)])
+def test_what_workers_cannot_keep_is_refused(here, words):
+    """With the option's name, before anything runs."""
+    done = run_pytest(here.folder, "--obra-engine=dbos", *words)
+    assert (done.returncode, words[0].partition("=")[0] in done.stderr) == (4, True), done.stdout + done.stderr
