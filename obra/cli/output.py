@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
@@ -68,14 +69,22 @@ def hand_over(parts: Iterable[str]) -> None:
     Raises:
         OutputLost: as :func:`say`.
     """
-    found = os.fstat(sys.stdout.fileno())
-    begin = found.st_size if stat.S_ISREG(found.st_mode) else None
+    begin = _size_of(sys.stdout)
     try:
         for part in parts:
             _print(part, sys.stdout, begin)
     except ObraError:
         _cut(sys.stdout, begin)
         raise
+
+
+def _size_of(stream: TextIO) -> int | None:
+    """Return how many bytes the file behind *stream* has, or ``None`` where there is no file behind it."""
+    try:
+        found = os.fstat(stream.fileno())
+    except io.UnsupportedOperation:  # whoever called us put something else in its place
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _print(text: str, stream: TextIO, begin: int | None = None) -> None:

@@ -16,7 +16,7 @@ VERBS = {
     "init": Verb("obra.cli.init:init", "Make a folder a project: settings, a first scenario, a CI job."),
     "run": Verb("obra.cli.run:run", "Run scenarios, or one stored task, and show what happens."),
     "resume": Verb("obra.cli.resume:resume", "Go on with runs that were interrupted."),
-    "watch": Verb("obra.cli.watch:watch", "Show runs as they stand, on one screen."),
+    "watch": Verb("obra.cli.watch:watch", "Show runs as they stand, also those of another terminal or machine."),
     "submit": Verb("obra.cli.submit:submit", "Put scenarios on the queue, for workers to run."),
     "submission": Verb(
         "obra.cli.submission:submission", "List, show, await, cancel and prune what was submitted."
