@@ -25,7 +25,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @click.group(cls=Group, examples=EXAMPLES)
 def submission() -> None:
-    """List, show, await, cancel and prune what was submitted to workers."""
+    """List, show, await, cancel and prune what was submitted."""
 
 
 def opened(chosen: Chosen, database: str | None) -> DurableRunner:

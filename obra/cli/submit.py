@@ -9,7 +9,9 @@ import click
 from obra.cli.commands import Command
 from obra.cli.options import Chosen, agent_option, json_option, settings_options
 
-HELP = """Put scenarios on the queue, for workers to run, and print the name of the submission.
+HELP = """Put scenarios on the queue, for workers to run.
+
+Prints the name of the submission.
 
 PATHS are scenario files, or folders with all *.obra.yaml below them. What a scenario names beside it (template,
 archive, local repository, cassette) travels with it. Workers use the settings of their own machine; what was set
