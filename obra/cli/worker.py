@@ -15,12 +15,12 @@ from obra.cli.options import Chosen, settings_options
 from obra.cli.output import counted, say
 from obra.cli.submit import database_option, with_database
 
-HELP = """Take cases from the queue and run them, one at a time in each process.
+HELP = """Take cases from the queue and run them.
 
-Each case runs as under pytest, with the settings of this machine, in a folder below the setting workspace.root.
-Ctrl-C or SIGTERM lets the case under way come to its end; a second one breaks it off, and other workers go on
-with it. A worker that is not heard of for its lease (scale.lease) has lost its case to others, and ends with
-exit code 1.
+Each process has one case at a time. It runs as under pytest, with the settings of this machine, in a folder below
+the setting workspace.root. Ctrl-C or SIGTERM lets the case under way come to its end; a second one breaks it off,
+and other workers go on with it. A worker that is not heard of for its lease (scale.lease) has lost its case to
+others, and ends with exit code 1.
 """
 
 

@@ -15,7 +15,7 @@ from obra.cli.submit import database_option
 @json_option
 @settings_options
 def workers(*, database: str | None, in_json: bool, chosen: Chosen) -> None:
-    """List the workers that have not left, and what each is doing."""
+    """List the workers and what each is doing."""
     from obra.cli.submission import opened
 
     with opened(chosen, database) as runner:
