@@ -8,6 +8,7 @@ import pytest
 from obra.domain import (
     LEGAL_STATUS_CHANGES,
     PERMISSION_ASKED,
+    Action,
     Breakpoint,
     CheckResult,
     Confidence,
@@ -16,6 +17,7 @@ from obra.domain import (
     Factor,
     FileChange,
     Outcome,
+    Override,
     Reply,
     Task,
     TaskStatus,
@@ -102,3 +104,25 @@ def test_a_breakpoint_about_a_tool_call_is_known():
     asked = Breakpoint(trigger=Trigger.AGENT_ASKS, reason=f"{PERMISSION_ASKED}Bash: rm -rf /?")
     assert asked.is_permission
     assert not Breakpoint(trigger=Trigger.AGENT_ASKS, reason="the agent asks: may it use tabs?").is_permission
+
+
+def test_a_decision_knows_who_made_it_instead():
+    """What a person decided stands among the inputs as plain data, and comes back as it was."""
+    made = Override(
+        by="ann",
+        reason="seen by hand",
+        action=Action.PROCEED,
+        instead_of=Action.RETRY,
+        instead_of_reason="a check failed",
+        at="2026-11-22T20:00:00+00:00",
+    )
+    stored = {name: str(made[name]) for name in made}
+    assert Decision(action="proceed", reason="r", inputs={"override": stored}).override == made
+    assert Decision(action="retry", reason="r").override is None
+
+
+def test_only_what_changes_something_is_an_act():
+    """A tool's call is told by its text or its file; words are no act."""
+    assert AgentEvent(kind=AgentEventKind.TOOL_CALL, text="ls").act == "ls"
+    assert AgentEvent(kind=AgentEventKind.FILE_EDIT, path="a.py").act == "a.py"
+    assert AgentEvent(kind=AgentEventKind.TEXT, text="I would").act == ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from obra.prompting.interrupted import after_interruption
+from obra.prompting.interrupted import after_interruption, with_messages
 
 
 def test_the_note_stands_behind_the_whole_prompt():
@@ -10,3 +10,12 @@ def test_the_note_stands_behind_the_whole_prompt():
     told = after_interruption("Write a.txt")
     assert told.startswith("Write a.txt\n\n")
     assert "was undone; the files are again as they were" in told
+
+
+def test_messages_stand_behind_a_prompt_that_was_written_before():
+    """Each of them whole, in their order; without any the prompt says what it said."""
+    told = with_messages("Write a.txt\n", ["in lower case", "and soon"])
+    assert told.startswith("Write a.txt\n\n")
+    assert told.index("in lower case") < told.index("and soon")
+    assert told.endswith("\n")
+    assert with_messages("Write a.txt", []) == "Write a.txt\n"
