@@ -27,6 +27,7 @@ def test_the_speed_table_can_be_made(tmp_path):
         "a mock scenario above a plain test",
         "peak memory, MiB / the plain tests'",
         "writing a run's files, a scenario",
+        "obra report, a scenario",
         "one process / -n 2, wall",
         "two bare loops in turn / at once, wall",
     ]

@@ -90,8 +90,8 @@ def test_eighty_by_twenty_four(terminal):
     """Four panes and the keys; a diff opens; resizing leaves nothing broken; the terminal is given back."""
     watching = terminal()
     watching.wait_for(lambda: "Improve the code" in watching.text and "breakpoint  1" in watching.text)
-    for name in ("execution", "log", "database", "workspace"):
-        assert f"─ {name}" in watching.text
+    panes = [f"─ {name}" for name in ("execution", "log", "database", "workspace")]
+    watching.wait_for(lambda: all(pane in watching.text for pane in panes))  # a screen is painted piece by piece
     assert watching.screen.display[-1].startswith("q Quit ? Help d Diff b Answer")
     watching.program.send("d")
     watching.wait_for(lambda: "attempt 1 of 1: escalate" in watching.text and "+++ b/app.py" in watching.text)
