@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -50,6 +51,18 @@ class Terminal:
             self.raw += found
             self._stream.feed(found)
 
+    def drag(self, *sizes):
+        """Resize it as a hand does, in steps; what was painted for the size before is read before each."""
+        for lines, columns in sizes:
+            settled = time.monotonic() + 0.7  # it paints again and again, so it is never quiet for long
+            while time.monotonic() < settled:
+                with contextlib.suppress(pexpect.TIMEOUT):
+                    found = self.program.read_nonblocking(65536, timeout=0.1)
+                    self.raw += found
+                    self._stream.feed(found)
+            self.screen.resize(lines, columns)
+            self.program.setwinsize(lines, columns)
+
     def quit(self):
         """Press q, and return the exit code."""
         self.program.send("q")
@@ -97,8 +110,7 @@ def test_eighty_by_twenty_four(terminal):
     watching.wait_for(lambda: "attempt 1 of 1: escalate" in watching.text and "+++ b/app.py" in watching.text)
     watching.program.send("\x1b")
     watching.wait_for(lambda: "─ execution" in watching.text)
-    watching.screen.resize(10, 40)
-    watching.program.setwinsize(10, 40)
+    watching.drag((16, 60), (12, 48), (10, 40))
     watching.wait_for(lambda: "─ database" not in watching.text and "─ execution" in watching.text)
     assert watching.quit() == 0
     assert watching.raw.rstrip().endswith(b"\x1b[?25h") or b"\x1b[?1049l" in watching.raw[-500:]
