@@ -85,6 +85,7 @@ class OllamaHandler(Handler):
     """Ollama's paths."""
 
     owner: OllamaServer
+    is_counted = False
 
     def get(self) -> None:
         """Answer as Ollama does."""
@@ -129,6 +130,7 @@ class OllamaHandler(Handler):
             server.loaded[name] = min(body["options"]["num_ctx"], server.window_limit)
             last = {"model": name, "created_at": STAMP, "response": "", "done": True, "done_reason": "load"}
             return self.json(200, last)
+        self.is_counted = True
         with server.counting:
             server.working += 1
             server.most = max(server.most, server.working)
@@ -141,8 +143,14 @@ class OllamaHandler(Handler):
                 )
             return self._chat(name, body, server.next_answer())
         finally:
-            with server.counting:
-                server.working -= 1
+            self._count_out()
+
+    def _count_out(self) -> None:
+        """Before the last words are sent: whoever has read them may ask again, and is not one too many then."""
+        if self.is_counted:
+            self.is_counted = False
+            with self.owner.counting:
+                self.owner.working -= 1
 
     def _pull(self, name: str) -> None:
         layer = {"status": "pulling aaaa", "digest": "sha256:aaaa", "total": 100}
@@ -176,6 +184,7 @@ class OllamaHandler(Handler):
     def _stream(self, name: str, answer: Answer, tokens: int | None, limit: int) -> None:
         self.begin("application/x-ndjson")
         if answer.raw is not None:
+            self._count_out()
             self.chunk(answer.raw)
             return self.chunk(b"")
         for thought in answer.thoughts:
@@ -185,6 +194,7 @@ class OllamaHandler(Handler):
             self._line({"model": name, "created_at": STAMP, "message": _said(piece), "done": False})
             if self.owner.closing.wait(answer.delay):
                 return None
+        self._count_out()
         if answer.resets:
             return self.cut()
         if answer.error:
