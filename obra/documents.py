@@ -45,6 +45,19 @@ def _plain(tag: str, value: str) -> Any:
     return _StrictLoader("").construct_object(yaml.ScalarNode(tag, value))
 
 
+def _plain_of(node: yaml.Node) -> Any:
+    """Return the same for a node.
+
+    Raises:
+        ConstructorError: its tag says another kind than its text is; with the place.
+    """
+    try:
+        return _plain(node.tag, node.value)
+    except yaml.constructor.ConstructorError as error:
+        error.problem_mark = node.start_mark
+        raise
+
+
 class _StrictLoader(Loader):  # type: ignore[misc]  # the C loader has no stubs
     """The safe loader that also refuses a key given twice, where YAML silently keeps the last."""
 
@@ -55,6 +68,22 @@ class _StrictLoader(Loader):  # type: ignore[misc]  # the C loader has no stubs
 
     def ascend_resolver(self) -> None:
         """Do nothing, as above."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Build one value, or raise with its place.
+
+        Where a text is not what its tag says (``!!bool foo``), the library lets escape what its conversion raised.
+        """
+        try:
+            return super().construct_object(node, deep=deep)
+        except (KeyError, ValueError, IndexError, AttributeError) as error:
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None,
+                None,
+                f"{node.value!r} cannot be read as !!{kind}; mend it, or in quotes and without a tag it is text",
+                node.start_mark,
+            ) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Build one mapping; raise when a key stands in it twice."""
@@ -93,7 +122,7 @@ def _built(node: yaml.Node, loader: _StrictLoader) -> Any:
         if tag == _TEXT:
             return node.value
         if tag in _PLAIN:
-            return _plain(tag, node.value)
+            return _plain_of(node)
     elif kind is yaml.MappingNode and tag == _MAPPING:
         found = {}
         for key, value in node.value:

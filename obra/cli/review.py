@@ -10,11 +10,12 @@ from obra.cli.commands import Command
 from obra.cli.completions import task_ids
 from obra.cli.options import Chosen, json_option, settings_options, stored
 from obra.cli.output import as_json, number, say, styled
+from obra.cli.scores import parts_of_confidence, parts_of_quality
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from obra.domain import Attempt, Factor, Review
+    from obra.domain import Attempt, Review
 
 _COLOURS = {"yes": "green", "no": "red", "shown": "green", "contradicted": "red"}
 
@@ -69,8 +70,8 @@ def _tell(attempt: Attempt, *, with_output: bool) -> None:
         state = str(requirement.state)
         why = f": {requirement.evidence}" if requirement.evidence else ""
         say("    ", styled(f"{state:<11}", _COLOURS.get(state, "")), f"{requirement.text}{why}")
-    _tell_score("quality", attempt.quality.overall_score, attempt.quality.factors)
-    _tell_score("confidence", attempt.confidence, attempt.confidence_factors)
+    _tell_score("quality", attempt.quality.overall_score, parts_of_quality(attempt.quality.factors))
+    _tell_score("confidence", attempt.confidence, parts_of_confidence(attempt.confidence_factors))
     action = attempt.decision.action
     say(
         styled("  decision ", bold=True),
@@ -96,7 +97,7 @@ def _tell_review(review: Review) -> None:
         say(f"    asks: {review.question}")
 
 
-def _tell_score(name: str, score: float, factors: Sequence[Factor]) -> None:
+def _tell_score(name: str, score: float, parts: Sequence[str]) -> None:
     say(styled(f"  {name} ", bold=True), number(score))
-    for one in factors:
-        say(f"    {one.points:.1f} of {one.weight:g}  {one.name}: {one.why}")
+    for one in parts:
+        say(f"    {one}")

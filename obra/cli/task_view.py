@@ -9,7 +9,8 @@ from typing import Any
 from obra.cli.outcome import STATUS_COLOURS
 from obra.cli.output import counted, number, say, styled
 from obra.cli.progress import COLOURS, describe_control, describe_reply, describe_review, label_of, tell_evidence
-from obra.domain import Attempt, Breakpoint, Control, Factor, Task
+from obra.cli.scores import parts_of_confidence, parts_of_quality
+from obra.domain import Attempt, Breakpoint, Control, Task
 
 _DIFF_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -58,8 +59,8 @@ def _tell_attempt(attempt: Attempt) -> None:
     _tell("reply", ", ".join(attempt.validation.problems))
     tell_evidence(attempt.evidence)
     _tell("review", f"{describe_review(attempt.review)} ({attempt.review.model})")
-    _tell("quality", _score(attempt.quality.overall_score, attempt.quality.factors))
-    _tell("confidence", _score(attempt.confidence, attempt.confidence_factors))
+    _tell("quality", _score(attempt.quality.overall_score, parts_of_quality(attempt.quality.factors)))
+    _tell("confidence", _score(attempt.confidence, parts_of_confidence(attempt.confidence_factors)))
     _tell(attempt.decision.action, attempt.decision.reason, COLOURS[attempt.decision.action])
     if made := attempt.decision.override:
         _tell("", f"Obra's own decision was: {made.instead_of}: {made.instead_of_reason}")
@@ -68,9 +69,8 @@ def _tell_attempt(attempt: Attempt) -> None:
             _tell("", reason)
 
 
-def _score(score: float, factors: Sequence[Factor]) -> str:
-    parts = [f"\n{one.points:.1f} of {one.weight:g}  {one.name}: {one.why}" for one in factors]
-    return number(score) + "".join(parts)
+def _score(score: float, parts: Sequence[str]) -> str:
+    return "\n".join((number(score), *parts))
 
 
 def _short(value: Any) -> str:

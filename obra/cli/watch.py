@@ -73,9 +73,12 @@ def _show(config: Config, scope: Scope) -> None:
     try:
         if not lookout.is_empty:
             lookout.open()  # what is wrong from the beginning is told before the screen is taken
-        Watch(lookout, _doors(config), only_ascii=knows_only_ascii(os.environ)).run()
+        screen = Watch(lookout, _doors(config), only_ascii=knows_only_ascii(os.environ))
+        screen.run()
     finally:
         lookout.close()
+    if screen.failure is not None:
+        raise screen.failure
 
 
 def places_of(config: Config) -> Places:

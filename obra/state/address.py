@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -62,6 +63,18 @@ def of_existing(url: sa.URL) -> sa.URL:
 def for_reading(url: sa.URL) -> sa.URL:
     """Return the address under which SQLite opens the file of *url* and can never write it."""
     name = url.database or ""
+    how = {"mode": "ro", "uri": "true"}
     if not name.startswith("file:"):
+        how |= {"immutable": "1"} if is_at_rest(Path(name)) else {}
         name = f"file:{quote(name)}"
-    return url.set(database=name).update_query_dict({"mode": "ro", "uri": "true"})
+    return url.set(database=name).update_query_dict(how)
+
+
+def is_at_rest(file: Path) -> bool:
+    """Tell whether an SQLite file in WAL mode has to be read as one that nobody changes.
+
+    SQLite makes the files ``-wal`` and ``-shm`` even to read, and refuses where the folder may not be written.
+    While anybody has the database open for writing, its ``-wal`` is there, and can be read along; where there is
+    none, all is in the file itself (https://www.sqlite.org/wal.html, "Read-Only Databases").
+    """
+    return not os.access(file.parent, os.W_OK) and not file.with_name(f"{file.name}-wal").exists()

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.worker import WorkerFailed
 
 from obra.watching.dialogs import DIALOGS
 from obra.watching.doors import Doors
@@ -33,13 +34,33 @@ class Watch(App[None]):
             doors: what a person can do from the screen.
             only_ascii: write nothing but ASCII.
             every: seconds between two looks.
+
+        Attributes:
+            failure: what broke the screen, ``None`` when the person quit; whoever ran it raises it.
         """
         no_colour = wants_no_colour()
         super().__init__(driver_class=AsciiDriver if only_ascii else None, ansi_color=True if no_colour else None)
         if no_colour:
             self.theme = "ansi-dark"
+        self.failure: Exception | None = None
         self.watch_screen = WatchScreen(lookout, doors, every)
 
     def on_mount(self) -> None:
         """Show the panes."""
         self.push_screen(self.watch_screen)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """End, and keep *error* for whoever ran this.
+
+        Textual would print a traceback with the values of all variables, among which may be secrets, and return.
+        """
+        super()._handle_exception(error)
+        self._exit_renderables.clear()
+        if self.failure is None:
+            self.failure = _cause_of(error)
+
+
+def _cause_of(error: Exception) -> Exception:
+    """Return what a background task of the screen died of, or the error itself."""
+    inner = error.error if isinstance(error, WorkerFailed) else error
+    return inner if isinstance(inner, Exception) else error

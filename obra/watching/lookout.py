@@ -14,6 +14,7 @@ from typing import Any
 
 from obra.domain import Breakpoint, Task, TaskStatus
 from obra.errors import StateError
+from obra.state.address import is_at_rest
 from obra.state.glimpses import UnderWay, Usage
 from obra.state.state_manager import StateManager
 from obra.watching.live import LiveActsRead
@@ -67,7 +68,7 @@ class Lookout:
         self.places = places
         self.scope: Scope = scope or Everything()
         self._state: StateManager | None = None
-        self._file: tuple[int, int] | None = None
+        self._file: tuple[int, ...] | None = None
         self._seen = _Seen()
         self._last_event = 0
         self._usage: dict[tuple[int, int], Usage] = {}
@@ -182,9 +183,11 @@ class Lookout:
             raise StateError(f"the log {self._log.path} cannot be read: {error.strerror or error}") from error
 
 
-def _identity(file: Path) -> tuple[int, int] | None:
+def _identity(file: Path) -> tuple[int, ...] | None:
+    """Return what tells one database file from another; of one that is at rest, every change makes another."""
     try:
         status = file.stat()
     except FileNotFoundError:
         return None
-    return status.st_dev, status.st_ino
+    state = (status.st_mtime_ns, status.st_size) if is_at_rest(file) else ()
+    return status.st_dev, status.st_ino, *state

@@ -60,3 +60,22 @@ def test_a_key_that_stands_twice(text):
     """It is refused, with its line, wherever it stands and whatever it is."""
     with pytest.raises(DocumentError, match=r"^a\.yaml:\d: the key .* stands here twice$"):
         Document.parse("a.yaml", text)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("!!bool foo", "bool"),
+        ("!!int ''", "int"),
+        ("!!timestamp x", "timestamp"),
+        ("&a !!float x", "float"),
+        ("2020-13-45", "timestamp"),
+    ],
+)
+def test_a_value_that_is_not_what_its_tag_says_is_refused_with_its_line(value, kind):
+    """In a value and in a key, and not with whatever the library's conversion raises."""
+    for text in (f"one: 1\ntwo: {value}\n", f"one: 1\n? {value}\n: 2\n"):
+        with pytest.raises(
+            DocumentError, match=rf"^a\.yaml:2: '.*' cannot be read as !!{kind}; mend it, or in quotes"
+        ):
+            Document.parse("a.yaml", text)

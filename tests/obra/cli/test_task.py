@@ -93,6 +93,10 @@ def test_a_task_is_shown_with_attempts_scores_decisions_and_diff(obra, vague, he
     assert attempt["prompt"]
     assert attempt["quality"]["factors"]
     assert "breakpoint 1 open (" in obra("task", "show", "2").out
+    for page in (shown, obra("review", "1").out):
+        assert "  measured: verdicts of this kind with " in page
+        assert " of 0 " not in page
+        assert "not measured" not in page
 
 
 def test_a_task_that_is_not_there(obra):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import re
 import shutil
@@ -23,14 +24,16 @@ pytestmark = pytest.mark.timeout(120)
 class Terminal:
     """A terminal of our own with a program in it."""
 
-    def __init__(self, folder, *words, size=(80, 24), **variables):
+    def __init__(
+        self, folder, *words, size=(80, 24), program=("-m", "obra", "watch"), preexec_fn=None, **variables
+    ):
         self.raw = b""
         self.screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self.screen)
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("OBRA", "NO_COLOR", "LC_"))}
         self.program = pexpect.spawn(
-            sys.executable, ["-m", "obra", "watch", *words], cwd=str(folder), dimensions=size[::-1],
-            timeout=SECONDS,
+            sys.executable, [*program, *words], cwd=str(folder), dimensions=size[::-1],
+            timeout=SECONDS, preexec_fn=preexec_fn,
             env={**kept, "HOME": str(folder), "TERM": "xterm-256color", "LANG": "C.UTF-8", **variables},
         )  # fmt: skip
 
@@ -199,3 +202,69 @@ def test_one_run_of_pytest_is_shown(terminal, tmp_path):
     assert "Improve the code" not in watching.text
     assert "| run 2" in watching.text
     assert watching.quit() == 0
+
+
+BREAKS = """
+from obra.cli import main
+from obra.watching.{module} import {owner}
+
+def broken(self, *given):
+    password = "geheim-4711"
+    raise ZeroDivisionError("nobody foresaw this")
+
+{owner}.{function} = broken
+main(["watch"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("broken", "key"),
+    [("screen WatchScreen action_help", "?"), ("view View take", "")],
+    ids=["in what a key does", "in the looking"],
+)
+def test_a_screen_that_breaks_ends_as_every_crash_does(terminal, tmp_path, broken, key):
+    """One sentence, a log with the traceback, exit code 3; no variable's value is shown."""
+    module, owner, function = broken.split()
+    project = tmp_path / "project"
+    project.mkdir()
+    code = BREAKS.format(module=module, owner=owner, function=function)
+    watching = terminal(folder=project, program=("-c", code), size=(300, 24))
+    if key:
+        watching.wait_for(lambda: "nothing is stored yet" in watching.text)
+        watching.program.send(key)
+    watching.raw += watching.program.read()
+    assert watching.program.wait() == 3
+    said = re.sub(rb"\s+", b" ", watching.raw.rpartition(b"\x1b")[2]).decode()
+    assert "ZeroDivisionError: nobody foresaw this; all of it stands in" in said, watching.raw[-3000:]
+    assert b"geheim" not in watching.raw
+    assert b"Traceback" not in watching.raw
+    (log,) = (project / ".obra").glob("error-*.log")
+    assert "in broken" in log.read_text()
+
+
+def become_ordinary():
+    """Take root's right to write everywhere away from this process and what it becomes."""
+    if os.geteuid() == 0:
+        ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE
+
+
+def test_a_database_in_a_folder_that_may_not_be_written_is_read(terminal, project, tmp_path):
+    """All is shown; a run by somebody who may write there appears; nothing is left behind."""
+    copy = tmp_path / "project"
+    shutil.copytree(project, copy)
+    (copy / ".obra").chmod(0o555)
+    try:
+        watching = terminal(folder=copy, size=(120, 36), preexec_fn=become_ordinary)
+        watching.wait_for(lambda: "Improve the code" in watching.text and "Create Hello World" in watching.text)
+        (copy / ".obra").chmod(0o755)
+        subprocess.run(
+            [sys.executable, "-m", "obra", "task", "create", "1", "Seen later"],
+            cwd=copy,
+            check=True,
+            capture_output=True,
+        )
+        (copy / ".obra").chmod(0o555)
+        watching.wait_for(lambda: "Seen later" in watching.text)
+        assert watching.quit() == 0
+    finally:
+        (copy / ".obra").chmod(0o755)
