@@ -68,7 +68,7 @@ def obra(tmp_path: Path) -> Callable[..., Ended]:
             env=environment(tmp_path, **variables),
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
-            timeout=60,
+            timeout=100,
             check=False,
         )
         return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -125,15 +125,19 @@ def vague(write: Callable[[str, str], Path]) -> str:
 
 @pytest.fixture
 def slow(write: Callable[[str, str], Path], tmp_path: Path) -> tuple[str, str]:
-    """Name of a scenario file whose second attempt sleeps, and a word that its process has in its command line."""
+    """Name of a scenario file whose second attempt waits for the file ``go``, and a word in its command line.
+
+    It waits longer than any test does, so whatever ends before was ended.
+    """
     word = f"sleeper-{tmp_path.name}-{os.getpid()}"
+    waiting = f"timeout 600 sh -c 'until test -e {tmp_path}/go; do sleep 0.05; done' {word}"
     text = f"""\
 name: slow
 task: {{title: Take your time}}
 checks: [{{file: done.txt}}]
 script:
   - {{say: Not yet., write: {{first.txt: one}}}}
-  - {{say: Done., write: {{done.txt: two}}, run: "python -c 'import time; time.sleep(30)' {word}"}}
+  - {{say: Done., write: {{done.txt: two}}, run: ": {word}; {waiting}"}}
 reviewer: [{{score: 40, issues: [no done.txt]}}, {{score: 90}}]
 """
     return write("slow.obra.yaml", text).name, word

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import psutil
@@ -21,8 +20,8 @@ name: slow
 task: {{title: Take your time}}
 checks: [{{file: done.txt}}]
 script:
-  - {{say: Not yet., write: {{first.txt: one}}, run: "python -c 'import time; time.sleep(1.5)' {word}"}}
-  - {{say: Done., write: {{done.txt: two}}, run: "python -c 'import time; time.sleep({seconds})' {word}"}}
+  - {{say: Not yet., write: {{first.txt: one}}, run: ": turn 1; {waiting}/first; do sleep 0.05; done' {word}"}}
+  - {{say: Done., write: {{done.txt: two}}, run: ": turn 2; {waiting}/second; do sleep 0.05; done' {word}"}}
   - {{say: Done., write: {{done.txt: two}}}}
 reviewer: [{{score: 40, issues: [no done.txt]}}, {{score: 90}}, {{score: 90}}]
 """
@@ -35,9 +34,10 @@ def word(tmp_path):
 
 
 @pytest.fixture
-def slow(write, word):
-    """Name of a scenario whose second turn takes longer than any test."""
-    return write("slow.obra.yaml", SLOW.format(word=word, seconds=60)).name
+def slow(write, word, tmp_path):
+    """Name of a scenario whose first turns wait for the files ``first`` and ``second``, longer than any test."""
+    waiting = f"timeout 600 sh -c 'until test -e {tmp_path}"
+    return write("slow.obra.yaml", SLOW.format(word=word, waiting=waiting)).name
 
 
 @pytest.fixture
@@ -71,27 +71,26 @@ def tasks(tmp_path):
 
 
 def test_a_run_is_watched_told_something_stopped_and_resumed(terminal, slow, word, tmp_path):
-    """The conversation appears while the prompt stays usable; a stop is obeyed within two seconds."""
+    """The conversation appears while the prompt stays usable; a stop is obeyed in the middle of a turn."""
     here = terminal()
     here.see(r"^obra>")
     here.do(f"run {slow}")
     here.see(r"to agent +\| ## Task")
-    here.see(r"agent +python -c")
+    here.see(r"agent +: turn 1")
     here.do("say don't forget done.txt")
     here.see(r"task 1 will be told in its next prompt")
+    (tmp_path / "first").touch()
     here.see(r"shown in the prompt of attempt 2")
     here.see(r"\| don't forget done.txt")
-    here.see(r"agent +python -c 'import time; time.sleep\(60\)'")
+    here.see(r"agent +: turn 2")
     assert alive(word)
     here.do("stop wrong branch")
-    asked = time.monotonic()
-    here.see(r"ended with exit code 130")
-    assert time.monotonic() - asked < 2 + 1  # the prompt's own way to the database counts, too
+    here.see(r"ended with exit code 130")  # the turn itself would take ten minutes
     assert alive(word) == []
     assert tasks(tmp_path)[0][0] == "interrupted"
     assert tasks(tmp_path)[0][1].endswith("wrong branch")
     here.do("resume --task 1")
-    here.see(r"resume --task 1\n(.*\n)+ +agent +python")
+    here.see(r"resume --task 1\n(.*\n)+ +agent +: turn 2")
     here.see(r"obra>\s*\Z")
     here.type("\x04")
     assert here.end() == 0
@@ -103,8 +102,10 @@ def test_pause_override_and_resume(terminal, slow, tmp_path):
     here = terminal("interactive")
     here.see(r"^obra>")
     here.do(f"run {slow}")
-    here.see(r"agent +python -c")
+    here.see(r"agent +: turn 1")
     here.do("pause")
+    here.see(r"task 1 pauses behind the step under way")
+    (tmp_path / "first").touch()
     here.see(r"pause: waits in attempt 1")
     here.do("override escalate I want to look at it")
     here.see(r"will escalate")
@@ -205,7 +206,7 @@ def test_ctrl_c_clears_the_line_and_twice_it_stops_what_runs(terminal, slow, wor
     here.type("nonsense\x03")
     here.see(r"^obra>\s*\Z")
     here.do(f"run {slow}")
-    here.see(r"agent +python -c")
+    here.see(r"agent +: turn 1")
     here.type("\x03")
     here.see(r"press Ctrl-C again to stop it")
     here.type("\x03")
@@ -220,7 +221,7 @@ def test_leaving_stops_what_runs_and_leaves_it_resumable(terminal, slow, word, t
     here = terminal()
     here.see(r"^obra>")
     here.do(f"run {slow}")
-    here.see(r"agent +python -c")
+    here.see(r"agent +: turn 1")
     ours = psutil.Process(here.process.pid)
     below = ours.children(recursive=True)
     if how == "closed":
@@ -230,7 +231,7 @@ def test_leaving_stops_what_runs_and_leaves_it_resumable(terminal, slow, word, t
         here.see(r"obra>\s*\Z")
         here.type("\x04")
         assert here.end() == 0
-    psutil.wait_procs([ours, *below], timeout=5)
+    psutil.wait_procs([ours, *below], timeout=60)
     assert [one for one in below if one.is_running()] == []
     assert alive(word) == []
     assert [status for status, _ in tasks(tmp_path)] == ["interrupted"]
@@ -265,9 +266,9 @@ def test_another_size_while_it_runs(terminal, slow):
     here = terminal(size=(40, 120))
     here.see(r"^obra>")
     here.do(f"run {slow}")
-    here.see(r"to agent")
-    here.process.setwinsize(24, 80)
+    here.see(r"agent +: turn 1(.*\n)*obra>\s*\Z")  # from now on nothing is painted, for either size
     here.screen.resize(24, 80)
+    here.process.setwinsize(24, 80)
     here.do("runs")
     here.see(r"PROCESS +TASK +TITLE")
     here.see(r"Take your time")

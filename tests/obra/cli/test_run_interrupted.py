@@ -22,7 +22,7 @@ def wait_for_sleep(process, word):
         if word in line:
             break
     assert word in "".join(seen), process.stderr.read()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not running(word):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -30,13 +30,13 @@ def wait_for_sleep(process, word):
 
 def wait_until_gone(word):
     """Wait until nothing with *word* runs."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while running(word):
         assert time.monotonic() < deadline, running(word)
         time.sleep(0.02)
 
 
-def test_kill_9_leaves_the_truth_and_the_task_goes_on(obra, start, slow):
+def test_kill_9_leaves_the_truth_and_the_task_goes_on(obra, start, slow, tmp_path):
     """The list shows interrupted, the recorded attempt is there, no process is left, and it runs again."""
     name, word = slow
     process = start("run", name)
@@ -54,6 +54,7 @@ def test_kill_9_leaves_the_truth_and_the_task_goes_on(obra, start, slow):
     assert "1   1        interrupted" in listed.out
     assert [one["number"] for one in obra("task", "show", "1", "--json").data["attempts"]] == [1]
 
+    (tmp_path / "go").touch()
     again = obra("run", "--task", "1", "--max-iterations", "1")
     assert again.code in (0, 1)
     assert "  attempt 2\n" in again.out
@@ -70,7 +71,7 @@ def test_ctrl_c_exits_130_and_says_how_to_go_on(obra, start, slow, number):
     process = start("run", name, "-o", "agent.max_turns=7")
     wait_for_sleep(process, word)
     process.send_signal(number)
-    _, err = process.communicate(timeout=15)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.strip() == (
         "Interrupted: task 1 is stored as interrupted; go on with: obra resume --task 1 -o agent.max_turns=7"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import psutil
 import pytest
 
@@ -31,16 +29,14 @@ def read_until(process, word):
 
 
 def test_a_run_is_stopped_from_another_terminal(obra, start, slow):
-    """Within two seconds; its agent is gone, it says who stopped it, and it can be resumed."""
+    """In the middle of a turn of ten minutes; its agent is gone, it says who stopped it, and it can be resumed."""
     name, word = slow
     process = start("run", name)
     read_until(process, word)
     asked = obra("task", "stop", "1", "wrong branch")
-    since = time.monotonic()
     assert asked.code == 0
     assert "go on: obra resume --task 1" in asked.out
-    _, err = process.communicate(timeout=15)
-    assert time.monotonic() - since < 2
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.startswith("Interrupted: task 1 was stopped by ")
     assert err.strip().endswith(
@@ -62,7 +58,7 @@ def test_a_scenario_that_a_person_decided_never_passes(obra, start, write, tmp_p
     assert asked.code == 0, asked.err
     (tmp_path / "go").touch()
     assert asked.out.startswith("attempt 1 of task 1 will proceed, as ")
-    out, err = process.communicate(timeout=15)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 1, err
     assert "decided, not Obra: I need it tonight" in out
     assert "scenario overruled FAILED (agent_failed)" in out
@@ -73,16 +69,21 @@ def test_a_scenario_that_a_person_decided_never_passes(obra, start, write, tmp_p
     assert "override proceed I need it tonight: decided attempt 1: proceed instead of retry" in shown
 
 
-def test_pause_message_and_resume(obra, start, slow):
+def test_pause_message_and_resume(obra, start, write, tmp_path):
     """The run waits behind its step, takes the message along, and goes on."""
-    process = start("run", slow[0], "--max-iterations", "1", "-o", "agent.max_retries=0")
-    read_until(process, "task 1")
+    text = OVERRULED.replace("GO", str(tmp_path / "go")).replace("reviewer:", "  - {say: Done.}\nreviewer:")
+    process = start("run", write("paused.obra.yaml", text).name, "-o", "orchestration.max_iterations=2")
+    read_until(process, "agent      until")
     assert obra("task", "say", "1", "").code == 1
+    assert obra("task", "say", "1", "think of done.txt").code == 0
     paused = obra("task", "pause", "1")
-    if paused.code == 0:  # the first attempt takes milliseconds: it may be over by now
-        assert "go on: obra task resume 1" in paused.out
-        assert obra("task", "resume", "1").code == 0
-    process.communicate(timeout=15)
+    assert paused.code == 0
+    assert "go on: obra task resume 1" in paused.out
+    (tmp_path / "go").touch()
+    read_until(process, "waits in attempt 1")
+    assert obra("task", "resume", "1").code == 0
+    out, _ = process.communicate(timeout=60)
+    assert "shown in the prompt of attempt 2" in out
     late = obra("task", "pause", "1")
     assert late.code == 1
     assert "not running, so there is nothing to pause" in late.err
