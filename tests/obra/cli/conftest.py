@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import prepared_programs
 import pytest
 
 HELLO = """\
@@ -37,13 +37,8 @@ expect: {status: escalated}
 """
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(prepared_programs.Ended):
     """How a command ended."""
-
-    code: int
-    out: str
-    err: str
 
     @property
     def data(self) -> Any:
@@ -62,16 +57,16 @@ def obra(tmp_path: Path) -> Callable[..., Ended]:
     """Run ``obra`` with arguments in tmp_path."""
 
     def run(*arguments: str, stdin: str | bytes = "", **variables: str) -> Ended:
-        done = subprocess.run(
-            [sys.executable, "-m", "obra", *arguments],
-            cwd=tmp_path,
-            env=environment(tmp_path, **variables),
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
-            capture_output=True,
-            timeout=100,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        everything = environment(tmp_path, **variables)
+        if any(name.startswith(("PYTHON", "LANG", "LC_")) for name in variables):  # the interpreter reads them
+            command = [sys.executable, "-m", "obra", *arguments]
+            done = subprocess.run(
+                command, cwd=tmp_path, env=everything, input=given, capture_output=True, timeout=100, check=False
+            )
+            return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+        done = prepared_programs.run("obra", arguments, folder=tmp_path, variables=everything, stdin=given)
+        return Ended(done.code, done.out, done.err)
 
     return run
 
