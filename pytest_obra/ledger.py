@@ -75,7 +75,7 @@ class Ledger:
         """Tell all workers how a run ended.
 
         Args:
-            key: case, agent, and whether it ran without Obra.
+            key: file and case, agent, and whether it ran without Obra.
             repeat: which run of the case it was.
             row: with ``result``, ``cost_usd`` and ``tokens``.
         """

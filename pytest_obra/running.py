@@ -252,7 +252,7 @@ def _skip_if_left_out(request: pytest.FixtureRequest, scenario: Scenario, agent_
     ledger = _ledger(request.config)
     if ledger is None:
         return
-    key = (scenario.case, agent_name, repeat.bare)
+    key = (f"{scenario.path}:{scenario.case}", agent_name, repeat.bare)
     reason, kind = ledger.certain(key, repeat), "not_needed"
     if not reason:
         reason, kind = ledger.left_out(), "left_out"
@@ -331,7 +331,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     vars(report)["obra_row"] = row
     ledger = _ledger(item.config)
     if ledger is not None:
-        ledger.record((row["case"], row["agent"], row["bare"]), row["repeat"], row)
+        ledger.record((f"{row['path']}:{row['case']}", row["agent"], row["bare"]), row["repeat"], row)
     item.user_properties[:] = report.user_properties[:] = [*_others(item.user_properties), *properties_of(row)]
 
 

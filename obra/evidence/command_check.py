@@ -26,6 +26,29 @@ _CANNOT_FAIL = re.compile(rf"\s*(?:(?:.*(?:\|\||;|\n))?\s*(?:{_SUCCESS})\s*;?|(?
 """A line that is nothing but ``true``, ``:``, ``exit 0`` or remarks, or that ends so behind ``||`` or ``;``."""
 _MAY_LEAVE_EARLIER = re.compile(r"\bset\s+-\w*e|\bexit\s+[^0\s]|\bkill\b|\bexec\b|\bif\b|\bcase\b")
 """What can end a script of several commands before its last one; where it stands nothing is refused."""
+_QUOTED = re.compile(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
+_JOINT = re.compile(r"(?<![<>|&])\|(?![|&])|\|\||;|\n|(?<![<>&])&(?![&>])")
+"""What stands between two commands of which the second one's exit code counts; ``&`` does not wait."""
+_SAYS = re.compile(r"\s*(?:echo|printf)\b.*", re.DOTALL)
+_FILTERS = re.compile(r"\s*(?:cat|tail|head|tee|sort|uniq|wc|less|more|cut|tr|nl|fold|column|sed|ts)\b[^`$]*")
+"""Programs that end with 0 whatever they are given to read."""
+_KEEPS_FAILURE = re.compile(r"\bpipefail\b|\bPIPESTATUS\b")
+
+
+def _hides_failure(line: str) -> bool:
+    """Tell whether a line ends with 0 although what it is there for fails: ``tests | tail``, ``tests; echo x``."""
+    plain = _QUOTED.sub("Q", line).strip()
+    if "<<" in plain or _KEEPS_FAILURE.search(plain):
+        return False
+    *before, last = _JOINT.split(plain.rstrip(";"))
+    if not last.strip():
+        return plain.endswith("&")
+    if not before:
+        return False
+    joint = [match.group() for match in _JOINT.finditer(plain.rstrip(";"))][-1]
+    if joint == "|":
+        return _FILTERS.fullmatch(last) is not None
+    return joint != "&" and _SAYS.fullmatch(last) is not None and not _MAY_LEAVE_EARLIER.search(line)
 
 
 class CommandSpec(Model):
@@ -43,7 +66,8 @@ class CommandSpec(Model):
     @model_validator(mode="after")
     def _can_fail(self) -> Self:
         is_bare = self.exit == 0 and self.output is None and self.regex is None
-        if is_bare and _CANNOT_FAIL.fullmatch(self.run) and not _MAY_LEAVE_EARLIER.search(self.run):
+        never_fails = _CANNOT_FAIL.fullmatch(self.run) and not _MAY_LEAVE_EARLIER.search(self.run)
+        if is_bare and (never_fails or _hides_failure(self.run)):
             raise ValueError(
                 f"the command {self.run.strip()!r} ends with exit code 0 whatever the workspace holds, so the "
                 f"check could never fail; leave the part out that hides a failure, or ask for 'output'"

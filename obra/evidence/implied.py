@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from obra.domain import ChangeKind, CheckResult, FileChange
 from obra.evidence import (
+    changed_commands,
     dropped_tests,
     empty_tests,
     machinery_of_tests,
@@ -16,6 +17,7 @@ from obra.evidence import (
     special_cases,
     strength_of_tests,
     stubs,
+    taken_names,
     undefined_names,
     weakened_tests,
 )
@@ -35,6 +37,7 @@ _LOOKS: tuple[Callable[[Work], Iterator[CheckResult]], ...] = (
     weakened_tests.look,
     empty_tests.look,
     machinery_of_tests.look,
+    taken_names.look,
     special_cases.look,
     stubs.look,
     scope.look,
@@ -65,7 +68,7 @@ def findings(
         return
     work = work_of(scene, checks, task_text)
     clean = all(result.passed for result in results if result.required)
-    for result in [*_settings(work, scene), *_looked(work)]:
+    for result in [*_settings(work, scene), *changed_commands.look(work, scene), *_looked(work)]:
         clean = clean and (result.passed or not result.required)
         yield result
     suites = [result for result in results if result.kind == "pytest" and result.required]

@@ -31,6 +31,7 @@ from obra.reports.statistics import (
 )
 from obra.reports.wording import MEANINGS, WORDS, agent_text, command_again, obstacles_of, run_marks
 from obra.sabotage.matrix import rate
+from obra.statistics.same_names import told_apart
 
 if TYPE_CHECKING:
     import jinja2
@@ -206,7 +207,7 @@ def _words(line: Row) -> str:
 def _cases(summary: Row, lines: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """Yield the cases that ran more than once with the same agent, each with its runs."""
     groups: dict[tuple[str, str, bool], list[Row]] = {}
-    for line in lines:
+    for line in told_apart(lines):
         groups.setdefault(_key(line), []).append(line)
     for case in summary["statistics"]["cases"]:
         runs = groups[_key(case)]

@@ -23,6 +23,7 @@ LINE_KEYS = (
     "agent",
     "llm_identity",
     "node",
+    "path",
     "result",
     "status",
     "reason",

@@ -11,6 +11,7 @@ from typing import Any
 from obra.domain import Record
 from obra.statistics.exact_tests import SIGNIFICANCE, fisher_exact, sign_test
 from obra.statistics.proportions import Share
+from obra.statistics.same_names import shared_names, told_apart
 from obra.statistics.trials import Row, Trial, trials_of
 
 _SCRIPTED_AGENT = re.compile(r"mock|(cassette|replay)(:\w+)?")
@@ -105,7 +106,9 @@ def compare(before: Iterable[Row], after: Iterable[Row]) -> Comparison:
         before: rows or lines of the earlier run.
         after: those of the later one.
     """
-    old, new = _by_case(before), _by_case(after)
+    earlier, later = list(before), list(after)
+    shared = shared_names(earlier) | shared_names(later)
+    old, new = _by_case(told_apart(earlier, shared)), _by_case(told_apart(later, shared))
     cases = tuple(_compared(key, old.get(key), new.get(key)) for key in dict.fromkeys((*old, *new)))
     both = [case for case in cases if case.before.of and case.after.of and not case.bare]
     higher = sum(_rate(case.after) > _rate(case.before) for case in both)

@@ -15,6 +15,7 @@ from obra.domain import Record
 from obra.statistics.estimators import pass_at_k, pass_hat_k
 from obra.statistics.flips import Flip, flips
 from obra.statistics.proportions import Share
+from obra.statistics.same_names import told_apart
 from obra.statistics.trials import MACHINERY_BROKE, PASSED, VERDICT_WRONG, Row, Trial, trial_of, trials_of
 
 
@@ -143,7 +144,7 @@ def run_statistics(rows: Iterable[Row]) -> RunStatistics:
     Returns:
         Shares from 0 to 1, seconds, tokens, US dollars.
     """
-    lines = list(rows)
+    lines = told_apart(rows)
     trials, executions = trials_of(lines), [trial_of(row) for row in lines]
     spent: dict[tuple[str, str, bool], list[Trial]] = {}
     for trial in executions:

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any, TypeVar
 
 from obra.domain import Record
+from obra.statistics.same_names import told_apart
 
 Row = Mapping[str, Any]
 RowType = TypeVar("RowType", bound=Mapping[str, Any])
@@ -84,8 +85,8 @@ def trial_of(row: Row) -> Trial:
 
 
 def trials_of(rows: Iterable[Row]) -> list[Trial]:
-    """Return the runs that count, as :func:`counting` tells."""
-    return [trial_of(row) for row in counting(rows)]
+    """Return the runs that count, as :func:`counting` tells; cases that are called alike are told apart."""
+    return [trial_of(row) for row in counting(told_apart(rows))]
 
 
 def counting(rows: Iterable[RowType]) -> list[RowType]:
@@ -96,10 +97,10 @@ def counting(rows: Iterable[RowType]) -> list[RowType]:
     broke there was none, and the rerun takes its place.
     """
     kept: list[tuple[Trial, RowType]] = []
-    places: dict[tuple[str, str, bool, int, str], int] = {}
+    places: dict[tuple[str, str, bool, int, str, str], int] = {}
     for row in rows:
         trial = trial_of(row)
-        key = (*trial.key, trial.repeat, trial.node)
+        key = (*trial.key, trial.repeat, row.get("path", ""), trial.node)
         if key not in places or row.get("execution") == 1:
             places[key] = len(kept)
             kept.append((trial, row))

@@ -65,7 +65,11 @@ def test_mistakes_name_the_kind_and_the_right_word(raw: Any, message: str) -> No
 
 def test_all_checks_run_in_their_order(root: Path) -> None:
     """One that fails does not keep the next from running; the collector's settings are in force."""
-    checks = [{"file": "no"}, {"command": "head -c 5000 /dev/zero | tr '\\0' x"}, {"absent": "no"}]
+    checks = [
+        {"file": "no"},
+        {"command": {"run": "head -c 5000 /dev/zero | tr '\\0' x", "output": "x"}},
+        {"absent": "no"},
+    ]
     results = collector().collect(checks, Scene(root=root, max_output=9, timeout=0.001))
     assert [(result.kind, result.passed) for result in results] == [
         ("file", False),
