@@ -30,13 +30,15 @@ from obra.judging.claims import false_claims
 from obra.looking import look, photographed
 from obra.parts import Parts
 from obra.permissions import PermissionDesk
-from obra.plugins import AsksPermission, OutlivesUs
+from obra.plugins import AsksPermission, LeftBehind, OutlivesUs, TakenUp
 from obra.prompting.interrupted import after_interruption, with_messages
 from obra.prompting.requirements import split_description
 from obra.reviewing import Reviewed, Reviewer, Work
 from obra.sending import send, spend_retry
 from obra.steering import Steering
 from obra.task_run import TaskRun
+
+_PLAYED_ANEW = "a script or a cassette is played on in a new one"
 
 
 class AttemptSteps:
@@ -155,20 +157,21 @@ class AttemptSteps:
                 self.state_manager, run.task.id, run.number, run.workspace.root, self._tell
             )
 
-    def _adopt(self, run: TaskRun, kept: Kept, agent: OutlivesUs) -> None:
+    def _adopt(self, run: TaskRun, kept: Kept, agent: OutlivesUs) -> TakenUp:
         """Let *agent* go on with its old session, and wait for a turn that is still alive; see OutlivesUs."""
 
         def acted(event: AgentEvent) -> None:
             self._tell(AgentActed(task_id=run.task.id, number=run.number, event=event))
 
         self._open_desk(run)
-        run.adopted = agent.take_up(
-            run.handle,
+        left = LeftBehind(
+            handle=run.handle,
             in_turn=kept.is_in_turn,
             may_resume=self._takes_up_sessions,
             limits=run.turn_limits(self.config.settings),
-            on_event=acted,
         )
+        taken = agent.take_up(left, acted)
+        return taken if left.may_resume or taken.reply else TakenUp(why=_PLAYED_ANEW)
 
     def _retry(self, run: TaskRun, error: AgentError) -> None:
         """Use up a retry for a turn that *error* ended, so that its prompt is sent again."""

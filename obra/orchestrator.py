@@ -37,7 +37,7 @@ from obra.events import (
 from obra.logbook import log_event, logger
 from obra.parts import Parts
 from obra.permissions import Operator, PermissionDesk
-from obra.plugins import OutlivesUs, PlaysReviews, close_llm
+from obra.plugins import OutlivesUs, PlaysReviews, TakenUp, close_llm
 from obra.reviewing import Reviewed
 from obra.steering import Steering, Stopped
 from obra.task_run import Made, TaskRun
@@ -249,16 +249,18 @@ class Orchestrator(AttemptSteps):
             return
 
         logger.info("task %d, attempt %d: going on behind %d step(s)", run.task.id, run.number, run.position)
+        taken = TakenUp(why=f"{self.agent.identity} keeps none that another process could go on with")
         if run.handle and isinstance(self.agent, OutlivesUs):
             try:
-                self._adopt(run, run.kept, self.agent)
+                taken = self._adopt(run, run.kept, self.agent)
             except AgentUnavailable:
                 raise
             except AgentError as error:  # it was adopted and ended badly: as it lies, the prompt is sent again
                 self._retry(run, error)
                 return
+        run.adopted = taken.reply
         if run.adopted is None:
-            run_start.restore(run, self.state_manager)
+            run_start.restore(run, self.state_manager, taken)
             run.was_put_back = run.kept.is_in_turn
         else:
             run.prompts += 1

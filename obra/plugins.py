@@ -12,12 +12,13 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, runtime_checkable
 
-from obra.domain import PermissionAnswer, PermissionRequest, Reply, TurnLimits
+from obra.domain import PermissionAnswer, PermissionRequest, Record, Reply, TurnLimits
 from obra.errors import PluginError
 from obra.events import AgentEventSink
 
@@ -142,6 +143,34 @@ class GoesOnTalking(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind(Record):
+    """What stands of an agent's work when the process that led it died."""
+
+    handle: str
+    """What :attr:`OutlivesUs.handle` was in that process."""
+    in_turn: bool
+    """True when a prompt was about to be sent, or its turn not known to be over."""
+    may_resume: bool
+    """Whether the next prompt may go to the old session, where its turn is not alive any more. A script is played
+    in a new one: nobody knows what of the broken turn stands in the old one."""
+    limits: TurnLimits
+    """What is left for that turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenUp(Record):
+    """How an agent goes on with what was left behind."""
+
+    reply: Reply | None = None
+    """Of the turn, when it still lives (it was waited for) or has ended well meanwhile. ``None`` when the prompt
+    has to be sent again; nothing of the old turn runs any more then, and the loop puts the workspace back."""
+    session: str = ""
+    """Id of the session that the next prompt goes on with; empty when it begins a new one."""
+    why: str = ""
+    """Why a new one is begun, in words for the task's record."""
+
+
 @runtime_checkable
 class OutlivesUs(Protocol):
     """What an agent may offer beside :class:`AgentPlugin`: its session can be reached after this process died.
@@ -155,29 +184,10 @@ class OutlivesUs(Protocol):
         """What reaches the session, for this class alone to read; empty while there is nothing to reach."""
         ...
 
-    def take_up(
-        self,
-        handle: str,
-        *,
-        in_turn: bool,
-        may_resume: bool,
-        limits: TurnLimits,
-        on_event: AgentEventSink | None = None,
-    ) -> Reply | None:
-        """Go on with the session behind *handle*; called after ``initialize``, before any prompt.
+    def take_up(self, left: LeftBehind, on_event: AgentEventSink | None = None) -> TakenUp:
+        """Go on with the session that was left behind; called after ``initialize``, before any prompt.
 
-        Args:
-            handle: what :attr:`handle` was, in the process that died.
-            in_turn: True when a prompt was about to be sent, or its turn not known to be over.
-            may_resume: whether the next prompt may go to the old session, where its turn is not alive any more.
-                A script is played in a new one: nobody knows what of the broken turn stands in the old one.
-            limits: what is left for that turn.
-            on_event: told what the turn does, from its beginning where that can be read.
-
-        Returns:
-            The reply of that turn, when it still lives (it is waited for) or has ended well meanwhile. ``None``
-            when the prompt has to be sent again, in this session where it could be taken up and in a new one
-            where not; nothing of the old turn runs any more then, and the loop puts the workspace back.
+        *on_event* is told what an adopted turn does, from its beginning where that can be read.
 
         Raises:
             AgentError: the turn ended badly; that counts like any turn that did.

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from obra.attempt_steps import Kept, Spent, kept
 from obra.domain import Attempt, Breakpoint, BreakpointStatus, Project, Task, TaskStatus
 from obra.errors import ConfigError, IllegalStatus, WorkspaceError
+from obra.logbook import logger
+from obra.plugins import TakenUp
 from obra.prompting.requirements import is_checkable
 from obra.settings import Settings
 from obra.task_run import TaskRun
@@ -103,8 +105,11 @@ def go_on(
     return _run_of(task, workspace, state, settings, repository=repository, spent=left.spent, left=left)
 
 
-def restore(run: TaskRun, state: StateManager) -> None:
-    """Make the workspace of a run that goes on what the record says, and tell in the task's story if it was not.
+def restore(run: TaskRun, state: StateManager, taken: TakenUp) -> None:
+    """Make the workspace of a run that goes on what the record says.
+
+    The task's story tells what was found there, and which session of the agent the next prompt goes on with, or
+    why it begins a new one (*taken*).
 
     Raises:
         WorkspaceError: it cannot be read or put back.
@@ -116,7 +121,10 @@ def restore(run: TaskRun, state: StateManager) -> None:
     found = run.workspace.snapshot() if root.is_dir() else ""
     if found != wanted:
         run.workspace.restore(wanted)
-    state.record_event(run.task.id, "resumed", {"attempt": run.number, "found": found, "restored": wanted})
+    how = f"the agent's session {taken.session}" if taken.session else f"a new session of the agent: {taken.why}"
+    logger.info("task %d, attempt %d: with %s", run.task.id, run.number, how)
+    told = {"attempt": run.number, "found": found, "restored": wanted}
+    state.record_event(run.task.id, "resumed", {**told, "session": taken.session, "why": taken.why})
 
 
 def names_nothing(task: Task) -> bool:

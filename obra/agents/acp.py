@@ -13,12 +13,13 @@ from obra.agents.acp_connection import ACPConnection
 from obra.agents.acp_turn import ACPSettings, ACPTurn, open_session
 from obra.agents.claude_code import API_RETRIES
 from obra.agents.cli_agent import CLIAgent
+from obra.agents.kept_session import KeptSession
 from obra.agents.settings import words_of
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentUnavailable
 from obra.events import AgentEventSink
 from obra.monitoring.acp_events import ACPEvents
-from obra.plugins import ContractCase, PermissionDecider
+from obra.plugins import ContractCase, PermissionDecider, TakenUp
 from obra.workspace.processes import clean_environment
 
 INSTALL = "npm install -g @zed-industries/claude-code-acp@0.16.2"
@@ -97,6 +98,19 @@ class ACPAgent(CLIAgent[ACPSettings, ACPEvents]):
         )
         self._identity, self._reader.session = open_session(connection, settings, self._reader.session)
         return connection
+
+    def _go_on_with(self, kept: KeptSession, settings: ACPSettings, home: Path) -> TakenUp:
+        """Load the session in *kept*, or open a new one; the agent alone can tell whether it has it."""
+        self._reader.session = kept.session
+        try:
+            self._start(settings, home)
+        except AgentUnavailable as error:
+            self._close(hopeless=True)
+            self._reader.session = ""
+            return TakenUp(why=str(error))
+        if self._reader.session != kept.session:
+            return TakenUp(why=f"{self._identity} does not load sessions")
+        return TakenUp(session=kept.session)
 
     def _close(self, *, hopeless: bool = False) -> None:
         connection, self._connection = self._connection, None

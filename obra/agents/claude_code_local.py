@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -22,13 +21,14 @@ from obra.agents.claude_code import (
 )
 from obra.agents.claude_code_session import ClaudeCodeSession, Program
 from obra.agents.confinement import Confinement, Places
+from obra.agents.kept_session import KeptSession, touch
 from obra.agents.program_version import version_text
 from obra.agents.wire import PipeWire
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentCrashed, AgentUnavailable, ObraError, WorkspaceError
 from obra.events import AgentEventSink
-from obra.plugins import PermissionDecider
-from obra.workspace.private_folder import SESSION, is_abandoned, make_private_folder, remove_private_folder
+from obra.plugins import LeftBehind, PermissionDecider, TakenUp
+from obra.workspace.private_folder import SESSION, make_private_folder, remove_private_folder
 from obra.workspace.processes import ProcessTree, clean_environment
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
@@ -40,10 +40,6 @@ _HANGING_SECONDS = 0.2
 """The same, when there is no hope that it does."""
 _LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 2.0))
 """It obeys both within 0.3 seconds, even while its model API stalls; SIGINT lets it end its tools."""
-
-
-_PROJECTS = ".claude/projects"
-"""Where Claude Code keeps its sessions in its home."""
 
 
 class LocalProgram:
@@ -167,6 +163,7 @@ class ClaudeCodeLocalAgent:
         if self._session is None:
             raise AgentUnavailable("the agent is not initialized; call initialize() first")
         self._session.on_permission = self.on_permission
+        touch(self._private_home())
         return self._session.send(prompt, limits or TurnLimits(), on_event)
 
     @property
@@ -177,34 +174,24 @@ class ClaudeCodeLocalAgent:
         """
         if self._session is None:
             return ""
-        return json.dumps({"session": self._session.id, "home": str(self._private_home())})
+        return KeptSession(session=self._session.id, home=self._private_home()).handle
 
-    def take_up(
-        self,
-        handle: str,
-        *,
-        in_turn: bool,
-        may_resume: bool,
-        limits: TurnLimits,
-        on_event: AgentEventSink | None = None,
-    ) -> None:
-        """Let the next prompt resume the session in *handle*, where Claude Code still has it.
+    def take_up(self, left: LeftBehind, on_event: AgentEventSink | None = None) -> TakenUp:
+        """Let the next prompt resume the session that was left behind, where Claude Code still has it.
 
         That is so where a person's own ``HOME`` is passed on, and for a day after a process that made a private
-        one was killed: what stands of the session there is moved into ours. A turn is never adopted: Claude Code
-        dies with the process that started it.
+        one was killed, which then becomes ours. A turn is never adopted: Claude Code dies with the process that
+        started it.
         """
-        del in_turn, limits, on_event
-        if self._session is None:
+        del on_event
+        if self._session is None or self._settings is None:
             raise AgentUnavailable("the agent is not initialized; call initialize() first")
-        told = json.loads(handle)
-        if may_resume:
-            self._session.id = told["session"]
-        old, ours = Path(told["home"]), self._private_home()
-        if old.parent == ours.parent and is_abandoned(old) and old.is_dir():
-            if may_resume and (old / _PROJECTS).is_dir():
-                shutil.copytree(old / _PROJECTS, ours / _PROJECTS, dirs_exist_ok=True)
-            remove_private_folder(old)
+        kept = KeptSession.of(left.handle)
+        self._home = kept.home_for(self._private_home(), may_resume=left.may_resume)
+        if not left.may_resume:
+            return TakenUp()
+        self._session.id = kept.session or self._session.id
+        return kept.taken_up(is_stored=_is_stored(kept.session, self._environment(self._settings, self._home)))
 
     def cleanup(self) -> None:
         """End the process with all it started and remove its private folders; safe to call twice.
@@ -225,8 +212,8 @@ class ClaudeCodeLocalAgent:
         if settings is None:
             raise AgentCrashed("the agent was cleaned up before its turn began")
         home = self._private_home()
-        passed = {name: os.environ[name] for name in settings.pass_environment if name in os.environ}
-        environment = clean_environment(home, environment_of(settings, str(home), passed))
+        passed = _passed(settings)
+        environment = self._environment(settings, home)
         named = session_argument(session, is_stored=_is_stored(session, environment))
         cwd = Path(settings.workspace_dir)
         try:
@@ -245,6 +232,9 @@ class ClaudeCodeLocalAgent:
             return LocalProgram(command, cwd=cwd, environment=environment)
         except WorkspaceError as error:
             raise AgentUnavailable(f"Claude Code cannot be started: {error}") from error
+
+    def _environment(self, settings: ClaudeCodeSettings, home: Path) -> dict[str, str]:
+        return clean_environment(home, environment_of(settings, str(home), _passed(settings)))
 
     def _private_home(self) -> Path:
         if self._home is None:
@@ -272,6 +262,10 @@ class ClaudeCodeLocalAgent:
         )
         url = settings.base_url or environment.get("ANTHROPIC_BASE_URL") or DEFAULT_BASE_URL
         return self._confinement.command(command, environment, places, model_url=url)
+
+
+def _passed(settings: ClaudeCodeSettings) -> dict[str, str]:
+    return {name: os.environ[name] for name in settings.pass_environment if name in os.environ}
 
 
 def _is_stored(session: str, environment: Mapping[str, str]) -> bool:

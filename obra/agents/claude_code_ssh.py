@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from obra.agents.claude_code import Launch, command_line, session_argument
 from obra.agents.claude_code_session import ClaudeCodeSession
 from obra.agents.conversation import NOBODY_TO_ASK
+from obra.agents.kept_session import GONE
 from obra.agents.ssh_adoption import FoundRun, find_run, take_over
 from obra.agents.ssh_clock import RemoteClock
 from obra.agents.ssh_connection import SSHConnection
@@ -23,7 +24,7 @@ from obra.agents.ssh_workspace import fetch_workspace, send_workspace
 from obra.domain import PermissionAnswer, PermissionRequest, Reply, TurnLimits
 from obra.errors import AgentCrashed, AgentError, AgentTimeout, AgentUnavailable
 from obra.events import AgentEventSink
-from obra.plugins import PermissionDecider
+from obra.plugins import LeftBehind, PermissionDecider, TakenUp
 
 _COMMAND_SECONDS = 30.0
 _BASE_URL = "ANTHROPIC_BASE_URL"
@@ -135,43 +136,37 @@ class ClaudeCodeSSHAgent:
         where = {"place": self._settings.place, "folder": self._far.folder, "marker": self._far.marker}
         return json.dumps({**where, "session": self._session.id, "prompts": self._prompts})
 
-    def take_up(
-        self,
-        handle: str,
-        *,
-        in_turn: bool,
-        may_resume: bool,
-        limits: TurnLimits,
-        on_event: AgentEventSink | None = None,
-    ) -> Reply | None:
-        """Take over what the Obra with *handle* has left there; its turn is adopted within the lease.
+    def take_up(self, left: LeftBehind, on_event: AgentEventSink | None = None) -> TakenUp:
+        """Take over what the Obra before has left there; its turn is adopted within the lease.
 
         The runner, its program and its files live on for that long. All that was printed since the turn began is
         read, and the turn goes on. Else what still runs there is ended, and the session is there for a day.
         """
         settings, session, link = self._opened()
-        told = json.loads(handle)
+        told = json.loads(left.handle)
         if told["place"] != settings.place:
-            return None
+            return TakenUp(why=f"the old one is at {told['place']}")
         far = link.do(lambda there: take_over(there, told["folder"], told["marker"], python=settings.python))
         if far is None:
-            return None
+            return TakenUp(why=GONE)
         link.do(self._far.remove)
         self._far, session.id, self._prompts = far, told["session"], told["prompts"]
         self._may_be_stored = True
-        found = link.do(lambda there: find_run(there, far)) if in_turn else None
+        found = link.do(lambda there: find_run(there, far)) if left.in_turn else None
         if found is not None and found.has_prompt(self._prompts + 1):
             try:
-                return self._adopt(found, limits, on_event)
+                return TakenUp(reply=self._adopt(found, left.limits, on_event), session=session.id)
             except (AgentCrashed, AgentTimeout):
                 if found.lives:
                     raise
         link.do(far.sweep)
         self.prompts_before = 0
-        if not may_resume:
-            session.renew()
-            self._prompts = 0
-        return None
+        if left.may_resume:
+            is_stored = link.do(lambda there: far.has_session(there, session.id))
+            return TakenUp(session=session.id) if is_stored else TakenUp(why=GONE)
+        session.renew()
+        self._prompts = 0
+        return TakenUp()
 
     def _adopt(self, found: FoundRun, limits: TurnLimits, on_event: AgentEventSink | None) -> Reply:
         """Read the turn in *found* from its beginning, and let it go on."""

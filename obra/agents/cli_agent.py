@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from obra.agents.confinement import Confinement, Places
+from obra.agents.kept_session import KeptSession, is_written, note, touch
 from obra.agents.settings import CLISettings, read_settings
 from obra.domain import Reply, TurnLimits
-from obra.errors import AgentUnavailable
-from obra.events import AgentEventSink
+from obra.errors import AgentCrashed, AgentUnavailable
+from obra.events import AgentEvent, AgentEventSink
 from obra.monitoring.event_lines import TurnReader
-from obra.workspace.private_folder import make_private_folder, remove_private_folder
+from obra.plugins import LeftBehind, TakenUp
+from obra.workspace.private_folder import SESSION, make_private_folder, remove_private_folder
 
 TURNS_LIMIT = "max_turns"
 """Reply.limit of a turn that was ended after as many model calls as it was allowed."""
@@ -38,6 +40,10 @@ class CLIAgent(ABC, Generic[Settings, Reader]):
     """How to get it."""
     SETTINGS: type[Settings]
     """Dataclass of its settings."""
+    KEEPS_SESSIONS: ClassVar[bool] = True
+    """Whether it keeps sessions that can be gone on with after the death of its process."""
+    SESSION_FILES: ClassVar[str] = ""
+    """Pattern of the files below its HOME that hold the session with the id ``{session}``."""
 
     def __init__(self) -> None:
         self._settings: Settings | None = None
@@ -48,6 +54,8 @@ class CLIAgent(ABC, Generic[Settings, Reader]):
         self._turn = threading.Lock()
         self._cancelled = threading.Event()
         self._confinement = Confinement()
+        self._noted = ""
+        self._is_taken_up = False
 
     @property
     def identity(self) -> str:
@@ -77,7 +85,8 @@ class CLIAgent(ABC, Generic[Settings, Reader]):
                 f"the workspace {settings.workspace_dir} cannot be made: {error.strerror}; name another folder"
             ) from error
         self._reader = self._new_reader()
-        self._home = make_private_folder(self.PROGRAM)
+        self._home = make_private_folder(SESSION if self.KEEPS_SESSIONS else self.PROGRAM)
+        self._noted = ""
         self._cancelled.clear()
         try:
             self._identity = self._open(settings, self._home)
@@ -106,7 +115,53 @@ class CLIAgent(ABC, Generic[Settings, Reader]):
         with self._turn:
             if self._settings is None or self._home is None:
                 raise AgentUnavailable("the agent is not initialized; call initialize() first")
-            return self._run(self._settings, self._home, prompt, limits or TurnLimits(), on_event)
+            home = self._home
+            touch(home)
+
+            def heard(event: AgentEvent) -> None:
+                self._note_session(home)
+                if on_event is not None:
+                    on_event(event)
+
+            try:
+                return self._run(self._settings, home, prompt, limits or TurnLimits(), heard)
+            except AgentCrashed as error:
+                if not self._is_taken_up or self._reader.lines:
+                    raise
+                self._reader.session = ""
+                raise AgentCrashed(f"{error} The next prompt begins a new session") from error
+            finally:
+                self._is_taken_up = False
+
+    @property
+    def handle(self) -> str:
+        """The id of the session, once it is told, and its home; see :meth:`take_up`."""
+        if self._home is None or not self.KEEPS_SESSIONS:
+            return ""
+        return KeptSession(session=self._reader.session, home=self._home).handle
+
+    def take_up(self, left: LeftBehind, on_event: AgentEventSink | None = None) -> TakenUp:
+        """Let the next prompt go on with the session that was left behind, where the program still has it.
+
+        That is so for a day after the kill, and where a person's own ``HOME`` is passed on. A turn is never
+        adopted: the program dies with the process that started it.
+
+        Raises:
+            AgentUnavailable: the program cannot be started.
+        """
+        del on_event
+        with self._turn:
+            if self._settings is None or self._home is None:
+                raise AgentUnavailable("the agent is not initialized; call initialize() first")
+            kept = KeptSession.of(left.handle)
+            if left.may_resume:
+                self._close()
+            self._home = kept.home_for(self._home, may_resume=left.may_resume)
+            if not left.may_resume:
+                return TakenUp()
+            taken = self._go_on_with(kept, self._settings, self._home)
+            self._is_taken_up = bool(taken.session)
+            return taken
 
     def cleanup(self) -> None:
         """End the turn that runs, if one does, with its process, and remove the private folders; safe twice."""
@@ -140,6 +195,19 @@ class CLIAgent(ABC, Generic[Settings, Reader]):
     @abstractmethod
     def _close(self) -> None:
         """End what lives between the turns."""
+
+    def _go_on_with(self, kept: KeptSession, settings: Settings, home: Path) -> TakenUp:
+        """Let the next turn go on with the session in *kept*, where it stands in the program's HOME."""
+        passed = os.environ.get("HOME") if "HOME" in settings.pass_environment else None
+        files = Path(passed or home).glob(self.SESSION_FILES.format(session=kept.session))
+        taken = kept.taken_up(is_stored=is_written(kept.session, files))
+        self._reader.session = taken.session
+        return taken
+
+    def _note_session(self, home: Path) -> None:
+        if self.KEEPS_SESSIONS and self._reader.session not in ("", self._noted):
+            self._noted = self._reader.session
+            note(self._noted, home)
 
     def _confined(
         self, settings: Settings, command: list[str], environment: dict[str, str], home: Path

@@ -42,6 +42,7 @@ class CodexAgent(HeadlessAgent[CodexSettings, CodexEvents]):
     PROGRAM = "codex"
     INSTALL = "npm install -g @openai/codex@0.169.0"
     SETTINGS = CodexSettings
+    SESSION_FILES = ".codex/sessions/*/*/*/*-{session}.jsonl"
 
     contract_exceptions: ClassVar[Mapping[ContractCase, str]] = {
         ContractCase.COST_LIMIT: "it tells no cost",

@@ -45,6 +45,7 @@ class CommandAgent(HeadlessAgent[CommandSettings, PlainText]):
     PROGRAM = "command"
     INSTALL = "with the package that it comes in"
     SETTINGS = CommandSettings
+    KEEPS_SESSIONS = False
 
     contract_exceptions: ClassVar[Mapping[ContractCase, str]] = {
         ContractCase.SECOND_TURN: "each turn stands for itself; there is no session",

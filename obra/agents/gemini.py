@@ -57,6 +57,7 @@ class GeminiAgent(HeadlessAgent[GeminiSettings, GeminiEvents]):
     PROGRAM = "gemini"
     INSTALL = "npm install -g @google/gemini-cli@0.61.0"
     SETTINGS = GeminiSettings
+    SESSION_FILES = ".gemini/tmp/*/chats/*-{session:.8}.json*"
     LOSES_OUTPUT = True
 
     contract_exceptions: ClassVar[Mapping[ContractCase, str]] = {

@@ -47,6 +47,7 @@ class OpenCodeAgent(HeadlessAgent[OpenCodeSettings, OpenCodeEvents]):
     PROGRAM = "opencode"
     INSTALL = "npm install -g opencode-ai@1.18.33"
     SETTINGS = OpenCodeSettings
+    SESSION_FILES = ".local/share/opencode/opencode.db*"
     LOSES_OUTPUT = True
 
     def _new_reader(self) -> OpenCodeEvents:

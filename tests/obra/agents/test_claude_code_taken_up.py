@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 from obra import ClaudeCodeLocalAgent
+from obra.agents.kept_session import GONE
 from obra.domain import ScriptStep, TurnLimits
-from obra.plugins import OutlivesUs
+from obra.plugins import LeftBehind, OutlivesUs, TakenUp
 from obra.replay.model_server import ModelServer
 from obra.workspace.private_folder import remove_private_folder, sweep_private_folders
 
@@ -44,6 +45,11 @@ def config_for(claude, server, tmp_path, passed=()):
     return {"command": claude, "base_url": server.base_url, "api_key": "none", **more}
 
 
+def left_behind(handle, *, in_turn=True):
+    """What the loop hands an agent that goes on with its own session."""
+    return LeftBehind(handle=handle, in_turn=in_turn, may_resume=True, limits=TurnLimits())
+
+
 def killed_after_its_first_turn(config):
     """Send one prompt in a process that is killed then; return the handle of its session."""
     return killed(FIRST, config)
@@ -68,10 +74,11 @@ def test_the_next_process_resumes_the_session_that_stands_in_a_persons_home(clau
         assert isinstance(agent, OutlivesUs)
         agent.initialize(config)
         assert json.loads(agent.handle)["session"] != json.loads(handle)["session"]
-        assert agent.take_up(handle, in_turn=False, may_resume=True, limits=TurnLimits()) is None
+        session = json.loads(handle)["session"]
+        assert agent.take_up(left_behind(handle, in_turn=False)) == TakenUp(session=session)
         reply = agent.send_prompt("the second")
         agent.cleanup()
-    assert (reply.text, reply.session) == ("Two.", json.loads(handle)["session"])
+    assert (reply.text, reply.session) == ("Two.", session)
 
 
 def test_a_session_in_a_private_home_is_taken_over_by_the_next_process(claude, tmp_path):
@@ -84,10 +91,10 @@ def test_a_session_in_a_private_home_is_taken_over_by_the_next_process(claude, t
         assert old.is_dir()
         agent = ClaudeCodeLocalAgent()
         agent.initialize(config)
-        assert agent.take_up(handle, in_turn=False, may_resume=True, limits=TurnLimits()) is None
-        assert not old.exists()
+        assert agent.take_up(left_behind(handle, in_turn=False)).session == json.loads(handle)["session"]
         reply = agent.send_prompt("the second")
         agent.cleanup()
+    assert not old.exists()
     assert (reply.text, reply.session) == ("Two.", json.loads(handle)["session"])
 
 
@@ -99,7 +106,7 @@ def test_a_session_that_is_gone_is_begun_anew(claude, tmp_path):
         remove_private_folder(Path(json.loads(handle)["home"]))
         agent = ClaudeCodeLocalAgent()
         agent.initialize(config)
-        assert agent.take_up(handle, in_turn=True, may_resume=True, limits=TurnLimits()) is None
+        assert agent.take_up(left_behind(handle)) == TakenUp(why=GONE)
         reply = agent.send_prompt("the first")
         agent.cleanup()
     assert reply.text == "One."
@@ -113,7 +120,7 @@ def test_a_first_turn_that_was_killed_is_resumed_by_its_session(claude, tmp_path
         handle = killed(IN_FIRST, config)
         agent = ClaudeCodeLocalAgent()
         agent.initialize(config)
-        assert agent.take_up(handle, in_turn=True, may_resume=True, limits=TurnLimits()) is None
+        assert agent.take_up(left_behind(handle)).session == json.loads(handle)["session"]
         reply = agent.send_prompt("the first, again")
         agent.cleanup()
     assert (reply.text, reply.session) == ("Two.", json.loads(handle)["session"])

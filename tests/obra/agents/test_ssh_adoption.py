@@ -13,12 +13,14 @@ from pathlib import Path
 import psutil
 
 from obra.agents.claude_code_ssh import ClaudeCodeSSHAgent
+from obra.agents.kept_session import GONE
 from obra.agents.ssh_adoption import FoundRun
 from obra.config import Config
 from obra.domain import ScriptStep, TaskStatus, TurnLimits
 from obra.errors import AgentCrashed
 from obra.events import AgentActed, TurnRetried
 from obra.orchestrator import Orchestrator
+from obra.plugins import LeftBehind, TakenUp
 from obra.replay.model_server import ModelServer
 from obra.resuming import played
 from obra.state.state_manager import StateManager
@@ -55,6 +57,11 @@ with Orchestrator(config, script=script, reviewer=told["reviewer"], observers=[l
     loop.execute_task(1)
 """
 REVIEWER = [{"score": 40, "issues": ["no c.txt"]}, {"score": 40, "issues": ["no c.txt"]}, {"score": 95}]
+
+
+def left_behind(handle):
+    """What the loop hands an agent whose turn was broken off."""
+    return LeftBehind(handle=handle, in_turn=True, may_resume=True, limits=TurnLimits())
 
 
 def until(condition, seconds: float = 30.0) -> None:
@@ -191,8 +198,7 @@ def test_after_the_lease_the_next_prompt_goes_to_the_old_session(claude, tmp_pat
         config = {**ssh_server.reach, "command": claude, "remote_dir": str(tmp_path / "there")}
         more = {"base_url": model.base_url, "api_key": "none", "tunnel": True}
         agent.initialize({**config, **more, "workspace_dir": str(tmp_path / "workspace")})
-        told = json.dumps(handle)
-        assert agent.take_up(told, in_turn=True, may_resume=True, limits=TurnLimits()) is None
+        assert agent.take_up(left_behind(json.dumps(handle))) == TakenUp(session=handle["session"])
         reply = agent.send_prompt("once more")
         agent.cleanup()
     assert (reply.text, reply.session) == ("again", handle["session"])
@@ -203,9 +209,10 @@ def test_a_handle_of_another_machine_or_of_a_folder_that_is_gone_takes_nothing_u
     """Then the prompt is sent again in a new session, and nothing else is touched."""
     agent = play(ScriptStep(say="One."))
     told = json.loads(agent.handle)
-    for change in ({"place": "x@elsewhere:22"}, {"folder": str(tmp_path / "there" / "obra-none")}):
+    gone = {"folder": str(tmp_path / "there" / "obra-none")}
+    for change, why in (({"place": "x@elsewhere:22"}, "the old one is at x@elsewhere:22"), (gone, GONE)):
         handle = json.dumps({**told, "session": "s", "prompts": 3, **change})
-        assert agent.take_up(handle, in_turn=True, may_resume=True, limits=TurnLimits()) is None
+        assert agent.take_up(left_behind(handle)) == TakenUp(why=why)
     assert json.loads(agent.handle) == told
     assert agent.send_prompt("go").text == "One."
 
@@ -231,9 +238,7 @@ def test_an_obra_that_was_taken_over_can_do_nothing_more_there(play, login, clau
         until((Path(old.remote_workspace) / "begun").exists)
         login(new, command=claude_command, base_url=model.base_url, api_key="no-key", tunnel=True)
         replies = []
-        adopting = threading.Thread(
-            target=lambda: replies.append(new.take_up(handle, in_turn=True, may_resume=True, limits=TurnLimits()))
-        )
+        adopting = threading.Thread(target=lambda: replies.append(new.take_up(left_behind(handle)).reply))
         adopting.start()
         thread.join()
         go.touch()
