@@ -17,7 +17,7 @@ def test_nothing_is_left_after_turns_that_ended_in_many_ways():
         env={name: value for name, value in os.environ.items() if not name.startswith("OBRA_")},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

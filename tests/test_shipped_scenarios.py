@@ -101,7 +101,7 @@ def test_the_cassettes_play_in_a_clean_clone(claude, tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
     assert f"{len(paths)} passed" in done.stdout, done.stdout + done.stderr

@@ -29,9 +29,6 @@ logger = logging.getLogger(__name__)
 POLLING_SECONDS = 1.0
 """Between two looks at the whole folder, where the kernel cannot tell us."""
 
-SETTLING_SECONDS = 1.0
-"""Without any event for this long, stop() believes that none is under way; watchdog holds a move for 0.5 s."""
-
 _NO_MORE_WATCHES = {errno.ENOSPC, errno.EMFILE, errno.ENFILE}
 
 _KINDS = {
@@ -54,6 +51,10 @@ class FileWatcher:
     ``on_touch`` runs in a thread of the watcher, one call at a time, and may take its time. What it raises is
     logged, and the next touch is delivered all the same.
     """
+
+    SETTLING_SECONDS = 3.0
+    """Without any event for this long, :meth:`stop` believes that none is under way; watchdog holds a move for
+    0.5 s, and a busy machine lets its threads wait. Only where a folder makes no last event it takes that long."""
 
     DELIVERY_SECONDS = 5.0
     """A listener that takes longer than this for one touch while :meth:`stop` waits is given up."""
@@ -195,7 +196,7 @@ class FileWatcher:
         """
         self._is_stopping = True
         self._make_last_event(observer)
-        if not _waited(lambda: self._settled.wait(SETTLING_SECONDS), lambda: self._seen):
+        if not _waited(lambda: self._settled.wait(self.SETTLING_SECONDS), lambda: self._seen):
             logger.debug("no last event came from %s; its file events were quiet", self._root)
 
     def _make_last_event(self, observer: BaseObserver) -> None:

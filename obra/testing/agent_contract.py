@@ -20,7 +20,7 @@ HUGE = 5_000_000
 """Characters of a huge answer."""
 LONG = 1_000_000
 """Characters of a long prompt."""
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 120.0
 """How much later than its limit a turn may end, on a busy machine and with every rung of the ladder."""
 
 PROMISES: Mapping[ContractCase, str] = {

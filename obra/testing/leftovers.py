@@ -17,7 +17,7 @@ import psutil
 from obra.testing.requirements import require
 from obra.workspace.supervision import supervisor
 
-_GRACE_SECONDS = 3.0
+_GRACE_SECONDS = 20.0
 _LOOK_SECONDS = 0.02
 
 

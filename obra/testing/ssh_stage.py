@@ -20,7 +20,7 @@ from obra.testing.scene import Scene, freeze_processes, kill_processes
 from obra.testing.ssh_server import SSHServer
 from obra.testing.stages import BUSY, WORK, ReplayStage
 
-_GRACE_SECONDS = 3.0
+_GRACE_SECONDS = 20.0
 _LOOK_SECONDS = 0.02
 
 

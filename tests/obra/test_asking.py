@@ -75,7 +75,7 @@ def when_asked(opened, do):
     """Do something in another thread as soon as there is an open question."""
 
     def wait():
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         while not opened:
             assert time.monotonic() < deadline
             time.sleep(0.02)

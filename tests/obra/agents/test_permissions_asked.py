@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ever_longer import with_time
 
 from obra.agents.claude_code_local import ClaudeCodeLocalAgent
 from obra.domain import PermissionAnswer, PermissionRequest, ScriptStep, TurnLimits
@@ -90,18 +91,18 @@ def test_without_a_decider_the_call_is_denied_with_a_reason(play, workspace: Pat
 
 def test_the_time_a_person_takes_counts_against_no_limit(play):
     """A decider that takes longer than the turn may be silent or last does not end the turn."""
-    with play(ScriptStep(say="Done.", run=(ASKING,))) as agent:
 
+    def ask(limit: float) -> None:
         def slow(_: PermissionRequest) -> PermissionAnswer:
-            time.sleep(1.0)
+            time.sleep(limit * 1.1)
             return ALLOWED
 
-        agent.on_permission = slow
-        agent.send_prompt("go")  # the start of the process is not what is measured
-    with play(ScriptStep(say="x"), ScriptStep(say="Done.", run=(ASKING,))) as agent:
-        agent.send_prompt("warm up")
-        agent.on_permission = slow
-        assert agent.send_prompt("go", limits=TurnLimits(seconds=0.9, idle=0.8)).text == "Done."
+        with play(ScriptStep(say="x"), ScriptStep(say="Done.", run=(ASKING,))) as agent:
+            agent.send_prompt("warm up")  # the start of the process is not what is measured
+            agent.on_permission = slow
+            assert agent.send_prompt("go", limits=TurnLimits(seconds=limit, idle=limit)).text == "Done."
+
+    with_time(ask, 0.9, 5, 25)
 
 
 def test_what_is_to_be_asked_about_is_asked_about_although_it_is_allowed(play):

@@ -64,7 +64,7 @@ def left_behind(handle):
     return LeftBehind(handle=handle, in_turn=True, may_resume=True, limits=TurnLimits())
 
 
-def until(condition, seconds: float = 30.0) -> None:
+def until(condition, seconds: float = 100.0) -> None:
     """Wait for something to become true."""
     end = time.monotonic() + seconds
     while not condition():

@@ -42,6 +42,8 @@ class Answer:
     """Break the connection in the middle of a chunk after the pieces."""
     first_delay: float = 0.0
     delay: float = 0.0
+    held: threading.Event | None = None
+    """Nothing is sent before it is set."""
 
 
 @dataclass
@@ -176,6 +178,8 @@ class OllamaHandler(Handler):
             tokens = window // 2 + 2
         if answer.prompt_tokens != -1:
             tokens = answer.prompt_tokens
+        if answer.held is not None:
+            answer.held.wait()
         if self.owner.closing.wait(answer.first_delay):
             return None
         self.owner.loaded[name] = window

@@ -122,7 +122,7 @@ def test_it_ends_with_the_process_that_started_it(installed):
         server = psutil.Process(int(owner.stdout.readline()))
         owner.kill()
         owner.wait()
-        server.wait(5)
+        server.wait(60)
         assert not server.is_running()
     finally:
         owner.kill()

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from openai_server import OpenAIServer
 from pydantic import SecretStr
@@ -257,11 +255,9 @@ def test_the_answer_arrives_letter_for_letter(server, text):
 
 def test_silence_in_the_middle(server):
     """Once the first piece is there `timeout` holds."""
-    server.will(pieces=("All", " good"), delay=5)
-    started = time.monotonic()
+    server.will(pieces=("All", " good"), delay=100)
     with pytest.raises(LLMTimeout, match=r"silent for 0\.2 s"):
         _llm(server, timeout=0.2).generate("Say hello")
-    assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize("body", [b"[]", b'{"data": 3}', b'{"data": ["a"]}', b"{}", b"\xff", b""])

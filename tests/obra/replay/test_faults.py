@@ -14,7 +14,7 @@ from obra.events import AgentEvent, AgentEventKind
 from obra.replay.faults import HUGE
 from obra.replay.model_server import ModelServer
 
-LIMITS = TurnLimits(idle=6.0, seconds=40.0)
+LIMITS = TurnLimits(idle=90.0, seconds=100.0)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_cases_are_run_by_a_worker_and_read_back(field):
     ]  # fmt: skip
     assert {row["path"] for row in rows} == {str(one.path), str(two.path)}
     assert [check["passed"] for row in rows for check in row["truth"]] == [True] * 4
-    assert worker.wait(20) == 0
+    assert worker.wait(100) == 0
     assert field.runner.workers() == ()
 
 
@@ -65,7 +65,7 @@ def test_the_commands_from_submitting_to_pruning(field, obra):
     (shown,) = json.loads(obra("submission", "show", name, "--json"))
     assert (shown["state"], shown["claims"], shown["is_over"]) == ("passed", 1, True)
     assert json.loads(obra("workers", "--json"))[0]["pid"] == worker.pid
-    worker.wait(20)
+    worker.wait(100)
     assert obra("workers").startswith("no worker is there")
     assert "0 submissions, 0 cases, 0 files" in obra("submission", "prune", "--older-than", "1h")
     gone = json.loads(obra("submission", "prune", "--older-than", "0s", "--json"))
@@ -89,22 +89,25 @@ def test_a_verdict_that_is_wrong_and_a_machinery_that_breaks_have_their_exit_cod
 
 def test_two_signals_of_a_person(field):
     """The first Ctrl-C lets the case end; a second one breaks it off, and another worker goes on with it."""
-    name = field.submit(field.write("one", QUICK.format(name="one", run="sleep 0.7")))
+    go = field.folder / "go"
+    waiting = f"'while [ ! -e {go} ]; do sleep 0.05; done'"
+    name = field.submit(field.write("one", QUICK.format(name="one", run=waiting)))
     first = field.worker()
     field.busy(name)
     first.send_signal(signal.SIGINT)
-    assert first.wait(20) == 0
+    field.until(lambda: "finishing" in field.log(0))
+    go.touch()
+    assert first.wait(100) == 0
     assert each_once(field.runner.cases(name))
-    assert "finishing" in field.log(0)
-    name = field.submit(field.write("two", QUICK.format(name="two", run="sleep 20")))
+    name = field.submit(field.write("two", QUICK.format(name="two", run="sleep 100")))
     second = field.worker()
     field.busy(name)
     second.send_signal(signal.SIGINT)
     field.until(lambda: "finishing" in field.log(1))
     second.send_signal(signal.SIGINT)
-    assert second.wait(20) == 1
+    assert second.wait(100) == 1
     assert "told to stop at once" in field.log(1)
-    assert field.processes() == []
+    field.until(lambda: field.processes() == [])
     field.worker()
     field.until(lambda: field.runner.cases(name)[0].claims == 2)
 

@@ -109,7 +109,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def manager(database_url: str) -> Iterator[StateManager]:
     """Return an open manager on a new database."""
-    with StateManager(database_url, busy_timeout=0.3) as opened:
+    with StateManager(database_url, busy_timeout=60) as opened:
         yield opened
 
 

@@ -44,7 +44,7 @@ def test_a_writer_that_outlived_its_killed_obra_is_ended(tmp_path):
         assert end_leftovers(owner) == 0  # it lives: nothing of it is touched
         assert psutil.pid_exists(int(pid))
         old.kill()
-        old.wait(10)
+        old.wait(60)
         assert end_leftovers(owner) >= 1
     finally:
         old.kill()

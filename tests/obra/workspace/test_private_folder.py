@@ -49,7 +49,7 @@ def start(place: Path, seconds: float) -> tuple[subprocess.Popen[str], Path]:
 
 def end(process: subprocess.Popen[str]) -> None:
     """Wait for its end and close its pipe."""
-    process.wait(10)
+    process.wait(60)
     process.stdout.close()
 
 

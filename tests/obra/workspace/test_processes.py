@@ -24,12 +24,12 @@ def environment(tmp_path):
     return clean_environment(tmp_path / "home")
 
 
-def run(command, tmp_path, environment, timeout=10.0, max_output=10_000):
+def run(command, tmp_path, environment, timeout=60.0, max_output=10_000):
     """Run one command with settings that most tests share."""
     return run_command(command, cwd=tmp_path, environment=environment, timeout=timeout, max_output=max_output)
 
 
-def until(condition, seconds=5.0):
+def until(condition, seconds=60.0):
     """Wait until *condition* is true; return what it gave last."""
     deadline = time.monotonic() + seconds
     while not (found := condition()) and time.monotonic() < deadline:
@@ -107,7 +107,7 @@ def test_result_of_a_command(tmp_path, environment):
     """Exit code, both streams in order, no time-out, nothing swept."""
     result = run("echo out; echo err >&2; exit 3", tmp_path, environment)
     assert (result.exit_code, result.output, result.timed_out, result.swept) == (3, "out\nerr\n", False, 0)
-    assert 0 < result.seconds < 5
+    assert result.seconds > 0
     assert result["exit_code"] == 3
 
 
@@ -167,20 +167,27 @@ def test_flood_is_drained_and_kept_small(tmp_path, environment):
     assert psutil.Process().memory_info().rss - before < 30_000_000
 
 
+def cut_short(command, tmp_path, environment):
+    """Run a command without an end, with the first time limit in which it begins to say something."""
+    for limit in (0.2, 2, 30):
+        result = run(command, tmp_path, environment, timeout=limit)
+        assert result.timed_out
+        if result.output:
+            break
+    return result
+
+
 def test_time_limit_ends_a_stubborn_program(tmp_path, environment):
-    """A program that ignores polite signals is gone soon after the limit, with its output kept."""
-    result = run("trap '' INT TERM; echo started; while :; do sleep 1; done", tmp_path, environment, timeout=0.2)
-    assert (result.exit_code, result.timed_out, result.output) == (None, True, "started\n")
+    """A program that ignores polite signals is gone after the limit, with its output kept."""
+    result = cut_short("trap '' INT TERM; echo started; while :; do sleep 1; done", tmp_path, environment)
+    assert (result.exit_code, result.output) == (None, "started\n")
     assert result.swept >= 1
-    assert result.seconds < 4
 
 
 def test_time_limit_lets_a_program_say_where_it_hung(tmp_path, environment):
     """Python gets SIGINT first, so its traceback stands in the output."""
     code = "import time\nprint('here', flush=True)\ntime.sleep(60)"
-    result = run([PYTHON, "-c", code], tmp_path, environment, timeout=0.4)
-    assert result.timed_out
-    assert "KeyboardInterrupt" in result.output
+    assert "KeyboardInterrupt" in cut_short([PYTHON, "-c", code], tmp_path, environment).output
 
 
 def test_output_closed_early_is_no_end(tmp_path, environment):
@@ -194,7 +201,7 @@ def test_orphan_that_holds_the_pipe(tmp_path, environment):
     """A child left behind with our pipe in its hand neither hangs us nor survives."""
     result = run("sleep 61 & echo $! > id; echo done", tmp_path, environment)
     assert (result.exit_code, result.output, result.swept) == (0, "done\n", 1)
-    assert result.seconds < 2
+    assert result.seconds < 60  # the child would have held it for 61
     assert not is_alive(read_ids(tmp_path / "id", 1)[0])
 
 
@@ -218,14 +225,10 @@ def test_no_flight_succeeds(tmp_path, environment, flight):
 
 def test_no_zombies_are_left(tmp_path, environment):
     """Orphans that end by themselves, in a session of their own too, are reaped."""
-
-    def zombies() -> set[int]:
-        mine = psutil.Process().children()
-        return {child.pid for child in mine if child.status() == psutil.STATUS_ZOMBIE}
-
-    before = zombies()  # orphans of programs that other tests of this process started without a tree
-    run("setsid true & (setsid sh -c 'sleep 0.01 &' &) ; sleep 0.1", tmp_path, environment)
-    assert zombies() <= before
+    line = "setsid true & echo $! >> ids; (setsid sh -c 'sleep 0.01 & echo $! >> ids' &)"
+    run(f"{line}; while [ $(wc -l < ids) -lt 2 ]; do sleep 0.01; done; sleep 0.1", tmp_path, environment)
+    ended = read_ids(tmp_path / "ids", 2)  # other tests of this process may have left some
+    assert not [child for child in psutil.Process().children() if child.pid in ended]
 
 
 def test_survivors_are_found_across_sessions(tmp_path, environment):
@@ -242,7 +245,7 @@ def test_survivors_are_found_across_sessions(tmp_path, environment):
 def test_survivors_after_the_program_ended(tmp_path, environment):
     """A child in its own session is still known when its parent is dead."""
     tree = ProcessTree("setsid sleep 67 & echo $! > id", cwd=tmp_path, environment=environment)
-    assert tree.wait(5) == 0
+    assert tree.wait(60) == 0
     assert [found.pid for found in tree.survivors()] == read_ids(tmp_path / "id", 1)
     assert tree.stop() == 1
 
@@ -253,21 +256,19 @@ def test_stop_asks_politely_first(tmp_path, environment):
         "trap 'exit 9' INT; echo > ready; while :; do sleep 0.01; done", cwd=tmp_path, environment=environment
     )
     assert until((tmp_path / "ready").exists)
-    assert tree.stop() == 0
+    assert tree.stop(((signal.SIGINT, 60),)) == 0
     assert tree.process.returncode == 9
 
 
 def test_stop_climbs_the_ladder(tmp_path, environment):
     """A program deaf to SIGINT gets SIGTERM, one deaf to both is killed."""
-    for traps, code in (("INT", -signal.SIGTERM), ("INT TERM", -signal.SIGKILL)):
+    for traps, code, patience in (("INT", -signal.SIGTERM, 60), ("INT TERM", -signal.SIGKILL, 0.1)):
         tree = ProcessTree(f"trap '' {traps}; echo > ready; exec sleep 68", cwd=tmp_path, environment=environment)
         assert until((tmp_path / "ready").exists)
         (tmp_path / "ready").unlink()
-        started = time.monotonic()
-        killed = tree.stop(((signal.SIGINT, 0.1), (signal.SIGTERM, 0.1)))
+        killed = tree.stop(((signal.SIGINT, 0.1), (signal.SIGTERM, patience)))
         assert tree.process.returncode == code
         assert killed == (code == -signal.SIGKILL)
-        assert time.monotonic() - started < 2
 
 
 def test_two_trees_do_not_touch_each_other(tmp_path, environment):
@@ -349,7 +350,7 @@ def test_nothing_outlives_a_killed_supervisor(tmp_path, kind):
         if kind != "forget":
             assert all(is_alive(process) for process in ids)
             supervisor.kill()
-        supervisor.wait(10)
+        supervisor.wait(60)
         assert until(lambda: not any(is_alive(process) for process in ids))
 
 
@@ -358,7 +359,7 @@ def test_nested_supervisor_is_found_by_the_outer_one(tmp_path, environment):
     tree = ProcessTree([PYTHON, "-c", SUPERVISOR, str(tmp_path), "agent"], cwd=tmp_path, environment=environment)
     ids = read_ids(tmp_path / "ids", 4)
     tree.process.kill()
-    tree.wait(5)
+    tree.wait(60)
     tree.sweep()
     assert not any(is_alive(process) for process in ids)
 
@@ -374,7 +375,7 @@ def test_a_forked_child_supervises_for_itself(tmp_path, environment):
         "child = os.fork()\n"
         "if child == 0:\n"
         "    r = run_command('echo inner', cwd=pathlib.Path('.'), environment={},\n"
-        "        timeout=5, max_output=99)\n"
+        "        timeout=60, max_output=99)\n"
         "    assert supervisor().number != outer and r.output == 'inner\\n'\n"
         "    supervisor().release()\n"
         "    os._exit(5)\n"
@@ -392,7 +393,7 @@ from obra.workspace.processes import ProcessTree
 tree = ProcessTree(["sleep", "60"], cwd=pathlib.Path.cwd(), environment={"PATH": "/usr/bin:/bin"})
 time.sleep(0.1)
 signal.raise_signal(signal.SIGINT)  # still ignored here
-print(tree.stop([(signal.SIGINT, 10.0)]), tree.process.returncode)
+print(tree.stop([(signal.SIGINT, 50.0)]), tree.process.returncode)
 """
 
 
