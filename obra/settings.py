@@ -323,6 +323,8 @@ class ScaleSettings(Section):
     """Seconds without a sign of life after which a worker's cases go to others, and it stops what it does."""
     beat: Seconds = 1
     """Seconds between two signs of life of a worker; a cancelled case is noticed as fast."""
+    takeovers: Annotated[int, Field(ge=0)] = 4
+    """How often a case goes on after a worker was lost with it; then it ends without a verdict."""
     polling: Annotated[float, Field(ge=0.01)] = 0.2
     """Seconds between two looks of an idle worker for a case."""
     patience: Seconds = 60

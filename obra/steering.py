@@ -58,7 +58,7 @@ class Steering:
         self._is_armed = False
         self._before: Callable[[int, FrameType | None], Any] | int | None = None
         self._has_failed = False
-        self._is_fresh = False
+        self._is_fresh = True
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():

@@ -701,8 +701,9 @@ def _where_scenarios_go(lab: Lab) -> bool:
 
 effect("scale.lease", to=2.0, before=30.0, after=2.0)(lambda lab: _worker(lab)._lease)
 effect("scale.beat", to=0.5, before=1.0, after=0.5)(lambda lab: _worker(lab)._beat)
+effect("scale.takeovers", to=0, before=4, after=0)(lambda lab: _worker(lab)._takeovers)
 effect("scale.polling", to=1.5, before=0.2, after=1.5)(
-    lambda lab: _submitted(lab)[0]._queue._client.retrieve_queue("cases").polling_interval_sec
+    lambda lab: _submitted(lab)[0]._queue._client.retrieve_queue("shifts").polling_interval_sec
 )
 
 

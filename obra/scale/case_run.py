@@ -86,8 +86,12 @@ class CaseRunner:
         prepare_workspace(scenario, root)
         state = self._state
         if claim.task is None:
-            project = state.create_project(scenario.case, description=claim.order.path, working_dir=str(root))
-            task = state.create_task(project.id, scenario.parts[0].played_task_data())
+            task = state.create_work(
+                scenario.case,
+                scenario.parts[0].played_task_data(),
+                description=claim.order.path,
+                working_dir=root,
+            )
             self._remember_task(claim, task.id)
             return task
         from obra.workspace.leftovers import end_leftovers

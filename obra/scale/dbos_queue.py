@@ -1,13 +1,18 @@
 """The queue on DBOS Transact: the one place that knows it.
 
-DBOS keeps which case is waiting, taken or over, and gives each to one executor at a time by a row lock
-(``FOR UPDATE SKIP LOCKED`` on PostgreSQL). Its traps, and what is done about them: its version is fixed here and
-not a hash of source code; each worker has an executor id of its own; data is JSON, not pickle; and that a dead
-executor's work goes to others is done by us, since the open library does it only for the executor itself.
+A workflow of DBOS is a shift: one worker's work on the cases of a submission. DBOS keeps which shift is waiting,
+taken or over, and gives each to one executor at a time by a row lock (``FOR UPDATE SKIP LOCKED`` on PostgreSQL). A
+case is not a workflow of its own, since to start and end one costs more than the rest of what a worker does for a
+short case, and the next one would be taken only when DBOS looks again.
+
+Its traps, and what is done about them: its version is fixed here and not a hash of source code; each worker has
+an executor id of its own; data is JSON, not pickle; and that a dead executor's work goes to others is done by us,
+since the open library does it only for the executor itself.
 """
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing
@@ -20,14 +25,18 @@ from obra.scale.address import QueueAddress
 if TYPE_CHECKING:
     from dbos import DBOSClient
 
-VERSION = "1"
-"""Version of what a queued case means. Raise it when older workers could not run what is put on the queue now."""
-_QUEUE = "cases"
+VERSION = "2"
+"""Version of what a shift means. Raise it when older workers could not do what is put on the queue now."""
+_QUEUE = "shifts"
 _NAME = "obra"
+_BETWEEN = "."
+"""Stands between a submission and the number of a shift; names of submissions have none."""
 _POOL = 3
-"""Connections of one worker's DBOS: one takes cases, one stores ends, one looks after the rest."""
+"""Connections of one worker's DBOS: one takes shifts, one stores ends, one looks after the rest."""
 _AWAY_SECONDS = 60
-"""How long DBOS waits for a case under way when it is stopped; the worker has waited for it before."""
+"""How long DBOS waits for a shift under way when it is stopped; the worker has waited for it before."""
+_OPEN = ["ENQUEUED", "PENDING"]
+"""How DBOS calls what waits and what is taken."""
 
 
 class DBOSQueue:
@@ -47,7 +56,7 @@ class DBOSQueue:
 
     @cached_property
     def _client(self) -> DBOSClient:
-        """The connection for putting, cancelling and looking; its tables are made when they are not there."""
+        """The connection for calling and looking; its tables are made when they are not there."""
         from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer
 
         self._quiet()
@@ -66,23 +75,34 @@ class DBOSQueue:
         client.register_queue(_QUEUE, worker_concurrency=1, polling_interval_sec=self._polling)
         return client
 
-    def put(self, ids: Iterable[str]) -> None:
-        """Put cases on the queue; one that is there already is not put twice."""
-        for one in ids:
+    def call(self, submission: str, workers: int = 1) -> None:
+        """Put so many shifts of a submission on the queue."""
+        for _ in range(workers):
+            shift = f"{submission}{_BETWEEN}{secrets.token_hex(6)}"
             self._client.enqueue(
-                {"workflow_name": _QUEUE, "queue_name": _QUEUE, "workflow_id": one, "app_version": VERSION}, one
+                {"workflow_name": _QUEUE, "queue_name": _QUEUE, "workflow_id": shift, "app_version": VERSION},
+                submission,
             )
 
-    def cancel(self, ids: Iterable[str]) -> None:
-        """Take cases off the queue, or let whoever works on one not store its end."""
-        self._client.cancel_workflows(list(ids))
+    def called(self) -> frozenset[str]:
+        """Return the submissions with a shift that waits or is under way, also one of a dead worker."""
+        found = self._client.list_workflows(
+            status=_OPEN, queue_name=_QUEUE, app_version=VERSION, load_input=False, load_output=False
+        )
+        return frozenset(one.workflow_id.partition(_BETWEEN)[0] for one in found)
 
-    def forget(self, ids: Iterable[str]) -> None:
-        """Remove all that is kept of cases that are over."""
-        self._client.delete_workflows(list(ids))
+    def forget(self, submissions: Iterable[str]) -> None:
+        """Remove all that is kept of submissions that are over."""
+        prefixes = [f"{one}{_BETWEEN}" for one in submissions]
+        if prefixes:
+            found = self._client.list_workflows(workflow_id_prefix=prefixes, load_input=False, load_output=False)
+            self._client.delete_workflows([one.workflow_id for one in found])
 
     def serve(self, worker: str, handler: Callable[[str], str]) -> None:
-        """Begin to take cases for *worker*, one at a time; *handler* is called in a thread and returns its end."""
+        """Begin to take shifts for *worker*, one at a time.
+
+        *handler* is called in a thread with the submission, and returns in a word why the shift ended.
+        """
         from dbos import DBOS, DBOSPortableJSONSerializer
 
         _ = self._client  # makes the tables
@@ -101,29 +121,28 @@ class DBOSQueue:
             }
         )
 
-        def run_case(case: str) -> str:  # a plain function: DBOS writes attributes on it
-            return handler(case)
+        def work(submission: str) -> str:  # a plain function: DBOS writes attributes on it
+            return handler(submission)
 
-        DBOS.workflow(name=_QUEUE)(run_case)
+        DBOS.workflow(name=_QUEUE)(work)
         DBOS.launch()
 
     def stop(self) -> None:
-        """Take no more cases, and wait for the one under way."""
+        """Take no more shifts, and wait for the one under way."""
         if self._serving is not None:
             self._serving.destroy(destroy_registry=True, workflow_completion_timeout_sec=_AWAY_SECONDS)
             self._serving = None
 
-    def hand_over(self, worker: str) -> int:
-        """Put back what *worker* had taken and not finished; return how many cases these are."""
+    def hand_over(self, worker: str) -> None:
+        """Put back the shifts that *worker* had taken and not finished."""
         taken = self._client.list_workflows(
             status="PENDING", executor_id=worker, queue_name=_QUEUE, load_input=False, load_output=False
         )
         for one in taken:
             self._client.resume_workflow(one.workflow_id, queue_name=_QUEUE)
-        return len(taken)
 
     def workers_at_work(self) -> frozenset[str]:
-        """Return the ids of all workers that have taken a case and not finished it, dead ones too."""
+        """Return the ids of all workers that have taken a shift and not finished it, dead ones too."""
         taken = self._client.list_workflows(
             status="PENDING", queue_name=_QUEUE, load_input=False, load_output=False
         )

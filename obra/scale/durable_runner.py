@@ -26,6 +26,8 @@ from obra.scale.travelling_settings import travelling
 from obra.scale.worker import Worker
 from obra.scenarios.scenario import Scenario
 
+_FIRST_CALL = 8
+"""Workers that are called to a submission at once; each that comes calls another one while cases are left."""
 _LOOK = 0.2
 """Seconds between two looks at whether cases have ended."""
 
@@ -98,7 +100,7 @@ class DurableRunner:
         name = new_run_id(datetime.now(UTC))
         orders = {f"{name}-{number:05d}": self._order(case) for number, case in enumerate(cases, start=1)}
         self._register.submit(name, ",".join(dict.fromkeys(case.agent for case in cases)), orders)
-        self._queue.put(orders)
+        self._queue.call(name, min(len(orders), _FIRST_CALL))
         return name, tuple(orders)
 
     def cancel(self, name: str) -> tuple[str, ...]:
@@ -107,10 +109,7 @@ class DurableRunner:
         Raises:
             NotFound: there is none with that name.
         """
-        found = self._register.cancel(name)
-        if found:
-            self._queue.cancel(found)
-        return found
+        return self._register.cancel(name)
 
     def cases(self, name: str) -> tuple[CaseStatus, ...]:
         """Return the cases of a submission, or one case by its id.
@@ -175,8 +174,7 @@ class DurableRunner:
         old = [one for one in self._register.submissions(older_than) if one.is_over]
         cases = [case.id for one in old for case in self._register.cases(one.id)]
         files = sum(self.artefacts.remove(folder_of_submission(one.id)) for one in old)
-        if cases:
-            self._queue.forget(cases)
+        self._queue.forget([one.id for one in old])
         self._register.forget([one.id for one in old])
         for stray in set(self.artefacts.list("sources")) - self._register.sources():
             files += self.artefacts.remove(stray)
@@ -209,6 +207,7 @@ class DurableRunner:
             tell=tell,
             lease=self._settings.lease,
             beat=self._settings.beat,
+            takeovers=self._settings.takeovers,
         )
 
     def _store_row(self, claim: Claim, row: dict[str, Any]) -> str:

@@ -8,9 +8,6 @@ from typing import Any, Protocol
 
 from obra.domain import Record
 
-MOST_CLAIMS = 5
-"""How often a case is begun before it counts as one that kills its workers."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order(Record):
@@ -42,7 +39,9 @@ class Claim(Record):
     worker: str
     order: Order
     task: int | None = None
-    """The task that an earlier claim began, to be gone on with."""
+    """The task that an earlier claim began, to be gone on with; of several the first."""
+    lost: tuple[str, ...] = ()
+    """The workers that were lost while they had the case, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,31 +106,35 @@ class WorkerStatus(Record):
 
 
 class DurableQueue(Protocol):
-    """What hands each case to one worker at a time, and again to another when that one is lost.
+    """What gives shifts to workers, and again to another one when a worker is lost.
 
-    It holds ids only; what they stand for is in :class:`obra.scale.register.Register`.
+    A shift is one worker's work on the cases of a submission, for as long as some of them wait. Which case it
+    takes next says :class:`obra.scale.register.Register`. A shift too many finds nothing that waits, and ends.
     """
 
-    def put(self, ids: Iterable[str]) -> None:
-        """Put cases on the queue; one that is there already is not put twice."""
+    def call(self, submission: str, workers: int = 1) -> None:
+        """Put so many shifts of a submission on the queue."""
 
-    def cancel(self, ids: Iterable[str]) -> None:
-        """Take cases off the queue, or let whoever works on one not store its end."""
+    def called(self) -> frozenset[str]:
+        """Return the submissions with a shift that waits or is under way, also one of a dead worker."""
 
-    def forget(self, ids: Iterable[str]) -> None:
-        """Remove all that is kept of cases that are over."""
+    def forget(self, submissions: Iterable[str]) -> None:
+        """Remove all that is kept of submissions that are over."""
 
     def serve(self, worker: str, handler: Callable[[str], str]) -> None:
-        """Begin to take cases for *worker*, one at a time; *handler* is called in a thread and returns its end."""
+        """Begin to take shifts for *worker*, one at a time.
+
+        *handler* is called in a thread with the submission, and returns in a word why the shift ended.
+        """
 
     def stop(self) -> None:
-        """Take no more cases, and wait for the one under way."""
+        """Take no more shifts, and wait for the one under way."""
 
-    def hand_over(self, worker: str) -> int:
-        """Put back what *worker* had taken and not finished; return how many cases these are."""
+    def hand_over(self, worker: str) -> None:
+        """Put back the shifts that *worker* had taken and not finished."""
 
     def workers_at_work(self) -> frozenset[str]:
-        """Return the ids of all workers that have taken a case and not finished it, dead ones too."""
+        """Return the ids of all workers that have taken a shift and not finished it, dead ones too."""
 
     def close(self) -> None:
         """Let go of the database."""

@@ -15,7 +15,7 @@ from obra.errors import LeaseLost, NotFound
 from obra.scale.address import QueueAddress
 from obra.scale.port import CaseStatus, Claim, Order, SubmissionStatus
 from obra.scale.register_database import RegisterDatabase
-from obra.scale.register_tables import case, submission, worker
+from obra.scale.register_tables import WAITS, case, loss, submission, worker
 
 _STATE = sa.case(
     (case.c.result != "", case.c.result),
@@ -23,6 +23,8 @@ _STATE = sa.case(
     (case.c.worker != "", "running"),
     else_="waiting",
 )
+
+_WAITS = sa.text(WAITS)
 
 
 class Register:
@@ -34,6 +36,7 @@ class Register:
 
     def __init__(self, address: QueueAddress) -> None:
         self.database = RegisterDatabase(address)
+        self._is_unsure = False
 
     def close(self) -> None:
         """Close the database."""
@@ -61,34 +64,53 @@ class Register:
 
         self.database.transact(write)
 
-    def claim(self, case_id: str, worker_id: str) -> Claim | None:
-        """Give a case to a worker; ``None`` when it is over or cancelled.
+    def claim(self, name: str, worker_id: str) -> Claim | None:
+        """Give the next case of a submission that waits to a worker that has none; ``None`` when none waits.
 
         Raises:
             LeaseLost: that worker has been given up by the others.
         """
+        first = sa.select(case.c.id).where(case.c.submission == name, _WAITS).order_by(case.c.id).limit(1)
+        lives = sa.select(worker.c.id).where(worker.c.id == worker_id, worker.c.taken_by == "")
+        take = (
+            sa.update(case)
+            .where(case.c.id == first.with_for_update(skip_locked=True).scalar_subquery(), lives.exists())
+            .values(
+                claims=case.c.claims + 1,
+                worker=worker_id,
+                begun_at=sa.func.coalesce(case.c.begun_at, self.database.now),
+            )
+            .returning(case.c.id, case.c.claims, case.c.order_data, case.c.task)
+        )
 
         def write(connection: sa.Connection) -> Claim | None:
-            lives = sa.select(worker.c.id).where(worker.c.id == worker_id, worker.c.taken_by == "")
-            if connection.execute(lives).first() is None:
-                raise LeaseLost(f"worker {worker_id} was given up by the others; it takes no case any more")
-            row = connection.execute(
-                sa.update(case)
-                .where(case.c.id == case_id, case.c.result == "", case.c.cancelled_at.is_(None))
-                .values(
-                    claims=case.c.claims + 1,
-                    worker=worker_id,
-                    begun_at=sa.func.coalesce(case.c.begun_at, self.database.now),
-                )
-                .returning(case.c.claims, case.c.order_data, case.c.task)
-            ).first()
+            if self._is_unsure:  # the last answer did not come: what it gave waits again
+                held = (case.c.worker == worker_id, case.c.result == "", case.c.cancelled_at.is_(None))
+                connection.execute(sa.update(case).where(*held).values(worker=""))
+            self._is_unsure = True
+            row = connection.execute(take).first()
             if row is None:
+                if connection.execute(lives).first() is None:
+                    raise LeaseLost(f"worker {worker_id} was given up by the others; it takes no case any more")
                 return None
             return Claim(
-                id=case_id, number=row.claims, worker=worker_id, order=Order(**row.order_data), task=row.task
+                id=row.id,
+                number=row.claims,
+                worker=worker_id,
+                order=Order(**row.order_data),
+                task=row.task,
+                lost=_lost(connection, row.id) if row.claims > 1 else (),
             )
 
-        return self.database.transact(write)
+        found = self.database.transact(write)
+        self._is_unsure = False
+        return found
+
+    def waiting(self) -> frozenset[str]:
+        """Return the submissions of which a case waits for a worker."""
+        query = sa.select(case.c.submission).where(_WAITS).distinct()
+        rows = self.database.transact(lambda connection: connection.execute(query).all())
+        return frozenset(row.submission for row in rows)
 
     def remember_task(self, claim: Claim, task: int) -> None:
         """Write down which task a case is, so that whoever takes it over goes on with that one.
@@ -139,7 +161,7 @@ class Register:
                 .values(cancelled_at=self.database.now, ended_at=self.database.now)
                 .returning(case.c.id)
             )
-            return tuple(row.id for row in rows)
+            return tuple(sorted(row.id for row in rows))
 
         self.cases(name)  # says clearly that there is none
         return self.database.transact(write)
@@ -183,6 +205,8 @@ class Register:
         given = list(names)
 
         def write(connection: sa.Connection) -> None:
+            cases = sa.select(case.c.id).where(case.c.submission.in_(given))
+            connection.execute(sa.delete(loss).where(loss.c.case_id.in_(cases)))
             connection.execute(sa.delete(case).where(case.c.submission.in_(given)))
             connection.execute(sa.delete(submission).where(submission.c.id.in_(given)))
 
@@ -215,6 +239,11 @@ def _held(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
         case.c.result == "",
         case.c.cancelled_at.is_(None),
     )
+
+
+def _lost(connection: sa.Connection, case_id: str) -> tuple[str, ...]:
+    query = sa.select(loss.c.worker).where(loss.c.case_id == case_id).order_by(loss.c.number)
+    return tuple(row.worker for row in connection.execute(query))
 
 
 def _late(claim: Claim) -> LeaseLost:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from obra.errors import ScaleError
 from obra.redaction import without_secrets
 from obra.scale.address import QueueAddress
-from obra.scale.register_tables import SCHEMA, metadata
+from obra.scale.register_tables import SCHEMA, metadata, waiting
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class RegisterDatabase:
         self._is_file = address.file is not None
         self._shown = without_secrets(sa.make_url(address.url).render_as_string(hide_password=True))
         self._patience = patience
-        options: dict[str, Any] = {"pool_size": 1, "max_overflow": 2, "pool_pre_ping": not self._is_file}
+        options: dict[str, Any] = {"pool_size": 1, "max_overflow": 2}  # transact() finds out who is away
         if self._is_file:
             options["connect_args"] = {"timeout": _BUSY_SECONDS}
         try:
@@ -90,6 +90,7 @@ class RegisterDatabase:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             connection.execute(sa.schema.CreateSchema(SCHEMA, if_not_exists=True))
         metadata.create_all(connection)
+        connection.execute(sa.schema.CreateIndex(waiting, if_not_exists=True))  # the table may be an older one
 
     def _failed(self, error: Exception) -> ScaleError:
         said = str(getattr(error, "orig", error)).strip().partition("\n")[0]

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 SCHEMA = "obra_queue"
+WAITS = "result = '' AND worker = '' AND cancelled_at IS NULL"
+"""What holds of a case that waits, word for word as in its index: PostgreSQL must see that it is the same."""
 metadata = sa.MetaData()
 
 submission = sa.Table(
@@ -37,6 +39,21 @@ case = sa.Table(
     sa.Column("ended_at", sa.Float(53)),
     sa.Column("cancelled_at", sa.Float(53)),
 )
+waiting = sa.Index(
+    "ix_case_run_waiting",
+    case.c.submission,
+    case.c.id,
+    sqlite_where=sa.text(WAITS),
+    postgresql_where=sa.text(WAITS),
+)
+loss = sa.Table(
+    "loss",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("case_id", sa.Text, nullable=False, index=True),
+    sa.Column("worker", sa.Text, nullable=False),
+)
+"""Each worker that was given up while it had a case, in order."""
 worker = sa.Table(
     "worker",
     metadata,

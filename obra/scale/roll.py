@@ -8,13 +8,21 @@ up, so that the next one does the same again. A frozen worker that wakes finds i
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 
 import sqlalchemy as sa
 
 from obra.scale.port import WorkerStatus
 from obra.scale.register_database import RegisterDatabase
-from obra.scale.register_tables import case, worker
+from obra.scale.register_tables import case, loss, worker
+
+_under_way = (case.c.result == "", case.c.cancelled_at.is_(None))
+
+
+def new_worker_id() -> str:
+    """Return an id that no other worker has had: DBOS would take two with the same id for one."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 class Roll:
@@ -82,23 +90,36 @@ class Roll:
 
         return self._database.transact(write)
 
-    def remove(self, worker_id: str) -> None:
-        """Take a dead worker off the roll once its work is seen to; its cases wait again."""
+    def remove(self, worker_id: str) -> int:
+        """Take a dead worker off the roll; its cases wait again, and it is kept with each that it was lost.
 
-        def write(connection: sa.Connection) -> None:
-            connection.execute(
+        Returns:
+            How many cases these are.
+        """
+
+        def write(connection: sa.Connection) -> int:
+            rows = connection.execute(
                 sa.update(case)
-                .where(case.c.worker == worker_id, case.c.result == "", case.c.cancelled_at.is_(None))
+                .where(*_under_way, case.c.worker == worker_id)
                 .values(worker="")
-            )
+                .returning(case.c.id)
+            ).all()
+            if rows:
+                connection.execute(sa.insert(loss), [{"case_id": row.id, "worker": worker_id} for row in rows])
             connection.execute(sa.delete(worker).where(worker.c.id == worker_id))
+            return len(rows)
 
-        self._database.transact(write)
+        return self._database.transact(write)
 
-    def ids(self) -> frozenset[str]:
-        """Return all workers on the roll, dead ones too."""
-        rows = self._database.transact(lambda connection: connection.execute(sa.select(worker.c.id)).all())
-        return frozenset(row.id for row in rows)
+    def strays(self, at_work: frozenset[str]) -> frozenset[str]:
+        """Return who has a case, or is said to be *at_work*, and stands nowhere on the roll."""
+
+        def read(connection: sa.Connection) -> frozenset[str]:
+            busy = connection.execute(sa.select(case.c.worker).where(*_under_way, case.c.worker != "").distinct())
+            known = connection.execute(sa.select(worker.c.id)).all()
+            return (at_work | {row.worker for row in busy}) - {row.id for row in known}
+
+        return self._database.transact(read)
 
     def workers(self) -> tuple[WorkerStatus, ...]:
         """Return who is on the roll, oldest first."""

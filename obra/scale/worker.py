@@ -9,26 +9,26 @@ from __future__ import annotations
 
 import os
 import queue
-import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from obra.domain import Record
 from obra.errors import LeaseLost, RemoteRunFailed, ScaleError
-from obra.scale.case_end import CaseEnd, Ending, ending_of
+from obra.scale.case_end import CaseEnd, Ending, ending_of, worn_out
 from obra.scale.interruption import Interruption
-from obra.scale.port import MOST_CLAIMS, Claim, DurableQueue
+from obra.scale.port import Claim, DurableQueue
 from obra.scale.register import Register
-from obra.scale.roll import Roll
+from obra.scale.roll import Roll, new_worker_id
 
 STOP_SECONDS = 20.0
 """Seconds that a stopped case may take to end its agent; then this process ends, and its guard ends the agent."""
 _LOOK = 0.1
 """Seconds between two looks of the main thread at whether it is to end."""
+T = TypeVar("T")
+
 _BEATS = 6
 """At least so many beats fit into a lease, so that one that is late does no harm."""
 _PAUSE = 0.5
@@ -52,11 +52,6 @@ class _Job:
     end: CaseEnd = field(default_factory=lambda: CaseEnd(Ending.LOST))
 
 
-def new_worker_id() -> str:
-    """Return an id that no other worker has had: DBOS would take two with the same id for one."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-
-
 class Worker:
     """One worker; made and run once, in the main thread.
 
@@ -69,6 +64,7 @@ class Worker:
         tell: told in sentences what happens.
         lease: seconds after which the others may give this worker up.
         beat: seconds between two signs of life; shorter where the lease asks for it.
+        takeovers: how often a case goes on after a worker was lost with it.
     """
 
     def __init__(
@@ -82,11 +78,13 @@ class Worker:
         tell: Callable[[str], None],
         lease: float,
         beat: float,
+        takeovers: int,
     ) -> None:
         self.id = new_worker_id()
         self._queue, self._register, self._roll = cases, register, roll
         self._run_case, self._store_row, self._tell = run_case, store_row, tell
         self._lease, self._beat = lease, min(beat, lease / _BEATS)
+        self._takeovers = takeovers
         self._jobs: queue.Queue[_Job] = queue.Queue()
         self._interruption = Interruption()
         self._draining = False
@@ -196,34 +194,55 @@ class Worker:
 
     # --- in a thread of the queue
 
-    def _handle(self, case_id: str) -> str:
-        """Have a case run by the main thread, again when its machinery only stumbled, and return how it ended.
+    def _handle(self, submission: str) -> str:
+        """Work a shift: have the main thread run one case after the other, until none waits or this worker stops.
 
-        It returns or raises nothing while the case is undecided: the queue would take that for its end.
+        It returns nothing while a case is undecided: the queue would take that for the end of the shift. Before
+        the first case and behind the last one it calls another worker when cases are left.
         """
+        has_called = False
+        while not self._draining:
+            claim = self._surely(lambda: self._register.claim(submission, self.id))
+            if claim is None:
+                return "nothing waits"
+            if not has_called:
+                self._call_another(submission)
+                has_called = True
+            self._see_to(claim)
+        self._call_another(submission)
+        return "stopped"
+
+    def _see_to(self, claim: Claim) -> None:
+        job = _Job(claim)
+        if len(claim.lost) > self._takeovers:
+            job.end = self._written(claim, ending_of(worn_out(claim), claim, self._store_row))
+        else:
+            self._jobs.put(job)
+            job.is_over.wait()
+        if self._broken_off:
+            threading.Event().wait()
+        if job.end.ending is Ending.AGAIN:
+            self._tell(f"{claim.id} is begun again: {job.end.reason}")
+            time.sleep(_PAUSE)
+            self._surely(lambda: self._register.let_go(claim))
+
+    def _call_another(self, submission: str) -> None:
+        if self._surely(lambda: submission in self._register.waiting()):
+            try:
+                self._queue.call(submission)
+            except Exception as error:  # noqa: BLE001  # of whatever driver: the watch calls for what waits, too
+                self._tell(f"no other worker was called to {submission}: {error}")
+
+    def _surely(self, ask: Callable[[], T]) -> T:
+        """Return what the register says, however long the database is away."""
         while True:
             try:
-                claim = self._register.claim(case_id, self.id)
+                return ask()
             except LeaseLost:
-                threading.Event().wait()  # given up: the process is about to end, and others have the case
+                threading.Event().wait()  # given up: the process is about to end, and others have its work
             except ScaleError as error:
-                self._tell(f"{case_id} cannot be claimed yet: {error}")
+                self._tell(f"the next case cannot be taken yet: {error}")
                 time.sleep(_PAUSE)
-                continue
-            if claim is None:
-                return "over"
-            job = _Job(claim)
-            if claim.number > MOST_CLAIMS:
-                job.end = self._written(claim, ending_of(_worn_out(claim), claim, self._store_row))
-            else:
-                self._jobs.put(job)
-                job.is_over.wait()
-            if self._broken_off:
-                threading.Event().wait()
-            if job.end.ending is not Ending.AGAIN:
-                return job.end.result or "lost"
-            self._tell(f"{case_id} is begun again: {job.end.reason}")
-            time.sleep(_PAUSE)
 
     # --- in the thread that watches
 
@@ -238,7 +257,7 @@ class Worker:
                 self._look_after_case()
                 if heard - swept > self._lease:
                     swept = heard
-                    self._find_strays()
+                    self._sweep()
                 self._see_to_the_dead()
             except Exception as error:  # noqa: BLE001  # of whatever driver: a watch that ends would let the case run on
                 if time.monotonic() - heard > self._lease:
@@ -258,15 +277,20 @@ class Worker:
 
     def _see_to_the_dead(self) -> None:
         for dead in self._roll.take_dead(self.id):
-            count = self._queue.hand_over(dead)
-            self._roll.remove(dead)
+            count = self._roll.remove(dead)
+            self._queue.hand_over(dead)  # behind that: whoever gets the shift must find its case
             if count:
                 self._tell(f"worker {dead} was silent for longer than its lease: {count} case(s) are put back")
 
-    def _find_strays(self) -> None:
-        """Let cases be seen to whose worker stands nowhere; it was removed, and then woke and took one more."""
-        for stray in self._queue.workers_at_work() - self._roll.ids():
+    def _sweep(self) -> None:
+        """See to work of workers that were removed and then woke, and to cases that nobody is called to.
+
+        Whoever had to call may have died before.
+        """
+        for stray in self._roll.strays(self._queue.workers_at_work()):
             self._roll.add_dead(stray)
+        for submission in self._register.waiting() - self._queue.called():
+            self._queue.call(submission)
 
     def _break_off(self, reason: str) -> None:
         if not self._broken_off:
@@ -274,10 +298,3 @@ class Worker:
             self._interruption.stop(reason)
         if self._interruption.waiting > STOP_SECONDS:
             os._exit(1)
-
-
-def _worn_out(claim: Claim) -> ScaleError:
-    return ScaleError(
-        f"the case was begun {MOST_CLAIMS} times and never came to an end; whatever runs it dies. Run it by hand: "
-        f"obra run {claim.order.path}"
-    )

@@ -152,25 +152,36 @@ class Database:
         is_good = False
         try:
             connection = Connection(driver.dbapi_connection, engine.dialect, self._told)
-            if self._is_sqlite:  # the driver of PostgreSQL begins by itself
-                connection.begin(begin)
+            self._begin(connection, driver.dbapi_connection, begin)
             made = work(connection)
             driver.commit()
-            is_good = self._is_sqlite
+            is_good = True
         except BaseException as error:
             self._take_back(driver, error)
             raise
         finally:
-            if is_good:  # a file does not go away as a server does: the pool would have nothing to look after
+            if is_good:  # past the pool, which would ask a server each time whether it is there: see _patiently()
                 self._idle.append(driver)
             else:
                 driver.close()  # back to the pool
         return made
 
+    def _begin(self, connection: Connection, driver: Any, begin: str) -> None:
+        if self._is_sqlite:
+            connection.begin(begin)
+            return
+        # PostgreSQL's driver begins by itself before the first statement. What only reads needs neither that nor
+        # an end: each statement sees what is committed (READ COMMITTED) inside a transaction, too.
+        alone = begin == _READ
+        if driver.autocommit is not alone:
+            driver.autocommit = alone
+
     def _take_back(self, driver: PoolProxiedConnection, error: BaseException) -> None:
         """Undo a transaction that *error* broke; a connection that is lost is given up with it."""
         try:
             driver.rollback()
+            if not self._is_sqlite:  # whoever gets it from the pool next makes tables, in one transaction
+                driver.dbapi_connection.autocommit = False  # type: ignore[union-attr]  # it is there: it just answered
         except self._driver.Error as second:
             error.add_note(f"the connection is given up: {second}")
             driver.invalidate()

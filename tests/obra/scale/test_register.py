@@ -23,6 +23,10 @@ def an_order(**changes) -> Order:
     return Order(**{**values, "agent": "mock", "settings": {"llm.model": ("m", "option")}, **changes})
 
 
+def _roll_of(register: Register) -> str:
+    return "worker" if register.database._is_file else "obra_queue.worker"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def register(request, tmp_path):
     """A register with one submission of two cases, and two workers on the roll."""
@@ -41,11 +45,13 @@ def register(request, tmp_path):
 
 def test_a_claim_carries_the_order_and_only_the_newest_counts(register):
     """The old worker's task, end and hold are refused with a message that names case, worker and claim."""
-    old = register.claim("s-1", "w1")
+    old = register.claim("s", "w1")
+    assert (old.id, old.lost) == ("s-1", ())
     assert (old.order.case, old.order.settings, old.task) == ("a[1]", {"llm.model": ["m", "option"]}, None)
     register.remember_task(old, 7)
-    new = register.claim("s-1", "w2")
-    assert (new.number, new.task) == (2, 7)
+    register.let_go(old)
+    new = register.claim("s", "w2")
+    assert (new.id, new.number, new.task) == ("s-1", 2, 7)
     for late in (
         lambda: register.remember_task(old, 8),
         lambda: register.finish(old, "passed"),
@@ -56,18 +62,19 @@ def test_a_claim_carries_the_order_and_only_the_newest_counts(register):
     register.finish(new, "passed", row="row")
     (first, second) = register.cases("s")
     assert (first.state, first.task, first.claims, first.row, first.is_over) == ("passed", 7, 2, "row", True)
-    assert (second.state, register.is_idle()) == ("waiting", False)
-    assert register.claim("s-1", "w2") is None
+    assert (second.state, register.is_idle(), register.waiting()) == ("waiting", False, {"s"})
+    assert register.claim("s", "w2").id == "s-2"
+    assert (register.claim("s", "w1"), register.claim("t", "w1"), register.waiting()) == (None, None, frozenset())
     with pytest.raises(LeaseLost):
         register.finish(new, "passed")
 
 
 def test_a_cancelled_case_belongs_to_nobody(register):
     """It cannot be claimed, and who works on it may not end it; what is over stays as it is."""
-    claim = register.claim("s-1", "w1")
+    claim = register.claim("s", "w1")
     assert register.cancel("s") == ("s-1", "s-2")
     assert register.cancel("s") == ()
-    assert register.claim("s-2", "w1") is None
+    assert register.claim("s", "w2") is None
     with pytest.raises(LeaseLost, match="was cancelled, or another worker has it"):
         register.finish(claim, "passed")
     assert register.is_idle()
@@ -90,7 +97,7 @@ def test_the_dead_are_taken_by_one_and_may_do_nothing(register):
     """A worker without a beat is given up; it is refused from then on, and its case waits again."""
     roll = Roll(register.database)
     assert roll.take_dead("w2") == ()
-    claim = register.claim("s-1", "w1")
+    claim = register.claim("s", "w1")
     roll.leave("w1", has_left_work=True)
     assert roll.take_dead("w2") == ("w1",)
     roll.join("w3", lease=30)
@@ -98,12 +105,32 @@ def test_the_dead_are_taken_by_one_and_may_do_nothing(register):
     assert roll.take_dead("w2") == ("w1",)  # and may go on after a stumble
     assert not roll.beat("w1", "")
     with pytest.raises(LeaseLost, match="given up by the others"):
-        register.claim("s-2", "w1")
-    roll.remove("w1")
+        register.claim("s", "w1")
+    assert (roll.remove("w1"), roll.remove("w1")) == (1, 0)
     with pytest.raises(LeaseLost):
         register.require_held(claim)
     assert register.cases("s-1")[0].state == "waiting"
-    assert roll.ids() == {"w2", "w3"}
+    again = register.claim("s", "w2")
+    assert (again.id, again.number, again.lost) == ("s-1", 2, ("w1",))
+    assert {one.id for one in roll.workers()} == {"w2", "w3"}
+
+
+def test_who_has_work_and_stands_nowhere_is_a_stray(register):
+    """One that holds a case, and one of which only the queue knows; those on the roll are none."""
+    roll = Roll(register.database)
+    register.claim("s", "w1")
+    assert roll.strays(frozenset({"w2"})) == frozenset()
+    register.database.transact(lambda connection: connection.exec_driver_sql(f"DELETE FROM {_roll_of(register)}"))
+    assert roll.strays(frozenset({"w2"})) == {"w1", "w2"}
+
+
+def test_a_case_whose_gift_was_not_heard_of_waits_again(register):
+    """A claim that is made twice since its answer was lost leaves nothing behind that nobody works on."""
+    first = register.claim("s", "w1")
+    register._is_unsure = True  # as after an answer that did not come
+    second = register.claim("s", "w1")
+    assert (first.id, second.id, second.number) == ("s-1", "s-1", 2)
+    assert [one.state for one in register.cases("s")] == ["running", "waiting"]
 
 
 def test_a_survivor_that_dies_is_itself_survived(register):

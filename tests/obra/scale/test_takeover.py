@@ -11,6 +11,7 @@ import pytest
 from field import QUICK, TWO_ATTEMPTS, each_once, field_of, rows_of
 
 from obra import StateManager
+from obra.reports.summary import summarize
 from obra.scale.case_run import CaseRunner
 from obra.scale.roll import Roll
 
@@ -121,18 +122,23 @@ def test_a_cancelled_case_ends_its_agent(field):
     assert "was cancelled" in field.log(0)
 
 
+@BOTH
 def test_a_case_that_kills_its_workers_comes_to_an_end(field):
-    """After five claims it is told to be one that kills, with no verdict, and the queue is free again."""
-    name = field.submit(field.write("one", QUICK.format(name="one", run="'true'")))
-    (case,) = field.runner.cases(name)
-    roll = Roll(field.runner._register.database)
-    roll.join("gone", lease=30)
-    for _ in range(5):
-        field.runner._register.claim(case.id, "gone")
-    field.worker()
-    (case,) = field.wait(name)
-    assert case.state == "machinery_broke"
-    assert "was begun 5 times and never came to an end" in case.reason
+    """Real workers die of it, as many as the setting lets; the next one tells whom, and does other work."""
+    field.options["scale.takeovers"] = 1
+    poison = field.write("poison", QUICK.format(name="poison", run="kill -9 $PPID"))
+    name = field.submit(poison, field.write("sound", QUICK.format(name="sound", run="'true'")))
+    workers = [field.worker() for _ in range(3)]
+    killed, sound = field.wait(name)
+    told = [killed, *(field.log(number) for number in range(3))]
+    assert (killed.state, killed.claims, sound.state) == ("machinery_broke", 3, "passed"), told
+    died = [one.pid for one in workers if one.poll() == -signal.SIGKILL]
+    assert len(died) == 2
+    assert "was under way on 2 workers that were lost with it" in killed.reason
+    assert all(f"-{pid}-" in killed.reason for pid in died)
+    summary = summarize(rows_of(field, (killed, sound)), not_run=(), exit_status=None, seconds=None)
+    assert (summary["pass_rate"], summary["counts"]["machinery_broke"]) == (1.0, 1)
+    assert [one["pass_rate"]["of"] for one in summary["statistics"]["cases"]] == [0, 1]
 
 
 def test_a_task_that_ended_before_its_worker_told_of_it_is_judged_by_its_own_files(field, monkeypatch):
@@ -141,7 +147,7 @@ def test_a_task_that_ended_before_its_worker_told_of_it_is_judged_by_its_own_fil
     runner = field.runner
     name = field.submit(field.write("one", QUICK.format(name="one", run="'true'")))
     Roll(runner._register.database).join("gone", lease=30)
-    claim = runner._register.claim(runner.cases(name)[0].id, "gone")
+    claim = runner._register.claim(name, "gone")
     with StateManager(field.database) as state:
         CaseRunner(
             load=lambda _: field.config(),
@@ -150,6 +156,7 @@ def test_a_task_that_ended_before_its_worker_told_of_it_is_judged_by_its_own_fil
             folder=field.folder / "gone",
             remember_task=runner._register.remember_task,
         ).run(claim)
+    Roll(runner._register.database).remove("gone")
     field.worker()
     (case,) = field.wait(name)
     assert (case.state, case.claims, field.attempts(case)) == ("passed", 2, 1)
