@@ -89,7 +89,7 @@ class Reckoning:
 
         Args:
             session: whose exit status is set, unless pytest was interrupted or broke down itself.
-            rows: lines of all runs, as :func:`obra.reports.summary.line_of` makes them.
+            rows: lines of all runs, each an :class:`obra.reports.summary.Line`.
 
         Returns:
             Plain data: ``agents`` in the order of the command line, ``gates``, and where they were asked for
@@ -166,12 +166,12 @@ class Reckoning:
 def _baseline_of(config: pytest.Config) -> Sequence[Row]:
     from obra.errors import ReportError
     from obra.reports.stored_run import StoredRun
-    from obra.reports.summary import line_of
+    from obra.reports.summary import Line
     from pytest_obra.reporters.run_files import report_folder
 
     try:
         name, folder = config.getoption("--obra-baseline"), report_folder(config)
         run = StoredRun.last_whole(folder) if name == "last" else StoredRun.find(name, folder)
-        return [line_of(row) for row in run.rows()]
+        return [Line(row) for row in run.rows()]
     except ReportError as error:
         raise pytest.UsageError(f"--obra-baseline: {error}") from error

@@ -14,7 +14,7 @@ from typing import Any
 from obra.errors import ReportError
 from obra.reports.atomic_file import unwritable, write_whole
 from obra.reports.markdown import report_parts
-from obra.reports.summary import line_of, summarize
+from obra.reports.summary import Line, numbers_of, plain
 from obra.sabotage.matrix import matrix
 
 
@@ -41,20 +41,20 @@ class RunWriter:
         self.directory = directory
         self._results = directory / "results.jsonl"
         self._sabotage = directory / "sabotage.jsonl"
-        self._lines: list[dict[str, Any]] = []
+        self._lines: list[Line] = []
         self._variants: list[dict[str, Any]] = []
 
-    def add(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def add(self, row: Mapping[str, Any]) -> Line:
         """Append one row to ``results.jsonl``; when this returns, other processes can read it.
 
         Returns:
-            The line of :func:`obra.reports.summary.line_of` that is kept for the summary.
+            The line that is kept for the summary.
 
         Raises:
             ReportError: it cannot be written; the file still holds whole lines only.
         """
         self._add(self._results, row, is_first=not self._lines)
-        self._lines.append(line_of(row))
+        self._lines.append(Line(row))
         return self._lines[-1]
 
     def add_variant(self, row: Mapping[str, Any]) -> None:
@@ -105,13 +105,14 @@ class RunWriter:
         if not self._lines and not self._variants:
             return
         told = conclusion or {}
-        numbers = summarize(
+        numbers = numbers_of(
             self._lines, not_run=not_run, exit_status=exit_status, seconds=seconds, agents=told.get("agents", ())
         )
         summary = {"run": self.directory.name, "environment": dict(environment), **numbers, **told}
         if self._variants:
             summary["sabotage"] = matrix(self._variants)
-        encoded = json.JSONEncoder(indent=2, allow_nan=False).iterencode(summary)  # never all of it in memory
+        # Never all of it is in memory: cases and lines are made data one by one.
+        encoded = json.JSONEncoder(indent=2, allow_nan=False, default=plain).iterencode(summary)
         write_whole(self.directory / "summary.json", chain(encoded, "\n"))
         write_whole(self.directory / "report.md", report_parts(summary, self._rows(), environment))
 

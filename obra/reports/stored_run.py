@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from obra.errors import ReportError
-from obra.reports.summary import line_of, summarize
+from obra.reports.summary import summarize
 from obra.sabotage.matrix import matrix
 
 CONCLUSION = ("agents", "gates", "comparison", "uplift", "not_run_reasons")
@@ -131,7 +131,7 @@ class StoredRun:
         """
         told = self._told()
         counted = summarize(
-            (line_of(row) for row in self.rows()),
+            self.rows(),
             not_run=told.get("not_run", ()),
             exit_status=told.get("exit_status"),
             seconds=told.get("seconds"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from obra.reports.rows import MACHINERY_BROKE
 from obra.statistics.fidelity import fidelities
-from obra.statistics.runs import run_statistics
+from obra.statistics.runs import CaseStatistics, run_statistics
 from obra.statistics.trials import counting
 
 JUDGED = ("passed", "agent_failed", "verdict_wrong")
@@ -37,6 +38,61 @@ LINE_KEYS = (
 )
 
 
+_ALIKE = frozenset({"agent", "llm_identity", "result", "status", "reason"})
+"""Keys whose texts are the same in most rows of a run."""
+
+
+class Line(Mapping[str, Any]):
+    """The few values of a row that a table shows, in a third of the memory that a ``dict`` takes.
+
+    Attributes:
+        counts: whether the row counts, as :func:`obra.statistics.trials.counting` tells.
+    """
+
+    __slots__ = (*(f"_{key}" for key in LINE_KEYS), "counts")
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        for key in LINE_KEYS:
+            value = row[key]
+            if key in _ALIKE:
+                value = _same(value)
+            elif key == "trace":
+                value = "\n".join(value)
+            object.__setattr__(self, f"_{key}", value)
+        self.counts = False
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a value by its key: one of :data:`LINE_KEYS`, or ``counts``."""
+        if key == "counts":
+            return self.counts
+        if key not in _KNOWN:
+            raise KeyError(key)
+        value = getattr(self, f"_{key}")
+        if key == "trace":
+            return value.split("\n") if value else []
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the keys."""
+        return iter((*LINE_KEYS, "counts"))
+
+    def __len__(self) -> int:
+        """Return how many keys there are."""
+        return len(LINE_KEYS) + 1
+
+    def __repr__(self) -> str:
+        """Return it as a mapping would be shown."""
+        return f"Line({dict(self)!r})"
+
+
+_KNOWN = frozenset(LINE_KEYS)
+
+
+@lru_cache(maxsize=256)
+def _same(text: str | None) -> str | None:
+    return text
+
+
 def summarize(
     rows: Iterable[Mapping[str, Any]],
     *,
@@ -48,7 +104,7 @@ def summarize(
     """Return the numbers of a run as plain JSON data.
 
     Args:
-        rows: rows of :mod:`obra.reports.rows`, or the lines that :func:`line_of` makes of them.
+        rows: rows of :mod:`obra.reports.rows`, or a :class:`Line` of each.
         not_run: what was asked for and never ran.
         exit_status: the exit status of the whole run; ``None`` when nobody knows it.
         seconds: its wall clock time; the same.
@@ -64,13 +120,34 @@ def summarize(
         ``counts``;
         ``not_run``; ``exit_status``; ``seconds``.
     """
-    lines = [{**line_of(row), "counts": False} for row in rows]
+    numbers = numbers_of(
+        [Line(row) for row in rows], not_run=not_run, exit_status=exit_status, seconds=seconds, agents=agents
+    )
+    cases = [plain(case) for case in numbers["statistics"]["cases"]]
+    lines = [plain(line) for line in numbers["scenarios"]]
+    return {**numbers, "statistics": {**numbers["statistics"], "cases": cases}, "scenarios": lines}
+
+
+def numbers_of(
+    lines: Sequence[Line],
+    *,
+    not_run: Sequence[str],
+    exit_status: int | None,
+    seconds: float | None,
+    agents: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return what :func:`summarize` does, with *lines* as they are, and the cases of ``statistics`` as records.
+
+    Both are read by key, as their data would be. :func:`plain` makes that data, one by one: the data of all of
+    thousands of cases takes many times as much memory as the cases.
+    """
     counted = counting(lines)
     for line in counted:
-        line["counts"] = True
+        line.counts = True
     seen = Counter(line["result"] for line in counted if not line["bare"])
     counts = {result: seen[result] for result in (*JUDGED, MACHINERY_BROKE)}
     judged = sum(counts[result] for result in JUDGED)
+    statistics = run_statistics(lines)
     return {
         "counts": {**counts, "not_run": len(not_run)},
         "reruns": len(lines) - len(counted),
@@ -80,7 +157,7 @@ def summarize(
             **_total("cost_usd", lines),
             **_total("tokens", lines),
         },
-        "statistics": run_statistics(lines).as_data(),
+        "statistics": {"cases": statistics.cases, **statistics.whole_as_data()},
         "fidelity": [one.as_data() for one in fidelities(lines, agents)],
         "seconds": seconds,
         "exit_status": exit_status,
@@ -89,9 +166,17 @@ def summarize(
     }
 
 
-def line_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the few values of a row that a table shows."""
-    return {key: row[key] for key in LINE_KEYS}
+def plain(one: object) -> dict[str, Any]:
+    """Return a :class:`Line` or the statistics of a case as plain JSON data.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    if isinstance(one, Line):
+        return {**one}
+    if isinstance(one, CaseStatistics):
+        return one.as_data()
+    raise TypeError(f"{type(one).__name__} is neither a line of a summary nor the statistics of a case")
 
 
 def _total(key: str, lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 import sqlalchemy as sa
 
@@ -42,6 +43,8 @@ class RunCase(Record):
 
 
 _NUMBERS = ("passed", "agent_failed", "verdict_wrong", "machinery_broke", "seconds", "tokens", "cost_usd")
+_AT_ONCE = 500
+"""Cases that are made ready for the database at a time; a run may have tens of thousands."""
 _INSERT_RUN = sa.insert(run_table)
 _INSERT_CASE = sa.insert(case_table)
 _RUN_EXISTS = sa.select(run_table.c.id).where(run_table.c.name == sa.bindparam("name"))
@@ -71,7 +74,7 @@ def record(
         raise StateError(f"the run {name!r} is in the history already; give each run a name of its own")
     values = {"name": clean(name), "started_at": started_at, "exit_status": exit_status, "seconds": seconds}
     key = connection.insert(_INSERT_RUN, values)
-    rows = [
+    rows = (
         {
             "run_id": key,
             "position": position,
@@ -81,8 +84,9 @@ def record(
             **{number: one[number] for number in _NUMBERS},
         }
         for position, one in enumerate(cases, start=1)
-    ]
-    connection.run_many(_INSERT_CASE, rows)
+    )
+    while some := tuple(islice(rows, _AT_ONCE)):
+        connection.run_many(_INSERT_CASE, some)
 
 
 def newest(connection: Connection, case: str | None, limit: int) -> tuple[RunCase, ...]:

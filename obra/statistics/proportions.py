@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 from obra.domain import Record
@@ -24,13 +25,18 @@ class Share(Record):
     @classmethod
     def counted(cls, count: int, of: int) -> Share:
         """Return the share with its score interval (see :func:`wilson`)."""
-        low, high = wilson(count, of)
-        return cls(count=count, of=of, low=low, high=high)
+        return _counted(count, of)
 
     @property
     def rate(self) -> float | None:
         """The observed share, 0 to 1; ``None`` of nothing."""
         return self.count / self.of if self.of else None
+
+
+@lru_cache(maxsize=256)  # a run of thousands of cases that pass holds one share
+def _counted(count: int, of: int) -> Share:
+    low, high = wilson(count, of)
+    return Share(count=count, of=of, low=low, high=high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from statistics import median
 from typing import Any
 
@@ -16,7 +17,7 @@ from obra.statistics.estimators import pass_at_k, pass_hat_k
 from obra.statistics.flips import Flip, flips
 from obra.statistics.proportions import Share
 from obra.statistics.same_names import told_apart
-from obra.statistics.trials import MACHINERY_BROKE, PASSED, VERDICT_WRONG, Row, Trial, trial_of, trials_of
+from obra.statistics.trials import MACHINERY_BROKE, PASSED, VERDICT_WRONG, Row, Trial, key_of, trials_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,10 @@ class CaseStatistics(Record):
         """The case and the agent in one name."""
         return f"{self.case} ({self.agent}{', bare' if self.bare else ''})"
 
+    def as_data(self) -> dict[str, Any]:
+        """Return it as plain JSON data, what is counted from it included."""
+        return {**asdict(self), "runs": self.runs, "is_flaky": self.is_flaky, "label": self.label}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatistics(Record):
@@ -119,11 +124,11 @@ class RunStatistics(Record):
 
     def as_data(self) -> dict[str, Any]:
         """Return all of it as plain JSON data."""
+        return {"cases": [case.as_data() for case in self.cases], **self.whole_as_data()}
+
+    def whole_as_data(self) -> dict[str, Any]:
+        """Return the same without the cases, of which there may be thousands."""
         return {
-            "cases": [
-                {**asdict(case), "runs": case.runs, "is_flaky": case.is_flaky, "label": case.label}
-                for case in self.cases
-            ],
             "counts": asdict(self.counts),
             "pass_rate": asdict(self.pass_rate),
             "seconds": asdict(self.seconds),
@@ -137,28 +142,27 @@ def run_statistics(rows: Iterable[Row]) -> RunStatistics:
     """Count a run.
 
     Args:
-        rows: rows of :mod:`obra.reports.rows`, or the lines that :func:`obra.reports.summary.line_of` makes of
-            them. Of a repeat that a plugin ran again, the first verdict counts
+        rows: rows of :mod:`obra.reports.rows`, or an :class:`obra.reports.summary.Line` of each.
+            Of a repeat that a plugin ran again, the first verdict counts
             (see :func:`obra.statistics.trials.trials_of`), and what every run used up.
 
     Returns:
         Shares from 0 to 1, seconds, tokens, US dollars.
     """
     lines = told_apart(rows)
-    trials, executions = trials_of(lines), [trial_of(row) for row in lines]
-    spent: dict[tuple[str, str, bool], list[Trial]] = {}
-    for trial in executions:
-        spent.setdefault(trial.key, []).append(trial)
-    cases: dict[tuple[str, str, bool], list[Trial]] = {}
+    trials = trials_of(lines)
+    cases: dict[tuple[str, str, bool], tuple[list[Trial], list[Row]]] = {}
+    for row in lines:
+        cases.setdefault(key_of(row), ([], []))[1].append(row)
     for trial in trials:
-        cases.setdefault(trial.key, []).append(trial)
+        cases[trial.key][0].append(trial)
     with_obra = [trial for trial in trials if not trial.bare]
     counts = _counts(with_obra)
     return RunStatistics(
-        cases=tuple(_case(found, spent[key]) for key, found in cases.items()),
+        cases=tuple(_case(*found) for found in cases.values()),
         counts=counts,
         pass_rate=Share.counted(counts.passed, counts.judged),
-        **_measures(executions),
+        **_measures(lines),
     )
 
 
@@ -173,7 +177,7 @@ def measure(values: Sequence[float | None]) -> Measure:
     )
 
 
-def _case(trials: Sequence[Trial], executions: Sequence[Trial]) -> CaseStatistics:
+def _case(trials: Sequence[Trial], executions: Sequence[Row]) -> CaseStatistics:
     counts, first = _counts(trials), trials[0]
     passed, judged = counts.passed, counts.judged
     return CaseStatistics(
@@ -190,13 +194,13 @@ def _case(trials: Sequence[Trial], executions: Sequence[Trial]) -> CaseStatistic
     )
 
 
-def _measures(trials: Sequence[Trial]) -> dict[str, Measure]:
-    return {name: measure([trial[name] for trial in trials]) for name in ("seconds", "tokens", "cost_usd")}
+def _measures(rows: Sequence[Row]) -> dict[str, Measure]:
+    return {name: measure([row[name] for row in rows]) for name in ("seconds", "tokens", "cost_usd")}
 
 
 def _counts(trials: Sequence[Trial]) -> Counts:
     seen = Counter(trial.result for trial in trials)
-    return Counts(
+    return _same_counts(
         passed=seen[PASSED],
         agent_failed=seen["agent_failed"],
         verdict_wrong=seen[VERDICT_WRONG],
@@ -204,3 +208,8 @@ def _counts(trials: Sequence[Trial]) -> Counts:
         false_accepts=sum(trial.is_false_accept for trial in trials),
         false_rejects=sum(trial.is_false_reject for trial in trials),
     )
+
+
+@lru_cache(maxsize=256)  # of thousands of cases most have the same counts
+def _same_counts(**counts: int) -> Counts:
+    return Counts(**counts)

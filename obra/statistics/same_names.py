@@ -10,11 +10,13 @@ Row = Mapping[str, Any]
 
 def shared_names(rows: Iterable[Row]) -> frozenset[str]:
     """Return the names of cases that come from more than one file; a run that broke may not know its file."""
-    files: dict[str, set[str]] = {}
+    files: dict[str, str] = {}
+    shared = set()
     for row in rows:
-        if row["result"] != "machinery_broke":
-            files.setdefault(_case(row), set()).add(row.get("path", ""))
-    return frozenset(case for case, paths in files.items() if len(paths) > 1)
+        case, path = _case(row), row.get("path", "")
+        if row["result"] != "machinery_broke" and files.setdefault(case, path) != path:
+            shared.add(case)
+    return frozenset(shared)
 
 
 def told_apart(rows: Iterable[Row], shared: Collection[str] | None = None) -> list[Row]:

@@ -65,6 +65,11 @@ class Trial(Record):
         return self.case, self.agent, self.bare
 
 
+def key_of(row: Row) -> tuple[str, str, bool]:
+    """Return :attr:`Trial.key` of a row or a line."""
+    return row.get("case") or row["scenario"], row["agent"], bool(row.get("bare", False))
+
+
 def trial_of(row: Row) -> Trial:
     """Read a row, or a line of ``summary.json``; rows of older runs lack the newer keys."""
     return Trial(

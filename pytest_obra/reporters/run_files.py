@@ -13,9 +13,11 @@ import pytest
 
 from pytest_obra import SUFFIX
 from pytest_obra.repeats import names_in
+from pytest_obra.reporters.slim_reports import SlimReports
 
 if TYPE_CHECKING:
     from obra.reports.run_writer import RunWriter
+    from obra.reports.summary import Line
     from pytest_obra.reckoning import Reckoning
 
 
@@ -27,12 +29,13 @@ class RunFiles:
         self._reckoning = reckoning
         self._conclusion: dict[str, Any] = {}
         self._started = time.monotonic()
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[Line] = []
         self._variants: list[dict[str, Any]] = []
         self._problems: list[str] = []
         self._planned: dict[str, None] = {}
         self._not_run: dict[str, str] = {}
         self._writer: RunWriter | None = None
+        self._slim = SlimReports()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember which scenarios are about to run."""
@@ -58,6 +61,7 @@ class RunFiles:
         yield
         for name in ("obra_row", "obra_variant_row"):
             vars(report).pop(name, None)
+        self._slim.take(report)
 
     def _take(self, report: pytest.TestReport) -> None:
         row = getattr(report, "obra_row", None)
@@ -162,12 +166,12 @@ class RunFiles:
 
     def _write(self, row: dict[str, Any]) -> None:
         from obra.errors import ReportError
-        from obra.reports.summary import line_of
+        from obra.reports.summary import Line
 
         try:
             self._rows.append(self._open().add(row))
         except ReportError as error:
-            self._rows.append(line_of(row))
+            self._rows.append(Line(row))
             self._problems.append(str(error))
 
     def _write_variant(self, row: dict[str, Any]) -> None:

@@ -1,7 +1,9 @@
 import json
 
+import pytest
+
 from obra.reports.rows import error_row, row_of
-from obra.reports.summary import line_of, summarize
+from obra.reports.summary import Line, numbers_of, plain, summarize
 
 
 def broken():
@@ -58,7 +60,34 @@ def test_lines_of_rows_give_the_same_summary_as_the_rows(make_report):
 
     summary = summarize(rows, not_run=(), exit_status=0, seconds=1.0)
 
-    assert summary == summarize([line_of(row) for row in rows], not_run=(), exit_status=0, seconds=1.0)
+    assert summary == summarize([Line(row) for row in rows], not_run=(), exit_status=0, seconds=1.0)
     assert [line["scenario"] for line in summary["scenarios"]] == ["calculator", "b"]
     assert "attempts" not in summary["scenarios"][0]
     json.dumps(summary, allow_nan=False)
+
+
+def test_a_line_reads_as_the_row_it_was_made_of(make_report):
+    """Every value of the row that a table shows is there under its key, and no other."""
+    row = row_of(make_report())
+
+    line = Line(row)
+
+    assert {**line} == {"counts": False, **{key: row[key] for key in line if key != "counts"}}
+    assert line["trace"] == row["trace"] != []
+    assert len(line) == len({**line})
+    assert line.get("attempts") is None
+    assert Line(broken())["trace"] == []
+    assert "calculator" in repr(line)
+
+
+def test_lines_and_cases_are_made_plain_one_by_one(make_report):
+    """What a long run keeps as records is the same data as the summary in the end; anything else is refused."""
+    rows = [row_of(make_report()), broken()]
+
+    kept = numbers_of([Line(row) for row in rows], not_run=(), exit_status=0, seconds=1.0)
+
+    whole = summarize(rows, not_run=(), exit_status=0, seconds=1.0)
+    assert json.loads(json.dumps(kept, default=plain)) == json.loads(json.dumps(whole))
+    assert [line["counts"] for line in whole["scenarios"]] == [True, True]
+    with pytest.raises(TypeError, match="set is neither"):
+        plain(set())
