@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import os
 import pkgutil
@@ -57,31 +56,6 @@ def test_an_error_has_a_heading(kind):
 def test_an_error_is_raised_by_some_test(kind):
     """A test expects it by its class, or its name in what a person sees."""
     assert re.search(rf"raises\(\(?[^)]*\b{kind.__name__}\b|explain {kind.__name__}\b", TESTS)
-
-
-def usage_errors() -> Iterator[str]:
-    """What stands in each ``pytest.UsageError(...)`` of the plugin: its own words, without what is put in."""
-    for path in sorted((ROOT / "pytest_obra").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "UsageError"
-            ):
-                words = [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
-                yield " ".join(one for one in words if isinstance(one, str))
-
-
-def test_options_that_cannot_be_used_are_explained_and_tested():
-    """Each refusal of the plugin begins with something that the heading and a test know."""
-    (section,) = re.findall(r"^## UsageError\n\n((?:(?!^## ).*\n?)*)", TEXT, re.MULTILINE)
-    found = [one for one in usage_errors() if one]
-    assert len(found) > 5
-    for words in found:
-        known = re.findall(r"--obra-[a-z-]*[a-z]|run_scenario was called twice|cannot run, this is|-o ", words)
-        assert known, words
-        assert known[0].strip() in section, words
-        assert known[0].strip() in TESTS, words
 
 
 def test_what_is_shipped_is_what_is_shown():

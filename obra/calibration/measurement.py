@@ -55,13 +55,17 @@ def measure(
             done += len(group)
             if progress:
                 progress(done, total, group[-1].name)
+    _require_right_labels(found)
+    return tuple(found)
+
+
+def _require_right_labels(found: Iterable[Judged]) -> None:
     disputed = dict.fromkeys(_dispute(one) for one in found if one.label is Label.DISPUTED)
     if disputed:
         raise ScenarioError(
             f"{len(disputed)} label(s) of the corpus are wrong: {'; '.join(disputed)}; mend the attempt, its "
             f"label or the hidden checks of its task"
         )
-    return tuple(found)
 
 
 def _groups(cases: Iterable[Case]) -> Iterator[list[Case]]:

@@ -21,11 +21,9 @@ For good:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the script of one shell."""
-    from click.shell_completion import get_completion_class
+    from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
     from obra.cli.program import obra
 
-    found = get_completion_class(shell)
-    if found is None:
-        raise click.UsageError(f"this click cannot complete for {shell}; install click 8.1 or newer")
+    found = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]
     say(found(obra, {}, "obra", "_OBRA_COMPLETE").source())

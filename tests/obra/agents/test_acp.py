@@ -139,7 +139,7 @@ def test_cleanup_ends_a_turn_from_another_thread(make, workspace, processes_in):
     agent = make()
     canceller = threading.Timer(0.3, agent.cleanup)
     canceller.start()
-    with pytest.raises(AgentCrashed, match="cancelled"):
+    with pytest.raises(AgentCrashed, match="the ACP agent was cancelled in the middle of its turn"):
         agent.send_prompt("hang")
     canceller.join()
     assert not agent.is_healthy()
@@ -161,7 +161,7 @@ def test_a_process_that_was_killed_between_turns(make, workspace):
         ({"command": f"{sys.executable} -c 'print(1)'"}, "does not open a session"),
         (
             {"command": f"{sys.executable} -c 'import time; time.sleep(60)'", "timeout_ready": 0.5},
-            "did not answer",
+            "the ACP agent did not answer within 0.5 s",
         ),
         ({"command": "'"}, "mend its quotes"),
         ({"command": ""}, "not on this machine"),

@@ -94,7 +94,10 @@ def test_a_check_of_an_installed_package_judges_a_scenario(package: Path, tmp_pa
         ({"at_most_lines": {"a": "x"}}, "check 'at_most_lines': 'at_most_lines.a'"),
         ({"at_most_line": {"a": 1}}, "did you mean 'at_most_lines'?"),
         ({"no_check": 1}, "is no subclass of obra.evidence.checks.Check"),
-        ({"gone": 1}, "the check 'gone' (obra_lines:Gone) cannot be loaded"),
+        (
+            {"gone": 1},
+            "cannot be loaded: module 'obra_lines' has no attribute 'Gone'; install its package anew",
+        ),
         ({"other_name": 1}, "needs kind = 'other_name'"),
     ],
 )
