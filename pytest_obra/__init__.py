@@ -6,3 +6,6 @@ scenario means lives in :mod:`obra.scenarios`. Start at ``plugin.py``.
 
 SUFFIX = ".obra.yaml"
 """How the names of scenario files end."""
+
+PACKED = "obra_packed"
+"""In the data of a report from an xdist worker: what :mod:`pytest_obra.wire` packed."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_obra import SUFFIX
+from pytest_obra import PACKED, SUFFIX
 from pytest_obra.fixtures import (
     obra,
     obra_agent,
@@ -153,8 +153,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(ResumedRun(config), "obra-resumed-run")
     if hasattr(config, "workerinput"):
         from pytest_obra.live.view import follow_worker
+        from pytest_obra.wire import Packing
 
         follow_worker(config)
+        config.pluginmanager.register(Packing(), "obra-packing")
         return
     if config.getoption("--obra-sabotage") and agent_names(config) != ("mock",):
         raise pytest.UsageError(
@@ -254,6 +256,20 @@ def pytest_runtest_makereport(
 
         annotate_variant(item, call, report)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_from_serializable(
+    data: dict[str, Any],
+) -> Generator[
+    None, pytest.TestReport | pytest.CollectReport | None, pytest.TestReport | pytest.CollectReport | None
+]:
+    """Unpack what an xdist worker packed."""
+    if PACKED in data:
+        from pytest_obra.wire import unpacked
+
+        unpacked(data)
+    return (yield)
 
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:

@@ -6,6 +6,7 @@ subclasses, no numbers that are not finite and no text that UTF-8 cannot hold, s
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -24,6 +25,7 @@ LONGEST_TEXT = 100_000
 MACHINERY_BROKE = "machinery_broke"
 """The result of a scenario that came to no verdict."""
 
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -129,6 +131,11 @@ def error_row(
         "tasks": [],
         "attempts": [],
     }
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """Return a row as the one line that stands for it in files, without the line's end."""
+    return _encode(row)
 
 
 def text_of(value: str) -> str:

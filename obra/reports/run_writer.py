@@ -14,6 +14,7 @@ from typing import Any
 from obra.errors import ReportError
 from obra.reports.atomic_file import unwritable, write_whole
 from obra.reports.markdown import report_parts
+from obra.reports.rows import json_line
 from obra.reports.summary import Line, numbers_of, plain
 from obra.sabotage.matrix import matrix
 
@@ -44,8 +45,12 @@ class RunWriter:
         self._lines: list[Line] = []
         self._variants: list[dict[str, Any]] = []
 
-    def add(self, row: Mapping[str, Any]) -> Line:
+    def add(self, row: Mapping[str, Any], text: str = "") -> Line:
         """Append one row to ``results.jsonl``; when this returns, other processes can read it.
+
+        Args:
+            row: of :mod:`obra.reports.rows`.
+            text: what :func:`obra.reports.rows.json_line` made of it, where that is known already.
 
         Returns:
             The line that is kept for the summary.
@@ -53,7 +58,7 @@ class RunWriter:
         Raises:
             ReportError: it cannot be written; the file still holds whole lines only.
         """
-        self._add(self._results, row, is_first=not self._lines)
+        self._add(self._results, text or json_line(row), is_first=not self._lines)
         self._lines.append(Line(row))
         return self._lines[-1]
 
@@ -63,11 +68,11 @@ class RunWriter:
         Raises:
             ReportError: as :meth:`add`.
         """
-        self._add(self._sabotage, row, is_first=not self._variants)
+        self._add(self._sabotage, json_line(row), is_first=not self._variants)
         self._variants.append(dict(row))
 
-    def _add(self, path: Path, row: Mapping[str, Any], *, is_first: bool) -> None:
-        line = json.dumps(row, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+    def _add(self, path: Path, text: str, *, is_first: bool) -> None:
+        line = text.encode() + b"\n"
         try:
             if is_first:
                 self.directory.mkdir(parents=True, exist_ok=True)

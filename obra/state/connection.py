@@ -7,6 +7,8 @@ several times what SQLite itself needs (``tests/bench/state.py`` measures it).
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,11 @@ Told = Callable[[str, Any], None]
 """Hears of each statement: its text, and its values as the driver gets them (for many rows a list of them)."""
 
 _Process = Callable[[Any], Any]
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.0001, 0.01
+"""Seconds between two looks whether another writer is done; they double from look to look."""
+_PRIMARY = 0xFF
+"""The bits of an error code of SQLite that say what it is; the others say more closely why."""
 
 
 class Prepared:
@@ -83,10 +90,41 @@ class Connection:
         """Tell whether a server with a clock and row locks of its own is at the other end."""
         return self._dialect.name == "postgresql"
 
-    def begin(self, text: str) -> None:
-        """Begin a transaction with the statement *text*."""
+    def begin(self, text: str, *, patience: float = 0) -> None:
+        """Begin a transaction of SQLite with the statement *text*.
+
+        SQLite itself sleeps 1 ms when another writer is at work, then 2, 5, 10 and so on to 100. Most of our
+        transactions are over in less than the first of these, so that two workers would sleep away a good part of
+        their time. With *patience* (seconds) we look again sooner, and after that time for the last time.
+
+        Raises:
+            sqlite3.OperationalError: another writer is still at work.
+        """
         if self._told is not None:
             self._told(text, ())
+        if not patience:
+            self._command(text)
+            return
+        self._command("PRAGMA busy_timeout=0")
+        try:
+            self._begin_patiently(text, time.monotonic() + patience)
+        finally:
+            self._command(f"PRAGMA busy_timeout={int(patience * 1000)}")
+
+    def _begin_patiently(self, text: str, end: float) -> None:
+        pause = _SHORTEST_PAUSE
+        while True:
+            try:
+                self._command(text)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & _PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                    raise
+            else:
+                return
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _command(self, text: str) -> None:
         self._driver.cursor().execute(text).close()
 
     def run(self, statement: Statement, values: Mapping[str, Any] | None = None) -> None:

@@ -168,7 +168,7 @@ class Database:
 
     def _begin(self, connection: Connection, driver: Any, begin: str) -> None:
         if self._is_sqlite:
-            connection.begin(begin)
+            connection.begin(begin, patience=0 if begin == _READ or self.is_memory else self._patience)
             return
         # PostgreSQL's driver begins by itself before the first statement. What only reads needs neither that nor
         # an end: each statement sees what is committed (READ COMMITTED) inside a transaction, too.

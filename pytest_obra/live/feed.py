@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 FEED = pytest.StashKey[Tell]()
 """Where a process keeps the function that takes its messages; missing when nobody looks."""
 
+LOOK_EVERY = 0.25
+"""Seconds between two looks at what is running; also how long a scenario runs before it is shown at all."""
 _BETWEEN_ACTS = 0.1
 """Seconds between two messages about acts; an agent may write thousands of lines a second."""
 
@@ -83,22 +87,78 @@ def observer_for(tell: Tell, *, node: str, name: str, agent: str) -> Observer:
     return observe
 
 
+class Outbox:
+    """Holds messages back until somebody looks, and for good those of scenarios that began and ended meanwhile.
+
+    Threads may share it.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: dict[str, list[Mapping[str, Any]]] = {}
+        self._shown: set[str] = set()
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Take one message, as :data:`pytest_obra.live.running_now.Tell` says."""
+        node = message["node"]
+        with self._guard:
+            if message.get("ended") and node not in self._shown:
+                self._waiting.pop(node, None)
+            else:
+                self._waiting.setdefault(node, []).append(message)
+
+    def drain(self) -> list[Mapping[str, Any]]:
+        """Return what was told since the last time, the messages of each scenario in their order."""
+        with self._guard:
+            waiting, self._waiting = self._waiting, {}
+            for node, messages in waiting.items():
+                (self._shown.discard if messages[-1].get("ended") else self._shown.add)(node)
+        return [message for messages in waiting.values() for message in messages]
+
+
 class WorkerFeed:
     """Writes the messages of one xdist worker to a file of its own, which the controller reads.
 
-    xdist lets a worker send the reports of finished tests and nothing else, so progress takes a file.
+    xdist lets a worker send the reports of finished tests and nothing else, so progress takes a file. A thread
+    writes to it what :class:`Outbox` lets through, as often as the controller looks.
     """
 
     def __init__(self, config: pytest.Config, path: Path) -> None:
         """Begin a new file; *path* is in a folder that the controller made."""
-        self._file = path.open("w", encoding="utf-8")
+        self._file = path.open("wb", buffering=0)  # nothing is left to be written when it is closed
+        self._outbox = Outbox()
+        self._stop = threading.Event()
+        self._writer = threading.Thread(target=self._write, name="obra-feed", daemon=True)
+        self._lost = ""
         config.stash[FEED] = self.tell
-        config.add_cleanup(self._file.close)
+        config.add_cleanup(self.close)
 
     def tell(self, message: Mapping[str, Any]) -> None:
-        """Write one message as one line, at once."""
-        self._file.write(json.dumps(dict(message)) + "\n")
-        self._file.flush()
+        """Take one message; a warning says so, once, when no more can be written."""
+        if self._lost:
+            lost, self._lost = self._lost, ""
+            warnings.warn(pytest.PytestWarning(f"this worker is not shown any more: {lost}"), stacklevel=2)
+        self._outbox.tell(message)
+        if not self._writer.ident:
+            self._writer.start()
+
+    def close(self) -> None:
+        """Write no more; calling it again changes nothing."""
+        self._stop.set()
+        if self._writer.ident:
+            self._writer.join()
+        self._file.close()
+
+    def _write(self) -> None:
+        while not self._stop.wait(LOOK_EVERY):
+            text = "".join(f"{json.dumps(message)}\n" for message in self._outbox.drain())
+            rest = memoryview(text.encode())
+            try:
+                while rest:
+                    rest = rest[self._file.write(rest) :]
+            except OSError as error:
+                self._lost = str(error)
+                return
 
 
 class Tail:

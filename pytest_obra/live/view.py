@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Mapping
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TextIO
@@ -18,15 +19,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pytest
 
 from obra.reports.quoting import visible
-from pytest_obra.live.feed import FEED, Tail, WorkerFeed
+from pytest_obra.live.feed import FEED, LOOK_EVERY, Outbox, Tail, WorkerFeed
 from pytest_obra.live.running_now import RunningNow, columns
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
-PAINT_EVERY = 0.25
-"""Seconds between two looks at what is running; also how long a scenario runs before it is shown at all."""
 _SHARE_OF_SCREEN = 3
 """The lines take at most one part in so many of the terminal's height."""
 _LONGEST_CELL = 32
@@ -75,6 +74,7 @@ class LiveView:
         """Take messages from now on; *mode* is ``lines`` or ``plain``."""
         self._config = config
         self._running = RunningNow()
+        self._outbox = Outbox()
         self._lock = threading.RLock()
         self._folder: TemporaryDirectory[str] | None = None
         self._tail: Tail | None = None
@@ -114,7 +114,7 @@ class LiveView:
         with self._lock:
             self._erase()
             if report.failed and report.when not in {"setup", "call", "teardown", "run"}:
-                self._read_workers()
+                self._read()
                 self._running.end(report.nodeid)
             yield
 
@@ -158,8 +158,7 @@ class LiveView:
             self._out = None
 
     def _take(self, message: Mapping[str, Any]) -> None:
-        with self._lock:
-            self._running.take(message)
+        self._outbox.tell(message)
         self._start()
 
     def _start(self) -> None:
@@ -168,18 +167,18 @@ class LiveView:
             self._ticker.start()
 
     def _tick(self) -> None:
-        while not self._stop.wait(PAINT_EVERY):
+        while not self._stop.wait(LOOK_EVERY):
             with self._lock:
-                self._read_workers()
+                self._read()
                 if self._lines:
                     self._paint()
                 else:
                     self._tell_plainly()
 
-    def _read_workers(self) -> None:
-        if self._tail is not None:
-            for message in self._tail.messages():
-                self._running.take(message)
+    def _read(self) -> None:
+        """Bring what is known up to date, of this process and of its workers."""
+        for message in chain(self._outbox.drain(), self._tail.messages() if self._tail else ()):
+            self._running.take(message)
 
     def _erase(self) -> None:
         if self._screen is not None:
@@ -188,7 +187,7 @@ class LiveView:
 
     def _paint(self) -> None:
         now = time.monotonic()
-        rows = columns((one for one in self._running.all() if now - one.started >= PAINT_EVERY), now)
+        rows = columns((one for one in self._running.all() if now - one.started >= LOOK_EVERY), now)
         if not rows or self._out is None:
             self._erase()
             return

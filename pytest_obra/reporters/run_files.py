@@ -14,6 +14,7 @@ import pytest
 from pytest_obra import SUFFIX
 from pytest_obra.repeats import names_in
 from pytest_obra.reporters.slim_reports import SlimReports
+from pytest_obra.wire import ROW_TEXT
 
 if TYPE_CHECKING:
     from obra.reports.run_writer import RunWriter
@@ -59,7 +60,7 @@ class RunFiles:
         """
         self._take(report)
         yield
-        for name in ("obra_row", "obra_variant_row"):
+        for name in ("obra_row", "obra_variant_row", ROW_TEXT):
             vars(report).pop(name, None)
         self._slim.take(report)
 
@@ -74,7 +75,7 @@ class RunFiles:
             self._not_run[report.nodeid] = report.obra_not_run[1]
         if row is not None:
             self._planned.pop(report.nodeid, None)
-            self._write(row)
+            self._write(row, getattr(report, ROW_TEXT, ""))
         variant_row = getattr(report, "obra_variant_row", None)
         if variant_row is not None:
             self._planned.pop(report.nodeid, None)
@@ -164,12 +165,12 @@ class RunFiles:
 
         return [*matrix_lines(matrix(self._variants)), "" if self._rows else f"report: {directory}/report.md"]
 
-    def _write(self, row: dict[str, Any]) -> None:
+    def _write(self, row: dict[str, Any], text: str) -> None:
         from obra.errors import ReportError
         from obra.reports.summary import Line
 
         try:
-            self._rows.append(self._open().add(row))
+            self._rows.append(self._open().add(row, text))
         except ReportError as error:
             self._rows.append(Line(row))
             self._problems.append(str(error))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import sqlite3
+import threading
+import time
 import weakref
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -83,3 +87,39 @@ def test_a_statement_made_for_one_call_is_forgotten(database):
     del statement
     gc.collect()
     assert known() is None
+
+
+def test_a_writer_waits_in_short_looks_and_leaves_the_timeout_as_it_was(file, manager):
+    """It begins soon after another one ended, and what SQLite itself waits for other things is as before."""
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    begun, ended = threading.Event(), []
+
+    def end():
+        begun.wait(10)
+        ended.append(time.monotonic())
+        other.execute("COMMIT")
+
+    ender = threading.Thread(target=end)
+    ender.start()
+    driver = sqlite3.connect(file, isolation_level=None, timeout=7)
+    connection = connections.Connection(driver, manager._database._opened().dialect, lambda *_: begun.set())
+    connection.begin("BEGIN IMMEDIATE", patience=7)
+    assert ended
+    assert driver.in_transaction
+    assert driver.execute("PRAGMA busy_timeout").fetchone() == (7000,)
+    ender.join()
+    other.close()
+    driver.close()
+
+
+def test_a_writer_gives_up_when_its_patience_is_over(file, manager):
+    """The error is SQLite's own, and not before the time is over."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with closing(sqlite3.connect(file, isolation_level=None)) as driver:
+            connection = connections.Connection(driver, manager._database._opened().dialect, None)
+            began = time.monotonic()
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                connection.begin("BEGIN IMMEDIATE", patience=0.2)
+            assert time.monotonic() - began >= 0.2
