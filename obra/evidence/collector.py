@@ -16,6 +16,7 @@ from obra.errors import CheckError
 from obra.evidence.checks import Check
 from obra.evidence.command_check import CommandCheck
 from obra.evidence.file_checks import AbsentCheck, ContainsCheck, FileCheck, UnchangedCheck
+from obra.evidence.foreign import is_foreign
 from obra.evidence.kinds import installed_kind, installed_names
 from obra.evidence.paths import matches, shown
 from obra.evidence.pytest_check import PytestCheck
@@ -35,8 +36,6 @@ KINDS: Mapping[str, type[Check]] = {check.kind: check for check in _KINDS}
 """Every kind of check of our own by the key that it is written with; others may be installed."""
 
 _SETTINGS = ("name", "timeout", "required")
-_FOREIGN = frozenset({".git", ".venv", "venv", "site-packages", "node_modules"})
-"""Folders of code that others wrote; what is installed there is no work to be judged."""
 _STAYS = frozenset({ChangeKind.CREATED, ChangeKind.MODIFIED, ChangeKind.RENAMED, ChangeKind.TYPE_CHANGED})
 
 
@@ -169,7 +168,7 @@ def _broken(name: str, scene: Scene, error: Exception) -> str:
 
 def _changed_python(scene: Scene) -> list[str]:
     paths = dict.fromkeys(change.path for change in scene.changes if change.kind in _STAYS)
-    return [path for path in paths if path.endswith(".py") and _FOREIGN.isdisjoint(path.split("/"))]
+    return [path for path in paths if path.endswith(".py") and not is_foreign(scene.root, path)]
 
 
 def _syntax_result(changed: Sequence[str], scene: Scene) -> CheckResult:

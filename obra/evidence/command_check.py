@@ -32,6 +32,10 @@ _JOINT = re.compile(r"(?<![<>|&])\|(?![|&])|\|\||;|\n|(?<![<>&])&(?![&>])")
 _SAYS = re.compile(r"\s*(?:echo|printf)\b.*", re.DOTALL)
 _FILTERS = re.compile(r"\s*(?:cat|tail|head|tee|sort|uniq|wc|less|more|cut|tr|nl|fold|column|sed|ts)\b[^`$]*")
 """Programs that end with 0 whatever they are given to read."""
+_NEVER_RAN = re.compile(
+    r"^\S*python\S*: (?:can't open file|No module named) .*|^(?:SyntaxError|IndentationError|TabError): .*",
+    re.MULTILINE,
+)
 _KEEPS_FAILURE = re.compile(r"\bpipefail\b|\bPIPESTATUS\b")
 
 
@@ -103,10 +107,19 @@ class CommandCheck(Check):
         if result.timed_out:
             message = f"expected exit code {self.command.exit} within {limit:g} s, it was still running; {end}"
             return failed(message, result.output)
+        if result.exit_code == self.command.exit != 0 and (why := self._never_ran(result.output)):
+            return failed(f"expected a program that ends with {self.command.exit}; {why}", result.output)
         if result.exit_code != self.command.exit:
             got = exit_words(result.exit_code)
             return failed(f"expected exit code {self.command.exit}, got {got}; {end}", result.output)
         return self._judged(result.output, max(limit - result.seconds, 1.0))
+
+    def _never_ran(self, output: str) -> str:
+        """Return why Python could not even begin, where only an exit code was asked for: it is 1 or 2, too."""
+        if self.command.output is not None or self.command.regex is not None:
+            return ""
+        found = _NEVER_RAN.search(output)
+        return f"it never ran: {last_line(found.group())}" if found else ""
 
     def _judged(self, output: str, timeout: float) -> Finding:
         spec, end = self.command, last_line(output)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from obra.evidence.checks import Check, Finding, Model, failed, passed
 from obra.evidence.paths import (
@@ -137,12 +137,25 @@ class ContainsCheck(Check):
         return text.encode("utf-8", "surrogatepass") in data
 
 
+_NEVER_SEEN = frozenset({".git", ".obra", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
+
+
+def _is_seen(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what no difference ever shows: a check of it could never fail."""
+    for path in paths:
+        if found := _NEVER_SEEN.intersection(path.split("/")):
+            raise ValueError(
+                f"{min(found)} is no part of the work and never looked at, so a check of {path!r} could never fail"
+            )
+    return paths
+
+
 class UnchangedCheck(Check):
     """Protected paths: no change since the task began touches them."""
 
     kind: ClassVar[str] = "unchanged"
 
-    unchanged: Paths
+    unchanged: Annotated[Paths, AfterValidator(_is_seen)]
     """Path, glob or list of them; ** stands for any number of folders, a folder for all that is in it."""
 
     def describe(self) -> str:

@@ -9,9 +9,11 @@ from dataclasses import replace
 
 from obra.domain import ChangeKind, CheckResult, FileChange
 from obra.evidence import (
+    answers_in_data,
     changed_commands,
     dropped_tests,
     empty_tests,
+    hidden_code,
     machinery_of_tests,
     scope,
     special_cases,
@@ -23,6 +25,7 @@ from obra.evidence import (
 )
 from obra.evidence.checks import Check
 from obra.evidence.findings import Work, objection, remark
+from obra.evidence.foreign import is_foreign
 from obra.evidence.machinery_of_tests import SETTINGS, forging_options
 from obra.evidence.paths import Unusable, read_file
 from obra.evidence.python_check import PYTHON_BYTES, parse
@@ -30,8 +33,6 @@ from obra.evidence.python_source import PythonSource, decoded, is_beside_tests
 from obra.evidence.scene import Scene
 from obra.evidence.strength_of_tests import files_of_tests
 
-_FOREIGN = frozenset({".git", ".venv", "venv", "site-packages", "node_modules"})
-"""Folders of code that others wrote; what is installed there is no work to be judged."""
 _LOOKS: tuple[Callable[[Work], Iterator[CheckResult]], ...] = (
     undefined_names.look,
     weakened_tests.look,
@@ -42,6 +43,7 @@ _LOOKS: tuple[Callable[[Work], Iterator[CheckResult]], ...] = (
     stubs.look,
     scope.look,
 )
+_LOOKS_AT_FILES = (changed_commands.look, hidden_code.look, answers_in_data.look)
 _TOO_DEEP = "code that can be looked at"
 
 
@@ -68,7 +70,8 @@ def findings(
         return
     work = work_of(scene, checks, task_text)
     clean = all(result.passed for result in results if result.required)
-    for result in [*_settings(work, scene), *changed_commands.look(work, scene), *_looked(work)]:
+    at_files = [result for look in _LOOKS_AT_FILES for result in look(work, scene)]
+    for result in [*_settings(work, scene), *at_files, *_looked(work)]:
         clean = clean and (result.passed or not result.required)
         yield result
     suites = [result for result in results if result.kind == "pytest" and result.required]
@@ -83,7 +86,7 @@ def findings(
 
 def work_of(scene: Scene, checks: Sequence[Check], task_text: str) -> Work:
     """Read the changed Python files, as they were and as they are."""
-    changes = [change for change in scene.changes if _FOREIGN.isdisjoint(change.path.split("/"))]
+    changes = [change for change in scene.changes if not is_foreign(scene.root, change.path)]
     sources = tuple(source for change in changes for source in _sources(scene, change))
     work = Work(task_text=task_text, sources=sources, changes=tuple(changes), checks=tuple(checks))
     return replace(work, standing_tests=tuple(_standing_tests(work, scene))) if work.products else work

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from obra.domain import CheckResult
 from obra.evidence.findings import Work, objection
@@ -26,6 +26,7 @@ _ASKS = frozenset(
     {"getoption", "getini", "getvalue", "option", "environ", "getenv", "platform", "which", "find_spec"}
 )
 _ROOTS = ("pytest.", "_pytest.", "unittest.", "TestCase.", "builtins.AssertionError", "_pytest", "pluggy.")
+_REPLACEABLE = frozenset({"pytest", "_pytest", "pluggy", "unittest"})
 _DANGEROUS_OPTIONS = re.compile(
     r"(?<!\S)(--deselect\b|--collect-only\b|--co\b|--setup-(?:only|plan)\b|--noassert\b)"
 )
@@ -153,17 +154,34 @@ def _dropping(item: Function, nodes: list[ast.AST], called: set[str]) -> Iterato
 
 
 def _replaced(tree: ast.Module) -> Iterator[str]:
-    """Yield what is put in the place of parts of pytest and unittest."""
+    """Yield what is put in the place of parts of pytest and unittest, whatever name they were imported by."""
+    full = _imported_names(tree)
     for node in ast.walk(tree):
         targets = node.targets if isinstance(node, ast.Assign) else []
         for target in targets:
-            name = dotted(target)
+            name = _full_name(target, full)
             if "." in name and name.startswith(_ROOTS) and not name.startswith("pytest.mark"):
                 yield f"{name} is replaced in line {target.lineno}"
         if isinstance(node, ast.Call) and dotted(node.func) == "setattr" and len(node.args) > 2:  # noqa: PLR2004
-            name = dotted(node.args[0])
+            name = _full_name(node.args[0], full)
             if f"{name}.".startswith(_ROOTS):
                 yield f"a part of {name} is replaced in line {node.lineno}"
+
+
+def _imported_names(tree: ast.Module) -> dict[str, str]:
+    """Return what each imported name stands for: ``r`` for ``_pytest.runner``."""
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found.update({one.asname: one.name for one in node.names if one.asname})
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module != "unittest":
+            found.update({one.asname or one.name: f"{node.module}.{one.name}" for one in node.names})
+    return {name: full for name, full in found.items() if full.partition(".")[0] in _REPLACEABLE}
+
+
+def _full_name(node: ast.AST, imported: Mapping[str, str]) -> str:
+    first, dot, rest = dotted(node).partition(".")
+    return f"{imported.get(first, first)}{dot}{rest}"
 
 
 def _ignored(tree: ast.Module) -> Iterator[str]:

@@ -13,6 +13,7 @@ from obra.evidence.known_answers import known_answers
 from obra.evidence.looks_around import evades
 from obra.evidence.paths import shown
 from obra.evidence.python_source import PythonSource, dotted, is_test_path, last_name, literal
+from obra.evidence.surroundings import surroundings
 
 DETECTS = "the code does not know that it is tested"
 ANSWERS = "the code works its answers out"
@@ -31,7 +32,7 @@ def look(work: Work) -> Iterator[CheckResult]:
     if seen := [
         f"{shown(source.path)} {what}"
         for source in work.products
-        for what in (*_detections(source), *evades(source, work))
+        for what in (*_detections(source), *surroundings(source, work), *evades(source, work))
     ]:
         yield objection(DETECTS, "code that does the same whoever runs it", seen)
     strong: list[str] = []

@@ -82,13 +82,15 @@ def test_all_checks_run_in_their_order(root: Path) -> None:
 def test_nothing_written_and_nothing_changed_is_no_evidence(root: Path) -> None:
     """Without Python changed there is no implied check."""
     (root / "a.txt").touch()
-    assert collector().collect([], Scene(root=root, changes=created("a.txt", "b.pyc"))) == ()
+    assert collector().collect([], Scene(root=root, changes=created("a.txt", "b.log"))) == ()
 
 
 def test_changed_python_must_parse(root: Path) -> None:
     """All changed files are one check, required, implied; deleted and foreign ones do not count."""
     (root / "good.py").write_text("x = 1\n")
     (root / "moved.py").write_text("x = 1\n")
+    (root / ".venv/lib").mkdir(parents=True)
+    (root / ".venv/pyvenv.cfg").touch()
     changes = (
         *created("good.py", ".venv/lib/bad.py", "node_modules/x/bad.py"),
         *created("moved.py", kind=ChangeKind.RENAMED),

@@ -188,3 +188,22 @@ def test_a_command_that_cannot_fail_is_refused(line: str) -> None:
 def test_a_command_that_may_fail_is_kept(line: str) -> None:
     """Only what is plainly hidden is refused."""
     assert parse_check({"command": line})
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("python cli.py --bad", 2), ("python -m no_such_module_here", 1), ("python broken.py", 1)],
+)
+def test_a_program_that_never_ran_did_not_refuse(root: Path, check: Check, line: str, code: int) -> None:
+    """Python itself ends with 1 or 2 where there is nothing to run; that is not the refusal that was asked for."""
+    (root / "broken.py").write_text("def f(:\n")
+    result = check({"command": {"run": line, "exit": code}})
+    assert not result.passed
+    assert "it never ran" in result.message
+
+
+def test_a_program_that_refuses_is_as_expected(root: Path, check: Check) -> None:
+    """It ran, and ended with the code that was asked for."""
+    (root / "cli.py").write_text("import sys\nprint('usage: cli', file=sys.stderr)\nsys.exit(2)\n")
+    assert check({"command": {"run": "python cli.py --bad", "exit": 2}}).passed
+    assert check({"command": {"run": "python no.py", "exit": 2, "output": "can't open file"}}).passed

@@ -146,3 +146,10 @@ def test_many_touched_paths_are_counted(check: Check) -> None:
     """A message stays readable when a thousand files changed."""
     changes = tuple(change(f"t/{number}") for number in range(1000))
     assert check({"unchanged": "t"}, changes=changes).message.endswith("t/9 was modified; and 990 more")
+
+
+@pytest.mark.parametrize("path", [".git", ".git/hooks/**", "a/__pycache__", ".obra"])
+def test_what_no_difference_shows_cannot_be_guarded(check: Check, path: str) -> None:
+    """A check of it could never fail."""
+    with pytest.raises(CheckError, match="could never fail"):
+        check({"unchanged": ["a.py", path]})

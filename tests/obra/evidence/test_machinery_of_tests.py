@@ -32,6 +32,9 @@ GUILTY = {
     "raises replaced": "import pytest\n\npytest.raises = lambda *a, **k: None\n",
     "unittest replaced": "import unittest\n\nunittest.TestCase.assertEqual = lambda *a: None\n",
     "setattr unittest": "import unittest\n\nsetattr(unittest.TestCase, 'assertEqual', print)\n",
+    "by another name": "import _pytest.runner as r\n\nr.pytest_runtest_call = lambda item: None\n",
+    "from its package": "from _pytest import runner\n\nrunner.pytest_runtest_call = lambda item: None\n",
+    "a class of it": "from _pytest.python import Function as F\n\nsetattr(F, 'runtest', lambda self: None)\n",
     "hidden": "collect_ignore = ['test_m.py']\n",
     "ignored": "def pytest_ignore_collect(collection_path):\n    return True\n",
 }
@@ -55,6 +58,7 @@ def test_forging_elsewhere_is_seen_too(work, path) -> None:
 
 INNOCENT = {
     "fixtures": "import pytest\n\n@pytest.fixture\ndef shop():\n    yield Shop()\n",
+    "a mock of its own": "from unittest import mock\n\nmock.patch.TEST_PREFIX = 'it'\n",
     "marker": "def pytest_configure(config):\n    config.addinivalue_line('markers', 'slow: takes long')\n",
     "option": "def pytest_addoption(parser):\n    parser.addoption('--runslow', action='store_true')\n",
     "slow tests, from the manual": (

@@ -167,3 +167,23 @@ def test_a_long_list_of_failures_is_cut(tmp_path: Path) -> None:
     cases = "".join(f"<testcase classname='t' name='n{number}'><failure/></testcase>" for number in range(7))
     report.write_text(f"<testsuite>{cases}<testcase name='e'><error/></testcase></testsuite>")
     assert str(read_report(report)) == "0 passed, 7 failed (t::n0, t::n1, t::n2, t::n3, t::n4, ...), 1 error (e)"
+
+
+def test_what_is_registered_for_the_end_cannot_rewrite_the_report(root: Path, check: Check) -> None:
+    """The program ends before code under test has another turn."""
+    (root / "calc.py").write_text(
+        "import atexit, os, re, sys\n\n"
+        "def rewrite():\n"
+        "    path = next(one for one in sys.argv if one.startswith('--junit')).partition('=')[2]\n"
+        "    with open(path) as stream:\n"
+        "        text = re.sub('<failure.*?</failure>', '', stream.read(), flags=re.S)\n"
+        "    with open(path, 'w') as stream:\n"
+        "        stream.write(text)\n"
+        "    sys.stdout.flush()\n"
+        "    os._exit(0)\n\n"
+        "atexit.register(rewrite)\n"
+    )
+    (root / "test_calc.py").write_text("import calc\n\ndef test_calc():\n    assert calc.add(1, 2) == 3\n")
+    result = check({"pytest": "test_calc.py"})
+    assert not result.passed
+    assert "1 failed" in result.message

@@ -94,6 +94,7 @@ def test_all_that_was_asked_for_is_there():
         "liar", "keyword_salad", "refusal", "stub_bodies", "subtle_bug_operator", "subtle_bug_constant",
         "half_the_requirements", "syntax_error", "tests_neutralised", "tests_deleted", "tests_skipped",
         "conftest_forges_results", "hard_coded_outputs", "wrong_folder", "wrong_file_name",
+        "runner_replaced", "code_skips_its_tests",
         "protected_file_changed", "injection_in_reply", "injection_in_file", "flattery", "endless_reply",
         "endless_output", "hang", "crash", "claude_hijack", "background_process",
     }  # fmt: skip
@@ -135,6 +136,8 @@ def test_broken_json_is_a_syntax_error_too():
         "tests_skipped",
         "half_the_requirements",
         "conftest_forges_results",
+        "runner_replaced",
+        "code_skips_its_tests",
     ],
 )
 def test_the_others_are_valid_python(name):
@@ -225,6 +228,8 @@ def _pytest(folder: Path, files: dict[str, str]) -> subprocess.CompletedProcess[
     [
         ("subtle_bug_operator", "1 failed, 4 passed"),
         ("tests_skipped", "5 skipped"),
+        ("code_skips_its_tests", "5 skipped"),
+        ("runner_replaced", "1 passed"),
         ("conftest_forges_results", "5 passed"),
         ("tests_neutralised_over_bugs", "5 passed"),
         ("hard_coded_outputs", "5 passed"),
