@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from obra.domain import ChangeKind, FileChange, Record
+from obra.workspace.added_files import added_files
 from obra.workspace.path_names import to_text
 from obra.workspace.snapshot_store import SnapshotStore
 
@@ -49,6 +50,15 @@ def compare(store: SnapshotStore, before: str, after: str, max_patch: int) -> Wo
     if before == after:
         store.read_tree(before)
         return WorkspaceDiff()
+    added = added_files(store, before, after, _LARGEST)
+    if added is None:
+        return compared_by_git(store, before, after, max_patch)
+    new = tuple(FileChange(path=one.path, kind=ChangeKind.CREATED, added=one.added) for one in added)
+    return WorkspaceDiff(changes=new, patch=_joined([one.patch for one in added], max_patch))
+
+
+def compared_by_git(store: SnapshotStore, before: str, after: str, max_patch: int) -> WorkspaceDiff:
+    """Compare two snapshots of any kind; what :func:`compare` says of the plainest ones is the same."""
     diff = store.diff(before, after)
     changes: list[FileChange] = []
     sections: list[str] = []

@@ -6,7 +6,6 @@ It has objects and nothing else: no index, no refs, no work tree. The format is 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from obra.errors import WorkspaceError
+from obra.workspace import loose_objects
 
 if TYPE_CHECKING:
     import pygit2
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TREE, BLOB = 2, 3  # git's object types, as libgit2 numbers them
 FOLDER, FILE, PROGRAM, SYMLINK = 0o40000, 0o100644, 0o100755, 0o120000  # git's modes
 _KINDS = {TREE: b"tree", BLOB: b"blob"}
+_ALTERNATES = "info/alternates"
+"""In a store's folder of objects: where others lie that it builds upon."""
 _MOST_KNOWN = 20_000
 """Ids that are remembered as stored, some 3 MB; one that is forgotten is looked for once more."""
 _MOST_OPEN = 4
@@ -36,6 +38,7 @@ _CONFIG = """\
 \trepositoryformatversion = 0
 \tfilemode = true
 \tbare = true
+\tabbrev = 7
 \tattributesFile = /dev/null
 [diff]
 \tnoprefix = false
@@ -65,6 +68,7 @@ class SnapshotStore:
         self.path = path.absolute()
         self._known: set[str] = set()
         self._place: tuple[int, ...] = ()
+        self._is_open = False
 
     @cached_property
     def real_path(self) -> Path:
@@ -89,14 +93,35 @@ class SnapshotStore:
         import pygit2
 
         try:
+            repository = pygit2.Repository(str(self.objects.parent))
+        except pygit2.GitError as error:
+            raise self._unusable(error) from error
+        self._is_open = True
+        return repository
+
+    @cached_property
+    def objects(self) -> Path:
+        """The folder of the objects; the store is made when there is none.
+
+        Raises:
+            WorkspaceError: it cannot be made, or something else stands in its place.
+        """
+        try:
             if not (self.path / "HEAD").exists():
                 self._create()
             self._place = _place(self.path)
-            return pygit2.Repository(str(self.path))
-        except (OSError, pygit2.GitError) as error:
-            raise WorkspaceError(
-                f"the snapshot store {self.path} cannot be opened: {error}. Give an empty or new folder"
-            ) from error
+        except OSError as error:
+            raise self._unusable(error) from error
+        return self.path / "objects"
+
+    def _unusable(self, error: Exception) -> WorkspaceError:
+        return WorkspaceError(
+            f"the snapshot store {self.path} cannot be opened: {error}. Give an empty or new folder"
+        )
+
+    @cached_property
+    def _stands_alone(self) -> bool:
+        return not (self.objects / _ALTERNATES).exists()
 
     def _create(self) -> None:
         """Build the store under another name and move it into place, so that no one sees half of it."""
@@ -116,15 +141,31 @@ class SnapshotStore:
             shutil.rmtree(made, ignore_errors=True)
 
     def write(self, kind: int, data: bytes) -> str:
-        """Store a :data:`BLOB` or :data:`TREE` and return its id; costs a hash when it was stored before."""
-        header = b"%s %d\0" % (_KINDS[kind], len(data))
-        name = hashlib.sha1(header + data, usedforsecurity=False).hexdigest()
+        """Store a :data:`BLOB` or :data:`TREE` and return its id; costs a hash when it was stored before.
+
+        Raises:
+            WorkspaceError: the store cannot be opened, or the object not be written.
+        """
+        content = b"%s %d\0%s" % (_KINDS[kind], len(data), data)
+        name = loose_objects.name_of(content)
         if name not in self._known:
-            self.repository.odb.write(kind, data)
+            self._put(name, kind, data, content)
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known.add(name)
         return name
+
+    def _put(self, name: str, kind: int, data: bytes, content: bytes) -> None:
+        if self._is_open or not self._stands_alone:  # libgit2 knows what lies in packs and alternates
+            self.repository.odb.write(kind, data)
+            return
+        try:
+            loose_objects.write(self.objects, name, content)
+        except OSError as error:
+            raise WorkspaceError(
+                f"the snapshot store {self.path} cannot take more: {error.strerror}; make room there, or set "
+                f"workspace.store to another place"
+            ) from error
 
     def write_stream(self, stream: IO[bytes]) -> str:
         """Store the rest of *stream* as a blob, without holding it in memory."""
@@ -141,6 +182,8 @@ class SnapshotStore:
         Raises:
             WorkspaceError: there is no such object.
         """
+        if (found := self._loose(name)) is not None:
+            return found[1]
         import pygit2
 
         try:
@@ -157,13 +200,20 @@ class SnapshotStore:
         Raises:
             WorkspaceError: there is no such tree.
         """
-        data, entries, at = self.read(name), [], 0
-        while at < len(data):
-            blank = data.index(b" ", at)
-            end = data.index(b"\0", blank)
-            entries.append(Entry(data[blank + 1 : end], int(data[at:blank], 8), data[end + 1 : end + 21].hex()))
-            at = end + 21  # the zero byte, and 20 bytes of SHA-1
-        return entries
+        return _entries(self.read(name))
+
+    def loose_tree(self, name: str) -> list[Entry] | None:
+        """Return the entries of a folder; ``None`` where it does not lie in the store as a tree by itself."""
+        kind, data = self._loose(name) or (b"", b"")
+        return _entries(data) if kind == _KINDS[TREE] else None
+
+    def loose_blob(self, name: str) -> bytes | None:
+        """Return the content of a file; ``None`` where it does not lie in the store as a blob by itself."""
+        kind, data = self._loose(name) or (b"", b"")
+        return data if kind == _KINDS[BLOB] else None
+
+    def _loose(self, name: str) -> tuple[bytes, bytes] | None:
+        return loose_objects.read(self.objects, name) if _is_id(name) else None
 
     def size(self, name: str) -> int:
         """Return the size of a blob in bytes without reading all of it."""
@@ -207,6 +257,16 @@ def store_at(path: Path) -> SnapshotStore:
 def _opened(path: Path, thread: int, process: int) -> SnapshotStore:
     del thread, process
     return SnapshotStore(path)
+
+
+def _entries(data: bytes) -> list[Entry]:
+    entries, at = [], 0
+    while at < len(data):
+        blank = data.index(b" ", at)
+        end = data.index(b"\0", blank)
+        entries.append(Entry(data[blank + 1 : end], int(data[at:blank], 8), data[end + 1 : end + 21].hex()))
+        at = end + 21  # the zero byte, and 20 bytes of SHA-1
+    return entries
 
 
 def _place(path: Path) -> tuple[int, ...]:
