@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from obra.scale.artefacts import Artefacts
 from obra.scale.port import Claim, Order
 from obra.scale.snapshots import TravellingWorkspace, fetch
 from obra.scale.sources import Source, unpack
+from obra.scenarios.playing import store_tasks, tasks_of_run
 from obra.scenarios.scenario import Scenario
 from obra.scenarios.scenario_run import ScenarioReport, prepare_workspace, run_scenario
 from obra.scenarios.scenario_settings import with_settings
@@ -69,7 +70,7 @@ class CaseRunner:
         config = with_settings(self._config_of(order.agent, json.dumps(order.settings, sort_keys=True)), scenario)
         root = self._folder / "workspaces" / f"{claim.id}.{claim.number}"
         root.mkdir(parents=True, exist_ok=True)
-        task = None if scenario.is_several else self._task(claim, scenario, root, config)
+        task = self._task(claim, scenario, root, config)
         with self._orchestrator(claim, scenario, config, task) as orchestrator:
             report = run_scenario(
                 scenario,
@@ -77,55 +78,59 @@ class CaseRunner:
                 root=root,
                 agent=order.agent,
                 repeat=order.repeat,
-                interrupted=task.id if task else None,
+                interrupted=task.id,
             )
         return self._row(report, order)
 
     def _task(self, claim: Claim, scenario: Scenario, root: Path, config: Config) -> Task:
-        """Return the task of a claim: a new one, or an earlier claim's, brought to this machine."""
+        """Return the task of a claim, of several the first: a new one, or an earlier claim's, brought here."""
         prepare_workspace(scenario, root)
-        state = self._state
-        if claim.task is None:
-            task = state.create_work(
-                scenario.case,
-                scenario.parts[0].played_task_data(),
-                description=claim.order.path,
-                working_dir=root,
-            )
-            self._remember_task(claim, task.id)
-            return task
+        if claim.task is not None:
+            return self._take_over(claim, claim.task, config, root)
+        if scenario.is_several:
+            task = store_tasks(scenario, self._state, root, description=claim.order.path)[0]
+        else:
+            data = scenario.parts[0].played_task_data()
+            task = self._state.create_work(scenario.case, data, description=claim.order.path, working_dir=root)
+        self._remember_task(claim, task.id)
+        return task
+
+    def _take_over(self, claim: Claim, first: int, config: Config, root: Path) -> Task:
         from obra.workspace.leftovers import end_leftovers
         from obra.workspace.snapshot_store import SnapshotStore
 
+        state = self._state
         fetch(SnapshotStore(Path(config.settings.workspace.store)), self._artefacts, _folder_of(claim))
-        found = state.get_task(claim.task)
-        end_leftovers(found.owner)
-        if found.status is TaskStatus.FAILED:
+        tasks = tasks_of_run(state, first)
+        for owner in {task.owner for task in tasks}:
+            end_leftovers(owner)
+        last = max(tasks, key=lambda task: (task.fence > 0, task.updated_at))
+        if last.status is TaskStatus.FAILED:  # behind another one that failed, the run had gone on
             raise RemoteRunFailed(
-                f"task {claim.task} failed ({found.status_reason}), and its worker was lost before it told "
+                f"task {last.id} failed ({last.status_reason}), and its worker was lost before it told "
                 f"whether that was the agent or the machinery, so there is no verdict: submit the case again"
             )
-        if found.status in (
-            TaskStatus.COMPLETED,
-            TaskStatus.ESCALATED,
-        ):  # its run is over: nothing else restores it
-            self._restore(claim, config, root)
-        return state.take_over(claim.task, working_dir=root, reason=f"worker {claim.worker} goes on with it")
+        if all(task.status is not TaskStatus.INTERRUPTED for task in tasks):  # else going on with it restores it
+            self._restore(claim, tasks, config, root)
+        reason = f"worker {claim.worker} goes on with it"
+        for task in [task for task in tasks if task.owner] or tasks[:1]:
+            state.take_over(task.id, working_dir=root, reason=reason)
+        return state.get_task(first)
 
-    def _restore(self, claim: Claim, config: Config, root: Path) -> None:
-        """Make the folder what the last attempt left, for the hidden checks of a run that came to its end."""
-        attempts = self._state.attempts(claim.task or 0)
+    def _restore(self, claim: Claim, tasks: Sequence[Task], config: Config, root: Path) -> None:
+        """Make the folder what the last attempt left, for the next task or for the hidden checks."""
+        attempts = [attempt for task in tasks for attempt in self._state.attempts(task.id)]
         if attempts:
             workspace = self._open_workspace(root, config=config, folder=_folder_of(claim))
-            workspace.restore(attempts[-1].snapshot_after)
+            workspace.restore(max(attempts, key=lambda one: one.started_at).snapshot_after)
 
-    def _orchestrator(self, claim: Claim, scenario: Scenario, config: Config, task: Task | None) -> Orchestrator:
+    def _orchestrator(self, claim: Claim, scenario: Scenario, config: Config, task: Task) -> Orchestrator:
         from obra.bootstrap import initialize
         from obra.orchestrator import Orchestrator
         from obra.resuming import Played, played
 
-        is_begun = task is not None and task.status is not TaskStatus.PENDING
-        behind = played(self._state, task.id) if task is not None and is_begun else Played()
+        is_begun = task.status is not TaskStatus.PENDING and not scenario.is_several
+        behind = played(self._state, task.id) if is_begun else Played()
         parts = initialize(
             config,
             state_manager=self._state,

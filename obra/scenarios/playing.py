@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from obra.domain import Breakpoint, BreakpointStatus, Outcome, Project, Record, Task, TaskStatus, Trigger
+from obra.domain import Breakpoint, BreakpointStatus, Outcome, Record, Task, TaskStatus, Trigger
 from obra.orchestrator import Orchestrator
 from obra.scenarios.part import Part
 from obra.scenarios.played_forms import AnswerForm
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Told = Mapping[str, Mapping[str, Any]]
 """What a task's story begins with: data by the kind of event."""
+_OVER = (TaskStatus.COMPLETED, TaskStatus.ESCALATED, TaskStatus.FAILED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,20 @@ class PartRun:
     def __post_init__(self) -> None:
         self.unused = list(self.part.human)
 
+    def answered(self, form: AnswerForm, opened: Breakpoint) -> None:
+        """Take down that a person answered *opened*."""
+        self.unused.remove(form)
+        self.answers.append(
+            HumanAnswer(
+                task=self.part.name,
+                task_id=self.task.id,
+                attempt_number=opened.attempt_number,
+                trigger=opened.trigger,
+                reason=opened.reason,
+                answer=form.answer,
+            )
+        )
+
     @property
     def status(self) -> TaskStatus:
         """How the task ended, or ``pending``."""
@@ -73,9 +88,10 @@ def play(
 ) -> tuple[PartRun, ...]:
     """Work on every task of *scenario* in the folder *root*, and return them in the order of the file.
 
-    A task begins when all that it waits for are completed; one that waits for something else never does. The one
-    task of a scenario may be one that was *interrupted*: then its run goes on, or, where it had come to its end
-    and only its process was lost, stands as it is recorded. The story of each new task begins with what is *told*.
+    A task begins when all that it waits for are completed; one that waits for something else never does. With the
+    id of a task of a run that was *interrupted*, of several the first that :func:`store_tasks` returned, that run
+    goes on: what had come to its end stands as it is recorded, what was under way goes on behind its last step.
+    The story of each new task begins with what is *told*.
 
     Raises:
         ObraError: the machinery broke.
@@ -96,14 +112,30 @@ def play(
         else:
             run = PartRun(part=part, task=state.get_task(interrupted))
             is_over = run.task.status in (TaskStatus.COMPLETED, TaskStatus.ESCALATED)
+            _recall_answers(run, state)
             begin = partial(_stored_outcome, orchestrator) if is_over else orchestrator.resume_task
             _work_on(run, orchestrator, begin)
         return (run,)
-    project = state.create_project(scenario.case, description=str(scenario.path), working_dir=root)
-    runs = {run.task.id: run for run in _stored(scenario, state, project, told or {})}
-    chooser = TaskScheduler()
-    while task := chooser.next_task(state.list_tasks(project_id=project.id, limit=None)):
-        _work_on(runs[task.id], orchestrator, orchestrator.execute_task)
+    if interrupted is None:
+        tasks = store_tasks(scenario, state, root, description=str(scenario.path), told=told)
+    else:
+        tasks = tasks_of_run(state, interrupted)
+    runs = {task.id: PartRun(part=part, task=task) for part, task in zip(_in_order(scenario), tasks, strict=True)}
+    return _play_several(scenario, orchestrator, runs)
+
+
+def _play_several(
+    scenario: Scenario, orchestrator: Orchestrator, runs: Mapping[int, PartRun]
+) -> tuple[PartRun, ...]:
+    state, chooser = orchestrator.state_manager, TaskScheduler()
+    for run in runs.values():
+        _recall_answers(run, state)
+        if run.task.status in _OVER:
+            _work_on(run, orchestrator, partial(_stored_outcome, orchestrator))
+    project = next(iter(runs.values())).task.project_id
+    while task := chooser.next_task(state.list_tasks(project_id=project, limit=None)):
+        is_new = task.status is TaskStatus.PENDING
+        _work_on(runs[task.id], orchestrator, orchestrator.execute_task if is_new else orchestrator.resume_task)
     names = [part.name for part in scenario.parts]
     return tuple(sorted(runs.values(), key=lambda run: names.index(run.part.name)))
 
@@ -154,23 +186,48 @@ def joined(outcomes: Sequence[Outcome]) -> Outcome:
     )
 
 
-def _stored(scenario: Scenario, state: StateManager, project: Project, told: Told) -> Iterator[PartRun]:
-    """Store the tasks, each behind what it waits for, as the database demands."""
+def store_tasks(
+    scenario: Scenario, state: StateManager, root: Path, *, description: str, told: Told | None = None
+) -> tuple[Task, ...]:
+    """Store a project with the tasks of a scenario, each behind what it waits for; return them in that order."""
+    project = state.create_project(scenario.case, description=description, working_dir=root)
+    stored: dict[str, Task] = {}
+    for part in _in_order(scenario):
+        data = {**part.played_task_data(), "after": tuple(stored[name].id for name in part.after)}
+        task = stored[part.name] = state.create_task(project.id, data)
+        for kind, known in (told or {}).items():
+            state.record_event(task.id, kind, known)
+    return tuple(stored.values())
+
+
+def tasks_of_run(state: StateManager, task_id: int) -> tuple[Task, ...]:
+    """Return the tasks that were stored together with the task *task_id*, in the order of :func:`store_tasks`."""
+    found = state.list_tasks(project_id=state.get_task(task_id).project_id, limit=None)
+    return tuple(sorted(found, key=lambda task: task.id))
+
+
+def _in_order(scenario: Scenario) -> Iterator[Part]:
+    """Yield the parts, each behind what it waits for: so the database demands."""
     parts = dict(enumerate(scenario.parts, start=1))
     numbers = {part.name: index for index, part in parts.items()}
     planned = [
         Task(id=index, title=part.name, after=tuple(numbers[name] for name in part.after))
         for index, part in parts.items()
     ]
-    stored: dict[str, int] = {}
-    for place in TaskScheduler().order(planned):
-        part = parts[place.id]
-        data = {**part.played_task_data(), "after": tuple(stored[name] for name in part.after)}
-        task = state.create_task(project.id, data)
-        for kind, known in told.items():
-            state.record_event(task.id, kind, known)
-        stored[part.name] = task.id
-        yield PartRun(part=part, task=task)
+    yield from (parts[place.id] for place in TaskScheduler().order(planned))
+
+
+def _recall_answers(run: PartRun, state: StateManager) -> None:
+    """Count as given what a person had answered before the run was interrupted."""
+    if not run.unused or not run.task.fence:
+        return
+    given = state.breakpoints(task_id=run.task.id, status=BreakpointStatus.RESOLVED, limit=None)
+    for opened in reversed(given):  # the oldest first
+        known = (
+            one for one in run.unused if one.trigger in (None, opened.trigger) and one.answer == opened.answer
+        )
+        if (form := next(known, None)) is not None:
+            run.answered(form, opened)
 
 
 def _work_on(run: PartRun, orchestrator: Orchestrator, begin: Callable[[int], Outcome]) -> None:
@@ -185,18 +242,8 @@ def _work_on(run: PartRun, orchestrator: Orchestrator, begin: Callable[[int], Ou
         late = seconds is not None and time.monotonic() - started >= seconds
         if chosen is None or left < 1 or late:
             return
-        run.unused.remove(chosen)
         orchestrator.state_manager.resolve_breakpoint(opened.id, chosen.answer)
-        run.answers.append(
-            HumanAnswer(
-                task=run.part.name,
-                task_id=run.task.id,
-                attempt_number=opened.attempt_number,
-                trigger=opened.trigger,
-                reason=opened.reason,
-                answer=chosen.answer,
-            )
-        )
+        run.answered(chosen, opened)
         run.outcome = joined([run.outcome, orchestrator.execute_task(run.task.id, max_iterations=left)])
 
 

@@ -41,6 +41,31 @@ script:
 reviewer: [{{score: 90}}, {{score: 90}}]
 expect: {{status: completed, truth: [{{file: [first.txt, second.txt]}}]}}
 """
+SEVERAL = """\
+name: {name}
+tasks:
+  - name: b
+    after: a
+    task: {{title: Write b}}
+    limits: {{iterations: 3}}
+    checks: [{{file: [first.txt, second.txt]}}]
+    script:
+      - {{say: First., write: {{first.txt: "1"}}, run: echo first >> {log}}}
+      - {{say: Second., write: {{second.txt: "2"}}, run: "echo second >> {log}; {slow}"}}
+    reviewer: [{{score: 90}}, {{score: 90}}]
+  - name: a
+    task: {{title: Write a}}
+    checks: [{{file: a.txt}}]
+    script: [{{say: Done., write: {{a.txt: "a"}}, run: echo a >> {log}}}]
+    reviewer: [{{score: 90}}]
+  - name: c
+    after: b
+    task: {{title: Write c}}
+    checks: [{{file: c.txt}}]
+    script: [{{say: Done., write: {{c.txt: "c"}}, run: echo c >> {log}}}]
+    reviewer: [{{score: 90}}]
+expect: {{truth: [{{file: [a.txt, first.txt, second.txt, c.txt]}}]}}
+"""
 VARIABLES = {name: text for name, text in os.environ.items() if not name.startswith(("OBRA", "PYTEST"))}
 
 

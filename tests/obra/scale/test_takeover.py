@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 import pytest
-from field import QUICK, TWO_ATTEMPTS, each_once, field_of, rows_of
+from field import QUICK, SEVERAL, TWO_ATTEMPTS, each_once, field_of, rows_of
 
 from obra import StateManager
 from obra.reports.summary import summarize
@@ -122,7 +122,6 @@ def test_a_cancelled_case_ends_its_agent(field):
     assert "was cancelled" in field.log(0)
 
 
-@BOTH
 def test_a_case_that_kills_its_workers_comes_to_an_end(field):
     """Real workers die of it, as many as the setting lets; the next one tells whom, and does other work."""
     field.options["scale.takeovers"] = 1
@@ -141,11 +140,35 @@ def test_a_case_that_kills_its_workers_comes_to_an_end(field):
     assert [one["pass_rate"]["of"] for one in summary["statistics"]["cases"]] == [0, 1]
 
 
-def test_a_task_that_ended_before_its_worker_told_of_it_is_judged_by_its_own_files(field, monkeypatch):
+def test_finished_tasks_of_several_are_not_run_again(field):
+    """The worker is killed in the second of three: the first stands, the second goes on, the third is begun."""
+    log = field.folder / "log"
+    slow = f"test -e {field.folder}/killed || sleep 30"
+    name = field.submit(field.write("one", SEVERAL.format(name="one", log=log, slow=slow)))
+    first = field.worker()
+    field.until(lambda: log.exists() and "second" in log.read_text())
+    (field.folder / "killed").touch()
+    first.kill()
+    field.worker()
+    (case,) = field.wait(name)
+    assert (case.state, case.claims) == ("passed", 2), (case.reason, field.log(1))
+    assert log.read_text().split() == ["a", "first", "second", "second", "c"]
+    (row,) = rows_of(field, (case,))
+    assert [(one["name"], one["status"], one["iterations"]) for one in row["tasks"]] == [
+        ("b", "completed", 2), ("a", "completed", 1), ("c", "completed", 1),
+    ]  # fmt: skip
+    assert ([check["passed"] for check in row["truth"]], "machine-1" in row["workspace"]) == ([True], True)
+
+
+@pytest.mark.parametrize("text", [QUICK, SEVERAL], ids=["one", "several"])
+def test_a_task_that_ended_before_its_worker_told_of_it_is_judged_by_its_own_files(field, monkeypatch, text):
     """Whoever takes it over makes no attempt, and hidden checks look at the files of the last one."""
     monkeypatch.chdir(field.folder)
     runner = field.runner
-    name = field.submit(field.write("one", QUICK.format(name="one", run="'true'")))
+    log = field.folder / "log"
+    name = field.submit(
+        field.write("one", text.format(name="one", run=f"echo a >> {log}", log=log, slow="'true'"))
+    )
     Roll(runner._register.database).join("gone", lease=30)
     claim = runner._register.claim(name, "gone")
     with StateManager(field.database) as state:
@@ -160,5 +183,6 @@ def test_a_task_that_ended_before_its_worker_told_of_it_is_judged_by_its_own_fil
     field.worker()
     (case,) = field.wait(name)
     assert (case.state, case.claims, field.attempts(case)) == ("passed", 2, 1)
+    assert log.read_text().split() == (["a"] if text is QUICK else ["a", "first", "second", "c"])
     (row,) = rows_of(field, (case,))
     assert ([check["passed"] for check in row["truth"]], "machine-0" in row["workspace"]) == ([True], True)

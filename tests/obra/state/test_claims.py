@@ -322,3 +322,72 @@ def test_many_processes_get_every_task_once(manager, queued, database_url):
     found = Counter(key for one in drained(database_url, 4) for key in one)
     assert set(found) == ids
     assert set(found.values()) == {1}
+
+
+RACES = """
+import sys, time
+from collections import deque
+from obra.state.state_manager import StateManager
+url, agent, llm, picks = sys.argv[1:]
+held, found = deque(), []
+def give_back():
+    claim, since = held.popleft()
+    found.append((claim.task.id, since, time.monotonic_ns()))
+    state.release_claim(claim)
+with StateManager(url, busy_timeout=60) as state:
+    print("ready", flush=True); input()
+    while len(found) + len(held) < int(picks):
+        claim = state.claim_task(
+            lease=600, agent=agent, llm=llm, per_agent={"a": 3, "b": 2}, per_llm={"x": 2, "y": 3}, total=4
+        )
+        if claim:
+            held.append((claim, time.monotonic_ns()))
+        if held and (claim is None or len(held) == 3):
+            give_back()
+    while held:
+        give_back()
+for one in found:
+    print(*one)
+"""
+RACERS = (("a", "x"), ("a", "y"), ("b", "x"), ("b", "y"))
+PICKS = 250
+
+
+def most_at_once(spans):
+    """Return how many of *spans* (begin, end) have a moment in common at the most."""
+    running = most = 0
+    for _, step in sorted([(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans]):
+        running += step
+        most = max(most, running)
+    return most
+
+
+def test_limits_hold_among_processes_that_race(manager, queued, database_url):
+    """Four processes pick and give back a thousand times: no task is had twice, no limit is passed.
+
+    What a process noted lies within the time of its claim, by a clock that all share, so that too many at once are
+    too many. Each gives back only when it is refused or has three, and the first may never have three of its LLM.
+    """
+    for number in range(12):
+        queued(1 + number % 2)
+    commands = [[sys.executable, "-c", RACES, database_url, *racer, str(PICKS)] for racer in RACERS]
+    children = [subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) for command in commands]
+    for child in children:
+        assert child.stdout.readline() == "ready\n"
+    for child in children:
+        child.stdin.write("\n")
+        child.stdin.flush()
+    told = [child.communicate()[0].splitlines() for child in children]
+    assert [child.returncode for child in children] == [0] * len(children)
+    spans = [
+        (*racer, *map(int, line.split())) for racer, lines in zip(RACERS, told, strict=True) for line in lines
+    ]
+    assert len(spans) == PICKS * len(RACERS)
+    for key, limits in ((0, {"a": 3, "b": 2}), (1, {"x": 2, "y": 3})):
+        for name, limit in limits.items():
+            assert most_at_once([one[3:] for one in spans if one[key] == name]) <= limit, name
+    assert most_at_once([one[3:] for one in spans]) <= 4
+    for task in {one[2] for one in spans}:
+        assert most_at_once([one[3:] for one in spans if one[2] == task]) == 1, task
+    kinds = Counter(event["kind"] for task in range(1, 13) for event in manager.events(task))
+    assert (kinds["claimed"], kinds["claim_released"]) == (len(spans), len(spans))
