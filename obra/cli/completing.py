@@ -19,8 +19,9 @@ from obra.redaction import hider, secrets_in, without_secrets
 class ClickCompleter(Completer):
     """Completes verbs, options and values as a shell does that has obra's completion installed."""
 
-    def __init__(self, group: click.Group) -> None:
-        self._complete = ShellComplete(group, {}, "obra", "_OBRA_COMPLETE")
+    def __init__(self, group: click.Group, session: object = None) -> None:
+        """Complete the verbs of *group*; what they look up, they look up with the settings of *session*."""
+        self._complete = ShellComplete(group, {"obj": session}, "obra", "_OBRA_COMPLETE")
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         """Yield what may stand where the cursor is."""

@@ -16,14 +16,14 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def _from_database(find: Callable[[StateManager], Iterable[tuple[int, str]]]) -> Complete:
-    def complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from obra.config import Config
+    def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from obra.cli.options import of_session
         from obra.errors import ObraError
         from obra.prerequisites import database_file
         from obra.state.state_manager import StateManager
 
         try:
-            url = Config.load().settings.database.url
+            url = of_session(ctx).without_agent().load().settings.database.url
             file = database_file(url)
             if file is not None and not file.exists():
                 return []

@@ -15,6 +15,7 @@ import click
 
 from obra.cli.commands import Command, LazyGroup
 from obra.cli.failures import exit_code_of
+from obra.cli.options import Chosen, agent_option, settings_options
 from obra.cli.output import say
 
 if TYPE_CHECKING:
@@ -36,26 +37,32 @@ The verbs are those of the command, with the same words and options.
 For the run under way there are besides:
   pause, resume, stop, say TEXT, override ACTION REASON, answer WORDS, use ID, runs
 
+The options hold for every line of the session; what a line says itself wins.
+
 Leaving (Ctrl-D), or closing the terminal, stops the runs in order; each can be resumed.
 """
+EXAMPLES = ("obra interactive", "obra interactive --config config/real.yaml", "obra interactive --agent replay")
 
 
-@click.command(cls=Command, help=HELP, examples=["obra interactive"])
-def interactive() -> int:
+@click.command(cls=Command, help=HELP, examples=EXAMPLES)
+@agent_option
+@settings_options
+def interactive(chosen: Chosen) -> int:
     """Read lines and do what they say until the person leaves."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("the interactive mode needs a terminal; 'obra --help' lists what scripts can use")
+    chosen.load()  # what is wrong with it is told once, and not at every line
     from prompt_toolkit.patch_stdout import patch_stdout
 
     from obra.cli.live_runs import LiveRuns
     from obra.cli.live_verbs import Session
 
-    runs = LiveRuns(say)
-    session = Session(runs)
+    runs = LiveRuns(say, chosen.words)
+    session = Session(runs, chosen)
     verbs = Verbs()
     for number in (signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, _leave_with(runs))
-    prompt = _prompt(verbs)
+    prompt = _prompt(verbs, session)
     say(_WELCOME)
     with patch_stdout(raw=True):
         try:
@@ -106,7 +113,7 @@ class Verbs(LazyGroup):
         return super().resolve_command(ctx, args)
 
 
-def _prompt(verbs: Verbs) -> PromptSession[str]:
+def _prompt(verbs: Verbs, session: Session) -> PromptSession[str]:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.history import History, InMemoryHistory
 
@@ -118,7 +125,8 @@ def _prompt(verbs: Verbs) -> PromptSession[str]:
     except OSError as error:
         say(f"lines are not kept for later: {history_file()}: {error.strerror}", error=True)
         history = InMemoryHistory()
-    return PromptSession("obra> ", history=history, completer=ClickCompleter(verbs), complete_while_typing=False)
+    completer = ClickCompleter(verbs, session)
+    return PromptSession("obra> ", history=history, completer=completer, complete_while_typing=False)
 
 
 def _converse(prompt: PromptSession[str], verbs: Verbs, session: Session) -> None:

@@ -24,12 +24,26 @@ WORDS = ("--ask", "--conversation")
 class LiveRun:
     """One ``obra run`` or ``obra resume`` in the background; its session is its own, so that no key reaches it."""
 
-    def __init__(self, words: Sequence[str], show: Callable[..., None]) -> None:
-        """Start it; *show* gets each line that it prints, from another thread, and a last one when it ends."""
+    def __init__(self, words: Sequence[str], show: Callable[..., None], options: Sequence[str] = ()) -> None:
+        """Start it.
+
+        Args:
+            words: the verb and what was typed behind it.
+            show: gets each line that it prints, from another thread, and a last one when it ends.
+            options: what holds for the whole session; what was typed wins.
+        """
         self.words = tuple(words)
         self._show = show
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "obra", *words, *(one for one in WORDS if one not in words)],
+            [
+                sys.executable,
+                "-m",
+                "obra",
+                words[0],
+                *options,
+                *words[1:],
+                *(one for one in WORDS if one not in words),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -78,13 +92,15 @@ class LiveRun:
 class LiveRuns:
     """The runs of one session, the newest last."""
 
-    def __init__(self, show: Callable[..., None]) -> None:
+    def __init__(self, show: Callable[..., None], options: Sequence[str] = ()) -> None:
+        """Take where their lines go, and the options that hold for each."""
         self._show = show
+        self._options = tuple(options)
         self._all: list[LiveRun] = []
 
     def start(self, words: Sequence[str]) -> LiveRun:
         """Start a run in the background."""
-        made = LiveRun(words, self._show)
+        made = LiveRun(words, self._show, self._options)
         self._all.append(made)
         return made
 

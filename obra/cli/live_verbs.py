@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import click
@@ -20,11 +21,20 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """What the verbs share: the runs, and the task that they mean when none is named."""
+    """What the verbs share: the runs, the task that they mean when none is named, and the settings.
 
-    def __init__(self, runs: LiveRuns) -> None:
+    Attributes:
+        chosen: the agent and settings that hold for each line; what a line says itself wins.
+    """
+
+    def __init__(self, runs: LiveRuns, chosen: Chosen) -> None:
         self.runs = runs
+        self.chosen = chosen
         self.chosen_task: int | None = None
+
+    def stored(self) -> AbstractContextManager[StateManager]:
+        """Open the session's database to look things up."""
+        return stored(self.chosen.without_agent().load())
 
     def task(self, state: StateManager) -> Task:
         """Return the task that a verb without an id means: the chosen one, else that of the newest run.
@@ -44,9 +54,9 @@ _session = click.make_pass_decorator(Session)
 
 
 def _ask(session: Session, act: str, words: Sequence[str] = (), action: str = "") -> int:
-    with stored(Chosen().load()) as state:
+    with session.stored() as state:
         task_id = session.task(state).id
-    ask(Chosen(), task_id, act, text=" ".join(words), action=action)
+    ask(session.chosen.without_agent(), task_id, act, text=" ".join(words), action=action)
     return task_id
 
 
@@ -89,7 +99,7 @@ def override(session: Session, action: str, reason: tuple[str, ...]) -> None:
 @_session
 def answer(session: Session, words: tuple[str, ...]) -> None:
     """Answer the newest open question: allow or deny what the agent asks for, or tell it what it wants to know."""
-    with stored(Chosen().load()) as state:
+    with session.stored() as state:
         chosen = session.chosen_task
         asked = state.breakpoints(task_id=chosen, status="open", limit=1)
         if not asked:
@@ -106,7 +116,7 @@ def answer(session: Session, words: tuple[str, ...]) -> None:
 def use(session: Session, task_id: int | None) -> None:
     """Let the verbs for a run mean task ID, also one of another terminal; without ID, the newest run here."""
     if task_id is not None:
-        with stored(Chosen().load()) as state:
+        with session.stored() as state:
             state.get_task(task_id)
     session.chosen_task = task_id
     say("the newest run is meant" if task_id is None else f"task {task_id} is meant from now on")
@@ -116,7 +126,7 @@ def use(session: Session, task_id: int | None) -> None:
 @_session
 def runs(session: Session) -> None:
     """List the runs in the background."""
-    with stored(Chosen().load()) as state:
+    with session.stored() as state:
         found = [(run, run.task(state)) for run in session.runs.running()]
     table(
         ("PROCESS", "TASK", "TITLE", "STARTED WITH"),
@@ -131,14 +141,14 @@ def resume_paused(session: Session) -> bool:
     """Let the run that is meant go on when it is paused; return False when there is none to go on here."""
     from obra.domain import TaskStatus
 
-    with stored(Chosen().load()) as state:
+    with session.stored() as state:
         try:
             task = session.task(state)
         except click.UsageError:
             return False
         is_running = state.get_task(task.id).status is TaskStatus.RUNNING
     if is_running:
-        ask(Chosen(), task.id, "resume")
+        ask(session.chosen.without_agent(), task.id, "resume")
         say(f"task {task.id} goes on")
     return is_running
 

@@ -6,7 +6,7 @@ import functools
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -58,6 +58,17 @@ class Chosen:
                 ) from error
         return config
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options of a command line that asks for the same agent and settings."""
+        words = ["--agent", self.agent] if self.agent else []
+        words += ["--config", self.file] if self.file else []
+        return (*words, *(word for override in self.overrides for word in ("-o", override)))
+
+    def without_agent(self) -> Chosen:
+        """Return the same for a command that runs no agent."""
+        return replace(self, agent=None)
+
     def people(self) -> AskPeople | None:
         """Return who answers the agent: people by way of the database, where that was asked for."""
         if not self.ask:
@@ -78,6 +89,12 @@ class Chosen:
         return f"{command} {shlex.join(words)}".rstrip()
 
 
+def of_session(context: click.Context) -> Chosen:
+    """Return what was asked for the whole session at the prompt of the interactive mode; elsewhere nothing."""
+    chosen = getattr(context.find_root().obj, "chosen", None)
+    return chosen if isinstance(chosen, Chosen) else Chosen()
+
+
 def settings_options(function: Function) -> Function:
     """Give a command ``--config`` and ``-o``; it is called with ``chosen=``, see :class:`Chosen`."""
 
@@ -91,11 +108,15 @@ def settings_options(function: Function) -> Function:
         help="One setting; wins over the file. May be repeated.",
     )
     @functools.wraps(function)
-    def with_settings(
-        *args: Any, file: str | None, overrides: tuple[str, ...], agent: str | None = None, **others: Any
-    ) -> Any:
+    def with_settings(*args: Any, file: str | None, overrides: tuple[str, ...], **others: Any) -> Any:
         audience = {name: others.pop(name) for name in ("conversation", "ask") if name in others}
-        chosen = Chosen(agent=agent, file=file, overrides=overrides, **audience)
+        session = of_session(click.get_current_context())
+        chosen = Chosen(
+            agent=others.pop("agent") or session.agent if "agent" in others else None,
+            file=file or session.file,
+            overrides=(*session.overrides, *overrides),
+            **audience,
+        )
         return function(*args, chosen=chosen, **others)
 
     return with_settings  # type: ignore[return-value]  # click calls it by keyword

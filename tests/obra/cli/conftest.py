@@ -12,6 +12,7 @@ from typing import Any
 
 import prepared_programs
 import pytest
+from real_terminal import Terminal
 
 HELLO = """\
 name: hello
@@ -136,3 +137,22 @@ script:
 reviewer: [{{score: 40, issues: [no done.txt]}}, {{score: 90}}]
 """
     return write("slow.obra.yaml", text).name, word
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    """Open a terminal in the test's folder."""
+    opened = []
+
+    def open_terminal(*arguments, size=(40, 160), **variables):
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("OBRA", "NO_COLOR", "LC_"))
+        }
+        home = {"HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"}
+        found = Terminal(tmp_path, *arguments, variables={**kept, **home, **variables}, size=size)
+        opened.append(found)
+        return found
+
+    yield open_terminal
+    for one in opened:
+        one.close()

@@ -92,6 +92,23 @@ class Terminal:
         self.process.close()
         return self.process.exitstatus if self.process.signalstatus is None else -self.process.signalstatus
 
+    def leave(self, seconds: float = 60.0) -> int:
+        """Press Ctrl-D at the prompt until it has ended, and return the exit code.
+
+        A key is lost that comes while lines are written above the prompt: for that moment the terminal is not raw.
+        """
+        deadline = time.monotonic() + seconds
+        pressed = 0.0
+        while True:
+            assert time.monotonic() < deadline, f"still running:\n{self.text()}"
+            if time.monotonic() > pressed + 1.0:
+                self._type("\x04")
+                pressed = time.monotonic()
+            try:
+                self.read()
+            except pexpect.EOF:
+                return self.end()
+
     def close(self) -> None:
         """End the program, whatever it does."""
         self.process.close(force=True)
