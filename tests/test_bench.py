@@ -57,3 +57,35 @@ def test_more_workers_finish_more_until_the_database_is_used_up():
     assert 8 < ten["cases_per_second"] / one["cases_per_second"] < 11
     assert many["database_busy"] > 0.95
     assert 80 < many["cases_per_second"] <= 100  # two processors, 20 ms a case
+
+
+def test_ctrl_c_is_timed_and_its_end_examined(tmp_path):
+    """One run of each moment of the mock rung: all end in order, and a row of the record makes the same table."""
+    record = tmp_path / "rows.jsonl"
+    command = [sys.executable, COMMAND.with_name("ctrl_c.py")]
+    done = subprocess.run(
+        [*command, "--moment", "tool", "--moment", "check", "--times", "1", "--record", record],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    rows = [json.loads(line) for line in record.read_text().splitlines()]
+    assert [(row["moment"], row["wrong"]) for row in rows] == [("tool", ""), ("check", "")], done.stderr
+    again = subprocess.run([*command, "--table", record], capture_output=True, text=True, check=False)
+    assert again.stdout == done.stdout
+    assert "| mock |  |  |  | " in done.stdout
+
+
+def test_an_end_in_another_state_is_told():
+    """What was wrong and what took too long stands below the table, and a busy machine is allowed for."""
+    from ctrl_c import is_late, table
+
+    good = {"rung": "replay", "moment": "tool", "seconds": 2.5, "wrong": "", "slowness": 2.0}
+    late, wrong = {**good, "slowness": 1.0}, {**good, "wrong": "the task is running"}
+    assert [is_late(row) for row in (good, late, wrong)] == [False, True, False]
+    shown = table([good, late, wrong])
+    assert "| replay |  |  |  | 2.50, 2.50 (3) |  |" in shown
+    assert "More than 2 s: 3 of 3; more than 2 s times the slowness just then: 1." in shown
+    assert json.dumps(late) in shown
+    assert json.dumps(wrong) in shown
+    assert json.dumps(good) not in shown
