@@ -479,8 +479,8 @@ def _a_command_that_hangs(lab: Lab) -> bool:
 effect("orchestration.max_iterations", to=2, before=5, after=2)(
     lambda lab: lab.run(*[EMPTY_HANDED] * 9, reviewer=[NO] * 9).iterations
 )
-effect("orchestration.task_timeout", to=0.3, before="completed", after="failed")(
-    lambda lab: lab.run(ScriptStep(write=GOOD.write, run=("sleep 0.6",))).status
+effect("orchestration.task_timeout", to=0.3, before=True, after=False)(
+    lambda lab: lab.run(ScriptStep(write=GOOD.write, run=("sleep 0.6",))).status == "completed"
 )
 effect("orchestration.max_cost_usd", to=0.5, before=None, after="0.5000")(
     lambda lab: lab.argument("--max-budget-usd")
@@ -713,7 +713,7 @@ def _who_waits_for_nobody(lab: Lab) -> bool:
     ends = []
     waiting = threading.Thread(target=lambda: ends.append(_refused(runner, name)), daemon=True)
     waiting.start()
-    waiting.join(1)
+    waiting.join(60 if lab.changed else 1)  # who is to give up is given time to do so on a busy machine
     if not ends:
         runner.cancel(name)
         waiting.join()

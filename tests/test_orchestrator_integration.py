@@ -298,8 +298,13 @@ def test_a_hook_planted_in_a_turn_that_broke_is_found_later(start, tmp_path):
     """The repository is compared with what it was when the task began, also in a later run."""
     (tmp_path / "workspace").mkdir()
     subprocess.run(["git", "init", "-q", str(tmp_path / "workspace")], check=True)
-    orch, task = start([ScriptStep(run=("echo x > .git/hooks/pre-commit", "sleep 30"))], limits={"seconds": 0.5})
-    assert orch.execute_task(task.id).status == "failed"
+    hook = tmp_path / "workspace" / ".git/hooks/pre-commit"
+    for seconds in (0.5, 5, 50):  # a busy machine may need more for the first command
+        orch, task = start([ScriptStep(run=(f"echo x > {hook}", "sleep 600"))], limits={"seconds": seconds})
+        status = orch.execute_task(task.id).status
+        if hook.exists():
+            break
+    assert status == "failed"
     again, _ = start([ScriptStep(write=GOOD)], [YES])
     assert again.execute_task(task.id, max_iterations=1).breakpoint.trigger == "tampering"
 
@@ -465,11 +470,14 @@ def test_a_task_without_a_folder(config):
 
 
 def test_no_thread_is_left(start):
-    """A run leaves no thread behind."""
+    """A run leaves no thread behind, but for the one that listens for people until nobody runs any more."""
     before = set(threading.enumerate())
     orch, task = start([ScriptStep(write=GOOD)], [YES], checks=CHECKS)
     orch.execute_task(task.id)
-    assert set(threading.enumerate()) == before
+    for thread in set(threading.enumerate()) - before:
+        if thread.name != "obra-steering":
+            thread.join(60)
+            assert not thread.is_alive(), thread
 
 
 def test_one_database_for_several(config, start):

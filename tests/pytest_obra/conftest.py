@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import prepared_programs
 import pytest
 import yaml
 
@@ -36,11 +41,40 @@ def merged(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return {key: value for key, value in {**data, **changes}.items() if value is not None}
 
 
+ASKED = {
+    "xdist": ("-n", "--dist"), "allure_pytest": ("--alluredir",), "rerunfailures": ("--reruns",),
+}  # fmt: skip
+"""Plugins of others, and how the arguments begin that ask for them."""
+
+
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
-    """Run pytest in the small project, without the plugins that are not asked for."""
+    """Run pytest in the small project, in a process of its own, without the plugins that are not asked for."""
+    runs = iter(range(100))
 
     def run(*arguments: str) -> pytest.RunResult:
-        return pytester.runpytest("-p", "no:cacheprovider", *arguments)
+        asked = [name for name, begins in ASKED.items() if any(one.startswith(begins) for one in arguments)]
+        plugins = ["no:cacheprovider", "pytest_obra.plugin", *asked]
+        plugins += ["timeout"] if find_spec("pytest_timeout") else []
+        words = [
+            f"--basetemp={pytester.path}/run-{next(runs)}",
+            *(word for name in plugins for word in ("-p", name)),
+        ]
+        began = time.monotonic()
+        ended = prepared_programs.run(
+            "pytest",
+            [*words, *arguments],
+            folder=Path.cwd(),
+            variables={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        )
+        sys.stdout.write(ended.out)  # shown where the test fails
+        sys.stderr.write(ended.err)
+        lines = (ended.out.splitlines(), ended.err.splitlines())
+        return pytest.RunResult(exit_code(ended.code), *lines, time.monotonic() - began)
 
     return run
+
+
+def exit_code(number: int) -> pytest.ExitCode | int:
+    """Return pytest's own exit code where it is one."""
+    return pytest.ExitCode(number) if number in set(pytest.ExitCode) else number

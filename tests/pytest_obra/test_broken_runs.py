@@ -11,7 +11,7 @@ import pytest
 
 from obra.statistics.exit_codes import RunExit
 
-SLOW = {"script": [{"say": "Wait.", "run": "touch begun; sleep 60"}]}
+SLOW = {"script": [{"say": "Wait.", "run": "touch begun; sleep 600"}]}
 """A turn that is still under way when something happens."""
 
 INTERRUPTIBLE = """
@@ -64,11 +64,11 @@ def test_ctrl_c_names_what_ran_and_what_did_not(scenario_file, pytester, workers
     with subprocess.Popen(
         [*command, *workers], cwd=pytester.path, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 90
         while not list(pytester.path.glob("tmp/**/begun")) and time.monotonic() < until:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=90)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, out
     assert [row["case"] for row in whole_lines(pytester) if row["result"] == "passed"] == ["a_good"]
     assert "(the run was interrupted" in out

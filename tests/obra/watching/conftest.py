@@ -19,7 +19,7 @@ from obra.watching.lookout import Lookout, Places
 DONE = ScriptStep(say="Done.", write={"hello.py": "print('hello')\n"})
 HALF = ScriptStep(say="Half of it.", write={"other.py": "x = 1\n"})
 YES, NO = {"score": 90}, {"score": 20, "issues": ["not good enough"]}
-SECONDS = 20
+SECONDS = 90
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def pane(app, name) -> str:
     return app.watch_screen.query_one(f"#{name}").text
 
 
-async def until(condition, seconds=20):
+async def until(condition, seconds=90):
     """Wait for something that is about to happen."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  # what is waited for is painted, and tells nobody

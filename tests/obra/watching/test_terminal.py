@@ -17,8 +17,8 @@ import pytest
 pexpect = pytest.importorskip("pexpect")
 pyte = pytest.importorskip("pyte")
 
-SECONDS = 30
-pytestmark = pytest.mark.timeout(120)
+SECONDS = 90
+pytestmark = pytest.mark.timeout(300)
 
 
 class Terminal:
@@ -156,16 +156,19 @@ def test_it_attaches_to_a_run_of_another_terminal(terminal, tmp_path):
     (tmp_path / "slow.obra.yaml").write_text(
         "name: slow\ntask: {title: Take your time}\nchecks: [{file: done.txt}]\n"
         "script:\n  - {say: Not yet., write: {first.txt: one}}\n"
-        "  - {say: Done., write: {done.txt: two}, run: \"python -c 'import time; time.sleep(4)'\"}\n"
+        f"  - {{say: Done., write: {{done.txt: two}}, run: 'until test -e {tmp_path}/go; do sleep 0.05; done'}}\n"
         "reviewer: [{score: 40, issues: [no done.txt]}, {score: 90}]\n"
     )
     with subprocess.Popen(
         [sys.executable, "-m", "obra", "run", "slow.obra.yaml"], cwd=tmp_path, stdout=subprocess.DEVNULL
     ) as running:
-        watching.wait_for(
-            lambda: "task 1 agent  attempt 2" in watching.text and "created   first.txt" in watching.text
-        )
-        watching.wait_for(lambda: "prompt: the prompt is sent" in watching.text)
+        try:
+            watching.wait_for(
+                lambda: "task 1 agent  attempt 2" in watching.text and "created   first.txt" in watching.text
+            )
+            watching.wait_for(lambda: "prompt: the prompt is sent" in watching.text)
+        finally:
+            (tmp_path / "go").touch()
         watching.wait_for(lambda: "task 1 completed  attempt 2" in watching.text)
         assert running.wait() == 0
     assert watching.quit() == 0

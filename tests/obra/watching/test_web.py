@@ -22,10 +22,10 @@ import pytest
 from obra.errors import PrerequisiteError
 from obra.watching.web import WatchServer
 
-SECONDS = 30
+SECONDS = 90
 PAINTED = 20_000
 """Bytes of a picture of the page that has words on it; an empty one takes less than 3,000."""
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 @contextmanager
@@ -91,7 +91,7 @@ def key_of(address):
 
 
 def upgrade(address, **more):
-    """Ask for the websocket."""
+    """Ask for the websocket; the page of one that was opened ends a little later than its connection."""
     headers = {
         "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": base64.b64encode(b"0123456789abcdef").decode(), **more,
@@ -231,6 +231,7 @@ def test_a_browser_shows_the_screen(browser, server):
     browser.get(address)
     assert "token" not in browser.current_url
     shortly(lambda: len(browser.get_screenshot_as_png()) > PAINTED)
+    shortly(lambda: len(psutil.Process(process.pid).children()) == 1)  # those of other tests have ended
     (page,) = psutil.Process(process.pid).children()
     ActionChains(browser).click(browser.find_element("id", "terminal")).send_keys("q").perform()
     shortly(lambda: browser.execute_script("return document.body.classList.contains('-closed')"))

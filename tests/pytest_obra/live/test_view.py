@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pyte
@@ -14,7 +17,11 @@ import pytest
 
 from obra.statistics.exit_codes import RunExit
 
-SLOW = [{"say": "Done.", "write": {"hello.txt": "hello\n"}, "run": "sleep 1.5"}]
+
+def slow(folder: Path, go: str = "go") -> list[dict[str, Any]]:
+    """Return a script whose turn waits for a file in *folder*."""
+    waiting = f"timeout 600 sh -c 'until test -e {folder}/{go}; do sleep 0.05; done'"
+    return [{"say": "Done.", "write": {"hello.txt": "hello\n"}, "run": waiting}]
 
 
 class Terminal:
@@ -32,7 +39,7 @@ class Terminal:
             env={**kept, "TERM": "xterm", **environment},
         )
 
-    def read_until(self, seen: Callable[[str], bool], seconds: float = 40) -> str:
+    def read_until(self, seen: Callable[[str], bool], seconds: float = 90) -> str:
         """Return the screen once *seen* holds; the screen as it is when the program ends or time is up."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -59,11 +66,11 @@ class Terminal:
 
 def test_a_running_scenario_has_a_line_until_it_ends(pytester, scenario_file):
     """The line names scenario, agent, attempt, stage and act; in the end pytest's own output is whole."""
-    scenario_file("slow", script=SLOW)
+    scenario_file("slow", script=slow(pytester.path))
     terminal = Terminal(pytester.path)
-    live = terminal.read_until(lambda text: "attempt 1  agent" in text)
-    assert "slow  mock  attempt 1  agent" in live
-    assert "write hello.txt" in live
+    live = terminal.read_until(lambda text: re.search("attempt 1  agent .*(write hello.txt|timeout 600)", text))
+    (pytester.path / "go").touch()
+    assert re.search("slow  mock  attempt 1  agent .*(write hello.txt|timeout 600)", live)
     end = terminal.read_to_end()
     assert "attempt 1  agent" not in end
     assert "slow.obra.yaml ." in end
@@ -75,10 +82,11 @@ def test_each_worker_s_scenario_has_a_line(pytester, scenario_file):
     """With -n 2 both scenarios under way are shown at once, and nothing of it stays in the temporary folder."""
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     for name in ("one", "two"):
-        scenario_file(name, script=SLOW)
+        scenario_file(name, script=slow(pytester.path))
     private = pytester.mkdir("tmp")
     terminal = Terminal(pytester.path, "-n", "2", TMPDIR=str(private))
     live = terminal.read_until(lambda text: text.count("attempt 1  agent") == 2)
+    (pytester.path / "go").touch()
     assert live.count("mock  attempt 1  agent") == 2
     end = terminal.read_to_end()
     assert "attempt 1  agent" not in end
@@ -90,19 +98,18 @@ def test_a_narrow_terminal_cuts_the_line(pytester, scenario_file):
     """The line of a long act takes one row of a terminal of 60 columns."""
     scenario_file(
         "slow",
-        script=[
-            {"say": "Done.", "write": {f"{'long' * 20}.txt": "x", "hello.txt": "hello\n"}, "run": "sleep 1.5"}
-        ],
+        script=[slow(pytester.path)[0] | {"write": {f"{'long' * 20}.txt": "x", "hello.txt": "hello\n"}}],
     )
     terminal = Terminal(pytester.path, columns=60)
     live = terminal.read_until(lambda text: "attempt 1" in text)
+    (pytester.path / "go").touch()
     assert sum("slow" in line and "attempt 1" in line for line in live.splitlines()) == 1
     assert "passed" in terminal.read_to_end()
 
 
 def test_ctrl_c_leaves_the_terminal_clean(pytester, scenario_file):
     """After Ctrl-C the lines are gone, the cursor is visible, and the summary says what did not run."""
-    scenario_file("slow", script=[{"say": "Done.", "run": "sleep 8"}])
+    scenario_file("slow", script=slow(pytester.path))
     terminal = Terminal(pytester.path)
     terminal.read_until(lambda text: "attempt 1  agent" in text)
     terminal.child.sendintr()
@@ -116,37 +123,40 @@ def test_ctrl_c_leaves_the_terminal_clean(pytester, scenario_file):
 def test_a_killed_worker_s_line_goes_away(pytester, scenario_file):
     """A worker that dies in the middle tells no end; its scenario is not shown as running for ever."""
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
-    scenario_file("dies", script=[{"say": "Done.", "run": "sleep 8"}])
-    scenario_file("lives", script=[{"say": "Done.", "write": {"hello.txt": "hello\n"}, "run": "sleep 2"}])
+    scenario_file("dies", script=slow(pytester.path))
+    scenario_file("lives", script=slow(pytester.path))
     pytester.makeconftest(
         """
-        import os, signal, threading, time
+        import os, pathlib
         def pytest_runtest_setup(item):
             if "dies" in item.nodeid:
-                threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGKILL)).start()
+                pathlib.Path("worker").write_text(str(os.getpid()))
         """
     )
     terminal = Terminal(pytester.path, "-n", "2", "--max-worker-restart=0")
     terminal.read_until(lambda text: text.count("attempt 1  agent") == 2)
+    os.kill(int((pytester.path / "worker").read_text()), signal.SIGKILL)
     later = terminal.read_until(lambda text: text.count("attempt 1  agent") == 1)
+    (pytester.path / "go").touch()
     assert "dies  mock  attempt" not in later
     terminal.read_to_end()
     assert terminal.child.exitstatus == RunExit.MACHINERY_BROKE
 
 
-def test_without_a_terminal_a_plain_line_comes_now_and_then(scenario_file, run):
+def test_without_a_terminal_a_plain_line_comes_now_and_then(scenario_file, pytester):
     """In a log, a scenario that takes long has a line of its own each half minute; a short one has none."""
     scenario_file("quick")
-    out = run("--obra-live=plain").stdout.str()
+    out = pytester.runpytest("--obra-live=plain").stdout.str()
     assert "obra: quick" not in out
-    scenario_file("slow", script=SLOW)
-    out = run("--obra-live=plain", "--obra-live-every=0.5").stdout.str()
+    seen = f"timeout 90 sh -c 'until grep -q \"obra: slow\" {pytester.path}/stdout; do sleep 0.05; done'"
+    scenario_file("slow", script=[slow(pytester.path)[0] | {"run": seen}])
+    out = pytester.runpytest("--obra-live=plain", "--obra-live-every=0.1").stdout.str()  # into the file stdout
     assert "obra: slow  mock  attempt 1  agent" in out
 
 
 def test_live_off_shows_nothing(pytester, scenario_file):
     """--obra-live=off paints nothing on a terminal."""
-    scenario_file("slow", script=SLOW)
+    scenario_file("slow", script=[slow(pytester.path)[0] | {"run": "sleep 1.5"}])
     terminal = Terminal(pytester.path, "--obra-live=off")
     seen = terminal.read_until(lambda text: "attempt 1" in text or "passed in" in text)
     assert "attempt 1" not in seen
