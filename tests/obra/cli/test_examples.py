@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import prepared_programs
 import pytest
 from click.testing import CliRunner
 
@@ -85,12 +87,14 @@ def template(tmp_path_factory) -> Path:
     for name in "ab":
         shutil.copy(ROOT / "scenarios/hello_world.obra.yaml", folder / f"{name}.obra.yaml")
     (folder / "description.txt").write_text("All of it.")
-    for words in (
-        ["-m", "obra", "run", "scenarios/vague_task.obra.yaml"],
-        ["-c", STORED, this_process()],
-        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "scenarios"],
-    ):
-        subprocess.run([sys.executable, *words], cwd=folder, check=True, capture_output=True)
+    done = prepared_programs.run(
+        "obra", ["run", "scenarios/vague_task.obra.yaml"], folder=folder, variables=os.environ
+    )
+    assert done.code == 0, done.err
+    subprocess.run([sys.executable, "-c", STORED, this_process()], cwd=folder, check=True, capture_output=True)
+    words = ["-q", "-p", "no:cacheprovider", "scenarios"]
+    done = prepared_programs.run("pytest", words, folder=folder, variables=os.environ)
+    assert done.code == 0, done.out
     (made,) = (folder / "reports").iterdir()
     for copy in (f"reports/{RUN}", "reports/main", "a", "b"):
         shutil.copytree(made, folder / copy)

@@ -1,8 +1,8 @@
 """``obra rejudge``: stored attempts, other rules or another reviewer, and no agent."""
 
-import subprocess
-import sys
+import os
 
+import prepared_programs
 import pytest
 
 HELLO = """\
@@ -40,11 +40,9 @@ def run_of_two(tmp_path):
     """Run one scenario twice with pytest."""
     (tmp_path / "hello.obra.yaml").write_text(HELLO)
     (tmp_path / "reviewers.py").write_text(REVIEWERS)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--obra-repeat=2", "--basetemp=tmp", "."],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
+    words = ["-q", "-p", "no:cacheprovider", "--obra-repeat=2", "--basetemp=tmp", "."]
+    done = prepared_programs.run("pytest", words, folder=tmp_path, variables=os.environ)
+    assert done.code == 0, done.out
 
 
 def test_the_same_rules_decide_the_same(obra, run_of_two, tmp_path):
