@@ -57,11 +57,15 @@ def test_two_terse_words_are_enough(play, path):
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
 def test_a_reviewer_that_always_says_no_stops_everything(play, path):
-    """All the checks of the world do not complete a task that the reviewer refuses."""
-    script = yaml.safe_load(path.read_text(encoding="utf-8"))["script"]
-    no = [{"score": 95, "verdict": "no", "issues": ["I do not like it"]}] * 9
-    report = play(path, script=[*script, *[script[-1] | {"edit": {}, "say": "Again."}] * 5], reviewer=no)
+    """All the checks of the world do not complete a task that the reviewer refuses, up to the last attempt."""
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    steps = data["script"]
+    no = [{"score": 95, "verdict": "no", "issues": ["I do not like it"]}] * len(steps)
+    report = play(path, reviewer=no, limits={**data["limits"], "iterations": len(steps)})
     assert report.outcome.status == "escalated"
+    last = report.outcome.attempts[-1]
+    assert all(check.passed for check in last.evidence.checks)
+    assert len(report.outcome.attempts) == len(steps) or not last.evidence.checks
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)

@@ -166,6 +166,9 @@ def _permission_denied(agent: AgentPlugin, scene: Scene) -> None:
 def _limit(agent: AgentPlugin, scene: Scene) -> None:
     reply = check_turn(agent, scene.prompts[0], what="a turn beyond its limit", limits=scene.limits)
     require(bool(reply.limit), f"Reply.limit must name the limit; the reply is {reply!r}")
+    for words in scene.words[:1]:
+        is_whole = reply.text.strip().endswith(words)
+        require(not is_whole, f"a turn that was cut at its limit cannot have come to its end, {words!r}")
     following = _answered(agent, scene, 1)
     require(
         following.session == reply.session,

@@ -21,7 +21,15 @@ from typing import IO, TYPE_CHECKING
 from obra.domain import Record
 from obra.errors import WorkspaceError
 from obra.workspace.output import KeptOutput, end_of, read_the_rest, read_until_ended
-from obra.workspace.supervision import RUN_ID, children, descendants, is_marked, is_zombie, supervisor
+from obra.workspace.supervision import (
+    RUN_ID,
+    children,
+    descendants,
+    is_marked,
+    is_stopped,
+    is_zombie,
+    supervisor,
+)
 
 if TYPE_CHECKING:
     import psutil
@@ -157,6 +165,8 @@ class ProcessTree:
     def stop(self, ladder: Ladder = POLITE) -> int:
         """Ask the program to end, more firmly each time, and sweep what is left.
 
+        One that was stopped (SIGSTOP) hears no request, and is killed without any.
+
         Args:
             ladder: signals for the program's process group, each with the seconds it gets to end.
 
@@ -164,7 +174,7 @@ class ProcessTree:
             How many processes had to be killed; 0 when asking was enough.
         """
         for number, seconds in ladder:
-            if self.process.poll() is not None:
+            if self.process.poll() is not None or is_stopped(self.process.pid):
                 break
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.process.pid, number)

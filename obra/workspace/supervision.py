@@ -257,6 +257,11 @@ def is_zombie(process: int) -> bool:
     return _state_and_session(process)[0] in ("Z", "X", "")
 
 
+def is_stopped(process: int) -> bool:
+    """Tell whether *process* stands still by SIGSTOP or the like, so that it hears nothing but SIGKILL. Linux."""
+    return _state_and_session(process)[0] == "T"
+
+
 def _state_and_session(process: int) -> tuple[str, int]:
     """Return the state letter and the session id of /proc/PID/stat, see proc(5); ``("", 0)`` when gone."""
     text = _read(f"/proc/{process}/stat")

@@ -271,6 +271,17 @@ def test_stop_climbs_the_ladder(tmp_path, environment):
         assert killed == (code == -signal.SIGKILL)
 
 
+def test_stop_does_not_ask_who_cannot_hear(tmp_path, environment):
+    """A program that was stopped is killed at once, however long the ladder is."""
+    tree = ProcessTree(["sleep", "68"], cwd=tmp_path, environment=environment)
+    tree.process.send_signal(signal.SIGSTOP)
+    assert until(lambda: psutil.Process(tree.process.pid).status() == psutil.STATUS_STOPPED)
+    started = time.monotonic()
+    assert tree.stop(((signal.SIGINT, 60),)) == 1
+    assert time.monotonic() - started < 60
+    assert tree.process.returncode == -signal.SIGKILL
+
+
 def test_two_trees_do_not_touch_each_other(tmp_path, environment):
     """Sweeping one tree leaves its neighbour and our other children alone."""
     foreign = subprocess.Popen(["sleep", "69"], start_new_session=True)
