@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import random
 import shutil
 import signal
 import socket
@@ -17,7 +18,9 @@ import psutil
 
 from obra.errors import AgentUnavailable
 
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
+_PORTS = range(20_000, 32_000)
+"""Below those that Linux gives to outgoing connections, of which one could take it while the server is stopped."""
 _END_SECONDS = 5.0
 _LOOK_SECONDS = 0.02
 _FOLDERS = "/usr/sbin:/usr/local/sbin:/usr/bin"
@@ -66,8 +69,7 @@ class SSHServer:
         for name in ("host", "login", "stranger"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
         shutil.copy(folder / "login.pub", folder / "authorized")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = _free_port()
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
         text = CONFIG.format(port=self.port, folder=folder, path=path, further=further)
         (folder / "config").write_text(text)
@@ -103,12 +105,13 @@ class SSHServer:
         """
         command = [self._program, "-D", "-e", "-f", str(self.folder / "config")]
         with (self.folder / "log").open("ab") as log:
+            before = log.tell()
             self._server = subprocess.Popen(command, stderr=log)
         end = time.monotonic() + _START_SECONDS
         while time.monotonic() < end and self._server.poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+            # It says so itself; a connection to try it out would be a session, cut and counted with the others.
+            if f" port {self.port}.".encode() in (self.folder / "log").read_bytes()[before:]:
+                return
             time.sleep(_LOOK_SECONDS)
         self._server.kill()
         self._server.wait()
@@ -154,6 +157,13 @@ class SSHServer:
         listening.suspend()
         while listening.status() not in {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE}:
             time.sleep(_LOOK_SECONDS / 10)
+
+
+def _free_port() -> int:
+    for port in random.sample(_PORTS, 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AgentUnavailable(f"no port of 100 between {_PORTS.start} and {_PORTS.stop} is free for an SSH server")
 
 
 def _name_of(process: psutil.Process) -> str:

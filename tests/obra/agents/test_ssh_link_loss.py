@@ -95,7 +95,7 @@ def test_a_link_that_freezes_for_a_moment_is_not_even_noticed(play, ssh_server, 
 
 def test_a_frozen_link_is_left_for_a_new_one(play, ssh_server, workspace: Path, left_there):
     """A peer that says nothing for a third of the lease is given up; when it wakes up it disturbs nothing."""
-    agent = play(*TWO_STEPS, lease=4.5)
+    agent = play(*TWO_STEPS, lease=9)
     frozen: list[psutil.Process] = []
 
     def freeze() -> None:
@@ -132,7 +132,7 @@ def test_a_server_that_is_restarted_is_waited_for(play, own_server, workspace: P
 
 def test_a_link_that_stays_away_ends_the_turn_and_the_agent(play, own_server, processes_of):
     """After the lease both sides give up: a crash that says so, no process there, a cleanup that tells."""
-    agent = play(*TWO_STEPS, lease=3, timeout_connect=1, **own_server.reach)
+    agent = play(*TWO_STEPS, lease=5, timeout_connect=1, **own_server.reach)
     with pytest.raises(AgentCrashed, match=r"did not come back within|was lost"):
         disturbed(agent, own_server.stop)
     until(lambda: not processes_of(agent))
@@ -143,7 +143,7 @@ def test_a_link_that_stays_away_ends_the_turn_and_the_agent(play, own_server, pr
 
 def test_another_machine_in_its_place_is_not_waited_for(play, own_server, processes_of):
     """A host key that changed while the link was away ends the turn at once, as what it may be."""
-    agent = play(*TWO_STEPS, lease=3, **own_server.reach)
+    agent = play(*TWO_STEPS, lease=6, **own_server.reach)
 
     def replace() -> None:
         own_server.stop()
@@ -186,7 +186,7 @@ def test_what_a_killed_obra_leaves_there_ends(ssh_server, claude_command: str, w
     with ModelServer([TWO_STEPS[0]], workspace=workspace, elsewhere=agent) as model:
         config = {**ssh_server.reach, "workspace_dir": str(workspace), "remote_dir": str(tmp_path / "there")}
         config |= {"command": claude_command, "base_url": model.base_url, "api_key": "no-key", "tunnel": True}
-        (tmp_path / "config.json").write_text(json.dumps({**config, "lease": 3}))
+        (tmp_path / "config.json").write_text(json.dumps({**config, "lease": 6}))
         command = [sys.executable, "-c", KILLED, str(tmp_path / "config.json")]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as obra:
             assert obra.stdout
