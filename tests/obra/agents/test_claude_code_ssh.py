@@ -123,10 +123,10 @@ def test_missing_files_and_machines_are_told(login, ssh_server):
     """A missing key file, no server at the port, and no host at all each say what to set."""
     with pytest.raises(AgentUnavailable, match=r"no-such-key is not there|no-such-key"):
         login(key_file="/no-such-key")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        closed = free.getsockname()[1]
-    with pytest.raises(AgentUnavailable, match=r"cannot connect to .*agent\.ssh\.port"):
-        login(port=closed)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # nobody listens, and nobody else is given the port
+        with pytest.raises(AgentUnavailable, match=r"cannot connect to .*agent\.ssh\.port"):
+            login(port=closed.getsockname()[1])
     with pytest.raises(AgentUnavailable, match=r"set agent\.ssh\.host"):
         login(host="")
     with pytest.raises(ObraError, match="did you mean 'key_file'"):

@@ -156,7 +156,7 @@ def test_nobody_listens():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    (one,) = Told(webhook=f"http://127.0.0.1:{port}/{SECRET}", retries=1).of(OPENED)
+        (one,) = Told(webhook=f"http://127.0.0.1:{port}/{SECRET}", retries=1).of(OPENED)
     assert (one.tries, one.problem.startswith("ConnectError: ")) == (2, True)
 
 
