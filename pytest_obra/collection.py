@@ -26,8 +26,13 @@ _TIMES_LONGER, _LONGER = 2, 600
 class ScenarioFile(pytest.Module):
     """One ``*.obra.yaml`` file. pytest allows subclasses to say what object a module stands for."""
 
-    _scenarios: tuple[Scenario, ...] = ()
-    _test: Callable[..., None] | None = None
+    __slots__ = ("_scenarios", "_test")  # in its ``__dict__`` they would take several times as much, in each file
+    _scenarios: tuple[Scenario, ...]
+    _test: Callable[..., None] | None
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        self._scenarios, self._test = (), None
 
     @classmethod
     def of(cls, parent: pytest.Collector, path: Path) -> ScenarioFile:

@@ -73,7 +73,7 @@ class ItemPattern:
         for item in self._items:
             given = _callspec(item)
             kept = given.marks[: len(given.marks) - self._marks]
-            callspec = _renamed(given, scenario, given.params[FIXTURE], [*kept, *own])
+            callspec = _renamed(given, scenario, given.params[FIXTURE], [*kept, *own] or given.marks)
             yield pytest.Function.from_parent(
                 collector,
                 name=f"{item.originalname}[{callspec.id}]",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import count
 from pathlib import Path
@@ -51,8 +52,20 @@ _PROPERTIES = {
     )
 }
 """Properties of a test, and the keys of its row."""
-_SCENARIO = pytest.StashKey[Scenario]()
-_REPORT = pytest.StashKey[ScenarioReport]()
+
+
+@dataclass(slots=True)
+class _Run:
+    """What a test is about, in one place: each key of a stash costs memory in each of thousands of tests."""
+
+    scenario: Scenario | None = None
+    """The one that was given to ``run_scenario``."""
+    report: ScenarioReport | None = None
+    execution: int = 0
+    """How often the test told of its scenario: a plugin that runs a failed test again keeps the item."""
+
+
+_RUN = pytest.StashKey[_Run]()
 _TAKEN = pytest.StashKey[dict[str, Any]]()
 """The row of a scenario that a run which was interrupted had finished."""
 _INTERRUPTED = pytest.StashKey[int | None]()
@@ -61,8 +74,8 @@ _NOT_RUN = pytest.StashKey[tuple[str, str]]()
 """Why a test did not run its scenario: ``not_needed`` or ``left_out``, and a sentence."""
 _BROKE = pytest.StashKey[bool]()
 """The machinery broke while the test ran."""
-_EXECUTION = pytest.StashKey[int]()
-"""How often a test told of its scenario: a plugin that runs a failed test again keeps the item."""
+_NOTHING = _Run()
+"""Stands for the run of a test that did not come to it; never changed."""
 _LEDGER = pytest.StashKey["Ledger"]()
 
 
@@ -113,9 +126,9 @@ def shared(config: pytest.Config) -> Shared:
 def scenario_of(request: pytest.FixtureRequest) -> Scenario | None:
     """Return the scenario that the asking test runs: the one given to run_scenario, or its parameter."""
     node = request.node
-    if _SCENARIO in node.stash:
-        found: Scenario = node.stash[_SCENARIO]
-        return found
+    told: _Run = node.stash.get(_RUN, _NOTHING)
+    if told.scenario is not None:
+        return told.scenario
     callspec = getattr(node, "callspec", None)
     parameter = callspec.params.get("scenario") if callspec else None
     return parameter if isinstance(parameter, Scenario) else None
@@ -130,23 +143,21 @@ def runner(
     request: pytest.FixtureRequest, agent_name: str, workspace: Path, repeat: Repeat
 ) -> Callable[[Scenario], ScenarioReport]:
     """Return the function behind the fixture ``run_scenario``."""
-    for key in (
-        _SCENARIO,
-        _REPORT,
-        _TAKEN,
-        _BROKE,
-    ):  # of the same test's execution before, when a plugin runs it again
-        if key in request.node.stash:
-            del request.node.stash[key]
+    stash: pytest.Stash = request.node.stash
+    told = stash.setdefault(_RUN, _Run())
+    told.scenario = told.report = None  # of the same test's execution before, when a plugin runs it again
+    if _TAKEN in stash:
+        del stash[_TAKEN]
+    if _BROKE in stash:
+        del stash[_BROKE]
 
     def run_scenario(scenario: Scenario) -> ScenarioReport:
-        stash = request.node.stash
-        if _SCENARIO in stash:
+        if told.scenario is not None:
             raise pytest.UsageError(
                 f"run_scenario was called twice in {request.node.nodeid}; one test runs one scenario: "
                 f"use @pytest.mark.obra_scenarios to get a test for each"
             )
-        stash[_SCENARIO] = scenario
+        told.scenario = scenario
         _skip_if_left_out(request, scenario, agent_name, repeat)
         if repeat.bare:
             report = _run_bare(request, scenario, agent_name, workspace, repeat)
@@ -156,7 +167,7 @@ def runner(
                 or _from_workers(request, scenario)
                 or _run(request, scenario, agent_name, workspace, repeat)
             )
-        stash[_REPORT] = report
+        told.report = report
         if request.config.pluginmanager.hasplugin("allure_pytest") and request.config.getoption("--alluredir"):
             from pytest_obra.reporters.allure_steps import attach
 
@@ -293,11 +304,12 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     from obra.reports.rows import error_row, row_of
 
     error = call.excinfo.value if call.excinfo else None
-    scenario = item.stash.get(_SCENARIO, None)
+    told = item.stash.get(_RUN, _NOTHING)
+    scenario = told.scenario
     if isinstance(error, ObraError):
         report.longrepr = error_text(error)
     # A scenario that began and has no report broke off: by an error of any kind, or by a limit of pytest's.
-    broke_off = scenario is not None and report.failed and _REPORT not in item.stash
+    broke_off = scenario is not None and report.failed and told.report is None
     if isinstance(error, ObraError) or broke_off:
         if call.when == "call":
             # Whoever counts failures by phase (JUnit among them) shall see an error, not a failed test.
@@ -308,9 +320,8 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         vars(report)["obra_skipped"] = True
     if scenario is None:
         return
-    if call.when == "call" and _REPORT in item.stash:
-        done = item.stash[_REPORT]
-        row: dict[str, Any] = item.stash.get(_TAKEN, {}) or row_of(done, node=item.nodeid)
+    if call.when == "call" and told.report is not None:
+        row: dict[str, Any] = item.stash.get(_TAKEN, {}) or row_of(told.report, node=item.nodeid)
     elif report.failed:
         callspec, repeat = getattr(item, "callspec", None), repeat_of(item)
         row = error_row(
@@ -327,22 +338,25 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         if report.skipped and _NOT_RUN in item.stash:
             vars(report)["obra_not_run"] = item.stash[_NOT_RUN]
         return
-    row["execution"] = item.stash[_EXECUTION] = item.stash.get(_EXECUTION, 0) + 1
+    told.execution += 1
+    row["execution"] = told.execution
     vars(report)["obra_row"] = row
     ledger = _ledger(item.config)
     if ledger is not None:
         ledger.record((f"{row['path']}:{row['case']}", row["agent"], row["bare"]), row["repeat"], row)
-    item.user_properties[:] = report.user_properties[:] = [*_others(item.user_properties), *properties_of(row)]
+    # One list for both: pytest keeps item and report to the end.
+    item.user_properties = report.user_properties = [*_others(item.user_properties), *properties_of(row)]
 
 
 def forget(item: pytest.Item) -> None:
     """Let go of what a test showed: its report is written, and pytest keeps its items to the end."""
-    if _REPORT in item.stash:
-        del item.stash[_REPORT]
+    told = item.stash.get(_RUN, None)
+    if told is not None:
+        told.report = None
+        if told.scenario is not None:
+            told.scenario.release()
     if _TAKEN in item.stash:
         del item.stash[_TAKEN]
-    if _SCENARIO in item.stash:
-        item.stash[_SCENARIO].release()
 
 
 def properties_of(row: Mapping[str, Any]) -> list[tuple[str, object]]:

@@ -37,6 +37,9 @@ _READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
 _PAUSE = 0.05
 """Seconds between two looks for a server that is away."""
 
+_CACHE = 256
+"""KiB of pages that SQLite keeps for each connection; the system keeps the file itself, too."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -289,6 +292,7 @@ def _on_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> 
     connection.isolation_level = None  # the driver must not begin by itself; _on_begin does
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA cache_size=-{_CACHE}")
 
 
 def _log_statement(statement: str, values: Any) -> None:

@@ -36,7 +36,7 @@ class RunFiles:
         self._planned: dict[str, None] = {}
         self._not_run: dict[str, str] = {}
         self._writer: RunWriter | None = None
-        self._slim = SlimReports()
+        self._slim = SlimReports(config)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember which scenarios are about to run."""
