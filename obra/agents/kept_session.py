@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from obra.domain import Record
+from obra.errors import AgentUnavailable
 from obra.plugins import TakenUp
 from obra.workspace.private_folder import is_abandoned, remove_private_folder
 
@@ -89,8 +90,17 @@ def is_written(session: str, files: Iterable[Path]) -> bool:
 
 
 def touch(home: Path) -> None:
-    """Let *home* count as used now: after the death of its user it stands for another day."""
-    os.utime(home)
+    """Let *home* count as used now: after the death of its user it stands for another day.
+
+    Raises:
+        AgentUnavailable: it is not there any more.
+    """
+    try:
+        os.utime(home)
+    except FileNotFoundError as error:
+        raise AgentUnavailable(
+            f"the agent's private home {home} was removed while it was in use; start the run again"
+        ) from error
 
 
 def _noted(home: Path) -> str:

@@ -11,12 +11,12 @@ starts ``obra run`` with a scenario, sends SIGINT at a moment, and waits for the
 * tool: a command of the agent runs;
 * check: the turn is over, and a check of Obra's own runs.
 
-An end counts only when the exit code is 130, the task is stored as interrupted and nothing that was started works
-in the run's folder, here or there; what is not so is told, and the exit code is 1. So that a busy machine can be
-told from a slow end, a fixed piece of computing is timed just after each: ``slowness`` is how much longer it took
-than its processor time. The exit code is 1, too, where an end took more than two seconds times that. With
-``--first`` (as root) all that runs goes before everything else of the machine from the signal to the end, so that
-what others do there is not measured.
+An end counts only when the exit code is 130 to a shell, the task is stored as interrupted and nothing that was
+started works in the run's folder, here or there; what is not so is told, and the exit code is 1. So that a busy
+machine can be told from a slow end, a fixed piece of computing is timed just after each: ``slowness`` is how much
+longer it took than its processor time. The exit code is 1, too, where an end took more than 2 seconds times that.
+With ``--first`` (as root) all that runs goes before everything else of the machine from the signal to the end, so
+that what others do there is not measured.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ LIMIT = 2.0
 """Seconds that Ctrl-C may take."""
 NO_MODEL = ("mock",)
 PATIENCE = 120.0
-INTERRUPTED = 130
+INTERRUPTED = (130, -signal.SIGINT)
+"""Both are 130 to a shell. ``python -m`` ends by the signal where it came while a text was executed, as modules do
+that make dataclasses, however it was dealt with then."""
 MARK = "began"
 WAITING = "touch {mark}; while [ ! -e go ]; do sleep 0.05; done"
 SCENARIO = """\
@@ -120,7 +122,7 @@ class Run:
                 os.sched_setscheduler(int(thread.name), os.SCHED_RR, os.sched_param(1))
 
     def _wrong(self, errors: str) -> Iterator[str]:
-        if self.process.returncode != INTERRUPTED:
+        if self.process.returncode not in INTERRUPTED:
             yield f"exit code {self.process.returncode}: {' '.join(errors.split())[-300:]}"
         if left := [number for number in processes_in(self.folder) if number != self.process.pid]:
             yield f"processes left: {left}"
@@ -131,7 +133,7 @@ class Run:
                 yield f"the task is {status}"
 
     def _has_begun(self) -> bool:
-        return any(self.folder.rglob(MARK))
+        return any(MARK in files for _, _, files in os.walk(self.folder))  # what vanishes meanwhile is passed over
 
     def _is_connected(self) -> bool:
         """Tell whether somebody is connected to a server of the run's process: its agent, to the model."""

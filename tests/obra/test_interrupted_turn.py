@@ -6,9 +6,12 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from obra.config import Config
 from obra.domain import Reply, TaskStatus
 from obra.orchestrator import Orchestrator
+from obra.plugins import TakenUp
 from obra.state.state_manager import StateManager
 
 OLD = """
@@ -20,6 +23,8 @@ from obra.workspace.supervision import supervisor
 here = pathlib.Path(sys.argv[1])
 class Agent:
     identity = "slow"
+    handle = "it is here"
+    def take_up(self, left, on_event=None): pass
     def initialize(self, config): pass
     def is_healthy(self): return True
     def cleanup(self): pass
@@ -74,22 +79,50 @@ class Agent:
         return Reply(text="Done.")
 
 
-def test_the_old_agent_is_ended_the_files_are_put_back_and_the_new_turn_says_so(tmp_path):
+class Lasting(Agent):
+    """The same, with a session that outlives it."""
+
+    handle = "it is there"
+
+    def take_up(self, left, on_event=None) -> TakenUp:  # noqa: ARG002  # the contract's
+        """Go on with the old session, where that may be."""
+        assert (left.handle, left.in_turn) == ("it is here", True)
+        return TakenUp(session="s-1") if left.may_resume else TakenUp()
+
+
+PLAYED_ANEW = "a script or a cassette is played on in a new one"
+KEEPS_NONE = "quick keeps none that another process could go on with"
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "session", "why"),
+    [
+        (Agent, "off", "", KEEPS_NONE),
+        (Lasting, "off", "s-1", ""),
+        (Lasting, "script", "", PLAYED_ANEW),
+    ],
+)
+def test_the_old_agent_is_ended_the_files_are_put_back_and_the_story_says_in_which_session(
+    tmp_path, kind, mode, session, why
+):
     """Nobody guards the old agent, which still writes; the run that goes on finds neither it nor its files."""
     (tmp_path / "work").mkdir()
     old = subprocess.run([sys.executable, "-c", OLD, str(tmp_path), WRITER], capture_output=True, check=False)
     assert old.returncode == -9, old.stderr
     config = Config.load(rung="mock")
     config.set("workspace.store", str(tmp_path / "store"))
-    agent = Agent(tmp_path / "work")
+    config.set("replay.mode", mode)
+    agent = kind(tmp_path / "work")
     with (
         StateManager(f"sqlite:///{tmp_path}/obra.db") as state,
         Orchestrator(config, state_manager=state, agent=agent, reviewer=[{"score": 95}]) as loop,
     ):
         assert loop.resume_task(1).status is TaskStatus.COMPLETED
         [attempt] = state.attempts(1)
+        [resumed] = [one["data"] for one in state.events(1) if one["kind"] == "resumed"]
     assert agent.found == []
     [told] = agent.prompts
     assert told.startswith(attempt.prompt)
-    assert "This turn was interrupted" in told.removeprefix(attempt.prompt)
+    assert ("This turn was interrupted" in told.removeprefix(attempt.prompt)) == (mode == "off")
+    assert (resumed["session"], resumed["why"]) == (session, why)
     assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["a.txt"]

@@ -16,7 +16,7 @@ from obra.agents.command_agent import CommandAgent
 from obra.agents.kept_session import GONE, NEVER_TOLD, KeptSession, is_written, note
 from obra.config import Config
 from obra.domain import ScriptStep, TaskStatus, TurnLimits
-from obra.errors import AgentCrashed
+from obra.errors import AgentCrashed, AgentUnavailable
 from obra.orchestrator import Orchestrator
 from obra.plugins import LeftBehind, OutlivesUs, TakenUp
 from obra.replay.dialects import server_for, settings_for
@@ -228,6 +228,13 @@ def test_a_session_is_looked_for_in_regular_files(tmp_path):
     assert is_written("a-1", tmp_path.iterdir())
     (tmp_path / "link").symlink_to(tmp_path / "full")
     assert not is_written("a-1", [tmp_path / "link"])
+
+
+def test_a_home_that_is_removed_under_an_agent_is_told(agent):
+    """Somebody cleans up the temporary files: a typed error says so, and cleanup works all the same."""
+    remove_private_folder(Path(json.loads(agent.handle)["home"]))
+    with pytest.raises(AgentUnavailable, match="was removed while it was in use"):
+        agent.send_prompt("go on")
 
 
 def test_an_agent_that_keeps_no_session_has_no_handle(tmp_path):
