@@ -64,7 +64,7 @@ def test_ctrl_c_names_what_ran_and_what_did_not(scenario_file, pytester, workers
     with subprocess.Popen(
         [*command, *workers], cwd=pytester.path, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        until = time.monotonic() + 90
+        until = time.monotonic() + 200
         while not list(pytester.path.glob("tmp/**/begun")) and time.monotonic() < until:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does it

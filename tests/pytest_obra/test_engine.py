@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import prepared_programs
 import pytest
 import yaml
 from field import QUICK, VARIABLES, field_of
+from prepared_programs import Ended
 
 pytest.importorskip("dbos", reason="the extra 'scale' is not installed: pip install 'obra[scale]'")
 
@@ -31,7 +31,7 @@ SAME = (
 @pytest.fixture
 def here(tmp_path):
     """A field with three scenarios, of which one has several cases and one a wrong verdict, and its settings."""
-    with field_of(tmp_path, f"sqlite:///{tmp_path}/queue/obra.db", lease=5, patience=3) as field:
+    with field_of(tmp_path, f"sqlite:///{tmp_path}/queue/obra.db", lease=60, patience=90) as field:
         field.write("good", QUICK.format(name="good", run="'true'"))
         field.write(
             "bad", QUICK.format(name="bad", run="'true'").replace("status: completed", "status: escalated")
@@ -50,12 +50,10 @@ def here(tmp_path):
         yield field
 
 
-def run_pytest(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(folder: Path, *words: str) -> Ended:
     """Run pytest as a person would."""
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--obra-config=settings.yaml", *words],
-        cwd=folder, env=VARIABLES, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    everything = ["-p", "no:cacheprovider", "--obra-config=settings.yaml", *words]
+    return prepared_programs.run("pytest", everything, folder=folder, variables=VARIABLES)
 
 
 def rows_in(folder: Path) -> dict[str, dict]:
@@ -72,9 +70,9 @@ def test_rows_report_and_exit_code_are_those_of_a_run_here(here):
     worker = here.worker()
     remote = run_pytest(here.folder, "--obra-engine=dbos")
     found = rows_in(here.folder)
-    assert (remote.returncode, local.returncode) == (1, 1), remote.stdout + remote.stderr
-    assert "4 case(s) for workers" in remote.stdout
-    assert "1 failed, 4 passed" in remote.stdout
+    assert (remote.code, local.code) == (1, 1), remote.out + remote.err
+    assert "4 case(s) for workers" in remote.out
+    assert "1 failed, 4 passed" in remote.out
     assert {node: [row[key] for key in SAME] for node, row in found.items()} == {
         node: [row[key] for key in SAME] for node, row in expected.items()
     }
@@ -87,10 +85,14 @@ def test_rows_report_and_exit_code_are_those_of_a_run_here(here):
 
 def test_without_a_worker_there_is_no_verdict(here):
     """ERROR, exit code 12, and what was submitted is cancelled."""
+    settings = here.folder / "settings.yaml"
+    text = settings.read_text()
+    settings.write_text(text.replace("patience: 90", "patience: 1"))
+    assert settings.read_text() != text
     done = run_pytest(here.folder, "--obra-engine=dbos", "scenarios/good.obra.yaml", "--obra-report-dir=r")
     (name,) = [one.id for one in here.runner.submissions()]
-    assert done.returncode == 12, done.stdout
-    assert "no worker lived; start one with the same database: obra worker" in done.stdout
+    assert done.code == 12, done.out
+    assert "no worker lived; start one with the same database: obra worker" in done.out
     assert here.runner.cases(name)[0].state == "cancelled"
 
 
@@ -98,4 +100,4 @@ def test_without_a_worker_there_is_no_verdict(here):
 def test_what_workers_cannot_keep_is_refused(here, words):
     """With the option's name, before anything runs."""
     done = run_pytest(here.folder, "--obra-engine=dbos", *words)
-    assert (done.returncode, words[0].partition("=")[0] in done.stderr) == (4, True), done.stdout + done.stderr
+    assert (done.code, words[0].partition("=")[0] in done.err) == (4, True), done.out + done.err

@@ -30,10 +30,10 @@ def project(pytester: pytest.Pytester, claude: str, monkeypatch: pytest.MonkeyPa
     return pytester
 
 
-def test_record_against_a_scripted_upstream_then_play_without_a_script(project: pytest.Pytester):
+def test_record_against_a_scripted_upstream_then_play_without_a_script(project: pytest.Pytester, run):
     """The recorded run and the played one pass alike, in two attempts; a changed task is a miss that is shown."""
     tape = project.path / "cassettes" / "greeting.claude_code_local.jsonl"
-    recorded = project.runpytest_subprocess("--obra-agent=replay", "--obra-record", "-q")
+    recorded = run("--obra-agent=replay", "--obra-record", "-q")
     recorded.assert_outcomes(passed=1)
     text = tape.read_text()
     about = json.loads(text.partition("\n")[0])
@@ -49,11 +49,11 @@ def test_record_against_a_scripted_upstream_then_play_without_a_script(project: 
     scenario = Path(project.path / "greeting.obra.yaml")
     a, b = SCENARIO.index("script:"), SCENARIO.index("reviewer:")
     scenario.write_text(SCENARIO[:a] + SCENARIO[b:])
-    played = project.runpytest_subprocess("--obra-agent=cassette", "-q")
+    played = run("--obra-agent=cassette", "-q")
     played.assert_outcomes(passed=1)
     assert tape.read_text() == text
     scenario.write_text((SCENARIO[:a] + SCENARIO[b:]).replace("Write a greeting", "Write a farewell"))
-    missed = project.runpytest_subprocess("--obra-agent=cassette", "-q")
+    missed = run("--obra-agent=cassette", "-q")
     missed.assert_outcomes(errors=1)
     shown = missed.stdout.str()
     for words in (
@@ -74,8 +74,9 @@ def test_record_against_a_scripted_upstream_then_play_without_a_script(project: 
         (["--obra-agent=cassette"], "there is no cassette"),
     ],
 )
-def test_what_cannot_be_recorded_or_played_is_an_error_that_says_why(project: pytest.Pytester, arguments, message):
+@pytest.mark.usefixtures("project")
+def test_what_cannot_be_recorded_or_played_is_an_error_that_says_why(run, arguments, message):
     """Broken machinery is an ERROR, never a failed or a passed scenario."""
-    result = project.runpytest_subprocess(*arguments, "-q")
+    result = run(*arguments, "-q")
     result.assert_outcomes(errors=1)
     assert message in result.stdout.str()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import prepared_programs
 import pytest
 
 QUICK = """\
@@ -63,7 +64,7 @@ def test_an_interrupted_run_goes_on(tmp_path, number, workers):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp", tmp_path / "kept"]
     whole = {"start_new_session": True, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([*command, *workers], cwd=tmp_path, **whole) as process:
-        end = time.monotonic() + 90
+        end = time.monotonic() + 200
         while not is_waiting(tmp_path):
             assert time.monotonic() < end
             time.sleep(0.02)
@@ -76,11 +77,10 @@ def test_an_interrupted_run_goes_on(tmp_path, number, workers):
 
     (tmp_path / "go").touch()
     command[-1] = tmp_path / "again"  # the folders of the killed run must stay
-    done = subprocess.run(
-        [*command, *workers, "--obra-resume"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1, done.stdout  # b_bad is as bad as it was
-    assert "3 passed" in done.stdout
+    words = map(str, [*command[3:], *workers, "--obra-resume"])
+    done = prepared_programs.run("pytest", [*words], folder=tmp_path, variables=os.environ)
+    assert done.code == 1, done.out  # b_bad is as bad as it was
+    assert "3 passed" in done.out
     second = max((tmp_path / "reports").iterdir())
     rows = rows_of(second)
     assert set(rows) == {"a_good", "b_bad", "slow", "d_last"}
@@ -96,9 +96,9 @@ def test_an_interrupted_run_goes_on(tmp_path, number, workers):
 def test_without_an_interrupted_run_everything_runs(tmp_path):
     """A run that came to its end is not gone on with; the header says so."""
     (tmp_path / "a.obra.yaml").write_text(QUICK.format(name="a", score=95, folder=tmp_path))
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--obra-resume"]
+    words = ["-p", "no:cacheprovider", "--obra-resume"]
     for _ in range(2):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout
-        assert "obra: the newest run was not interrupted" in done.stdout
+        done = prepared_programs.run("pytest", words, folder=tmp_path, variables=os.environ)
+        assert done.code == 0, done.out
+        assert "obra: the newest run was not interrupted" in done.out
     assert (tmp_path / "a.log").read_text() == "turn\nturn\n"

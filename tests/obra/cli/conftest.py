@@ -63,7 +63,7 @@ def obra(tmp_path: Path) -> Callable[..., Ended]:
         if any(name.startswith(("PYTHON", "LANG", "LC_")) for name in variables):  # the interpreter reads them
             command = [sys.executable, "-m", "obra", *arguments]
             done = subprocess.run(
-                command, cwd=tmp_path, env=everything, input=given, capture_output=True, timeout=100, check=False
+                command, cwd=tmp_path, env=everything, input=given, capture_output=True, timeout=250, check=False
             )
             return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
         done = prepared_programs.run("obra", arguments, folder=tmp_path, variables=everything, stdin=given)

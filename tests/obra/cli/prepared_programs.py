@@ -55,7 +55,7 @@ def run(
     folder: Path,
     variables: Mapping[str, str],
     stdin: bytes = b"",
-    seconds: float = 100.0,
+    seconds: float = 250.0,
 ) -> Ended:
     """Run ``obra`` or ``pytest`` as ``python -m PROGRAM`` would, and return how it ended.
 

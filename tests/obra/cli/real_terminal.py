@@ -64,7 +64,7 @@ class Terminal:
         above = ["".join(line[place].data for place in range(width)) for line in self.screen.history.top]
         return "\n".join(line.rstrip() for line in (*above, *self.screen.display)).rstrip()
 
-    def see(self, pattern: str, seconds: float = 60.0) -> str:
+    def see(self, pattern: str, seconds: float = 200.0) -> str:
         """Wait until the screen shows *pattern*, a regular expression, and return what matched."""
         deadline = time.monotonic() + seconds
         while not (found := re.search(pattern, self.text(), re.MULTILINE)):
@@ -80,7 +80,7 @@ class Terminal:
         self.see(r"obra>\s*\Z")
         self.type(f"{line}\n")
 
-    def end(self, seconds: float = 60.0) -> int:
+    def end(self, seconds: float = 200.0) -> int:
         """Wait until the program has ended and return its exit code, or minus the signal that ended it."""
         deadline = time.monotonic() + seconds
         while True:
@@ -92,7 +92,7 @@ class Terminal:
         self.process.close()
         return self.process.exitstatus if self.process.signalstatus is None else -self.process.signalstatus
 
-    def leave(self, seconds: float = 60.0) -> int:
+    def leave(self, seconds: float = 200.0) -> int:
         """Press Ctrl-D at the prompt until it has ended, and return the exit code.
 
         A key is lost that comes while lines are written above the prompt: for that moment the terminal is not raw.

@@ -36,7 +36,7 @@ def test_a_run_is_stopped_from_another_terminal(obra, start, slow):
     asked = obra("task", "stop", "1", "wrong branch")
     assert asked.code == 0
     assert "go on: obra resume --task 1" in asked.out
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=200)
     assert process.returncode == 130
     assert err.startswith("Interrupted: task 1 was stopped by ")
     assert err.strip().endswith(
@@ -58,7 +58,7 @@ def test_a_scenario_that_a_person_decided_never_passes(obra, start, write, tmp_p
     assert asked.code == 0, asked.err
     (tmp_path / "go").touch()
     assert asked.out.startswith("attempt 1 of task 1 will proceed, as ")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=200)
     assert process.returncode == 1, err
     assert "decided, not Obra: I need it tonight" in out
     assert "scenario overruled FAILED (agent_failed)" in out
@@ -82,7 +82,7 @@ def test_pause_message_and_resume(obra, start, write, tmp_path):
     (tmp_path / "go").touch()
     read_until(process, "waits in attempt 1")
     assert obra("task", "resume", "1").code == 0
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=200)
     assert "shown in the prompt of attempt 2" in out
     late = obra("task", "pause", "1")
     assert late.code == 1

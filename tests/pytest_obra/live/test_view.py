@@ -39,7 +39,7 @@ class Terminal:
             env={**kept, "TERM": "xterm", **environment},
         )
 
-    def read_until(self, seen: Callable[[str], bool], seconds: float = 90) -> str:
+    def read_until(self, seen: Callable[[str], bool], seconds: float = 200) -> str:
         """Return the screen once *seen* holds; the screen as it is when the program ends or time is up."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

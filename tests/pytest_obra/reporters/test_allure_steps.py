@@ -1,8 +1,7 @@
 import json
 import os
-import subprocess
-import sys
 
+import prepared_programs
 import pytest
 
 TESTS = """
@@ -50,14 +49,9 @@ def run_with_allure(tmp_path, cases):
     (tmp_path / "test_it.py").write_text(TESTS.format(cases=str(cases)))
 
     def run(*options):
-        return subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "allure_pytest", "-p", "no:cacheprovider", *options, "."],
-            cwd=tmp_path,
-            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        words = ["-q", "-p", "allure_pytest", "-p", "no:cacheprovider", *options, "."]
+        variables = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        return prepared_programs.run("pytest", words, folder=tmp_path, variables=variables)
 
     return run
 
@@ -66,7 +60,7 @@ def run_with_allure(tmp_path, cases):
 def results(tmp_path, run_with_allure):
     """Return what Allure wrote of each test, by test name, and the folder of the attachments."""
     done = run_with_allure("--alluredir=found")
-    assert "1 failed, 4 passed" in done.stdout, done.stdout + done.stderr
+    assert "1 failed, 4 passed" in done.out, done.out + done.err
     read = [json.loads(path.read_text()) for path in (tmp_path / "found").glob("*-result.json")]
     return {result["name"]: result for result in read}
 
@@ -154,5 +148,5 @@ def test_without_a_report_folder_nothing_is_written(tmp_path, run_with_allure):
     """The steps cost nothing and leave nothing when nobody asked for them."""
     done = run_with_allure()
 
-    assert "1 failed, 4 passed" in done.stdout, done.stdout + done.stderr
+    assert "1 failed, 4 passed" in done.out, done.out + done.err
     assert not list(tmp_path.rglob("*-result.json"))
