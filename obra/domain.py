@@ -326,9 +326,17 @@ class PermissionRule(Record):
     answer: PermissionAnswer
 
 
+LARGEST_AMOUNT = 1e12
+"""No turn costs as many dollars or reads as many tokens; who says so does not know."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply(Record):
-    """What the agent answered to one prompt. ``str(reply)`` is its text."""
+    """What the agent answered to one prompt. ``str(reply)`` is its text.
+
+    A cost or a number of tokens that can be none (below zero, infinite, not a number) is unknown: it would switch
+    off every budget that it is counted against.
+    """
 
     text: str
     session: str = ""
@@ -341,6 +349,12 @@ class Reply(Record):
     """Name of the limit that ended the turn early, such as ``error_max_turns``; empty for a normal end."""
     denials: tuple[str, ...] = ()
     """Tool calls that were not permitted."""
+
+    def __post_init__(self) -> None:
+        for name in ("cost_usd", "tokens_in", "tokens_out"):
+            amount = getattr(self, name)
+            if amount is not None and not 0 <= amount < LARGEST_AMOUNT:
+                object.__setattr__(self, name, None)
 
     def __str__(self) -> str:
         return self.text

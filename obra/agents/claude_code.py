@@ -16,6 +16,7 @@ from typing import Any, Literal
 from obra.agents.settings import read_settings
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentCrashed, AgentError, AgentUnavailable
+from obra.monitoring.event_lines import amount_of
 
 OLDEST_VERSION = (2, 1, 214)
 """Older ones cut long output, lose the result or leave tool processes behind (the CLI's own change log)."""
@@ -284,10 +285,10 @@ def _cost(results: Sequence[Mapping[str, Any]], total_before: float) -> float | 
     parts = [item.get("model_usage_since_last_result") for item in results]
     if all(isinstance(part, Mapping) for part in parts):
         usages = [usage for part in parts if isinstance(part, Mapping) for usage in part.values()]
-        costs = [usage.get("costUSD") for usage in usages if isinstance(usage, Mapping)]
-        return round(sum(cost for cost in costs if isinstance(cost, int | float)), 6)
-    total = results[-1].get("total_cost_usd")
-    if not isinstance(total, int | float):
+        costs = [amount_of(usage.get("costUSD")) for usage in usages if isinstance(usage, Mapping)]
+        return None if None in costs else round(sum(cost for cost in costs if cost is not None), 6)
+    total = amount_of(results[-1].get("total_cost_usd"))
+    if total is None:
         return None
     return round(total - total_before if total >= total_before else total, 6)
 

@@ -15,6 +15,7 @@ from obra.agents.wire import Wire
 from obra.domain import Reply, TurnLimits
 from obra.errors import AgentCrashed
 from obra.events import AgentEventSink
+from obra.monitoring.event_lines import amount_of
 from obra.monitoring.output_monitor import OutputMonitor
 from obra.plugins import PermissionDecider
 
@@ -199,8 +200,8 @@ class ClaudeCodeSession:
         raise failure
 
     def _note_total(self, results: Sequence[Mapping[str, Any]]) -> None:
-        total = results[-1].get("total_cost_usd") if results else None
-        self._total_usd = float(total) if isinstance(total, int | float) else self._total_usd
+        total = amount_of(results[-1].get("total_cost_usd")) if results else None
+        self._total_usd = self._total_usd if total is None else total
 
     def _crashed(self, program: Program) -> AgentCrashed:
         code = program.exit_code(_EXIT_SECONDS)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from obra.agents.terminal_records import LIMIT, STATUS
-from obra.monitoring.event_lines import mapping, plain, sequence
+from obra.monitoring.event_lines import amount_of, mapping, plain, sequence
 
 Message = dict[str, Any]
 
@@ -208,11 +208,12 @@ class TerminalStory:
         }
 
     def _tell_cost(self, total: Any) -> None:
-        if not isinstance(total, int | float):
+        told = amount_of(total)
+        if told is None:
             return
         if self._first_cost_usd is None:
-            self._first_cost_usd = float(total)
-        self.cost_usd = float(total)
+            self._first_cost_usd = told
+        self.cost_usd = told
         self.spent_usd = self.cost_usd - self._first_cost_usd
         self.status_is_new = self.has_ended
 

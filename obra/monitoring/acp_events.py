@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from obra.events import AgentEvent, AgentEventKind
-from obra.monitoring.event_lines import MessageReader, count_of, event_of, mapping, plain, sequence
+from obra.monitoring.event_lines import MessageReader, amount_of, count_of, event_of, mapping, plain, sequence
 
 _EDITS = frozenset({"edit", "delete", "move"})
 _TOKENS_IN = ("inputTokens", "cachedReadTokens", "cachedWriteTokens")
@@ -70,9 +70,9 @@ class ACPEvents(MessageReader):
                 shown = " ".join(plain(part.get("text")) for part in parts)
                 yield event_of(AgentEventKind.TOOL_RESULT, f"{tool} {update['status']} {shown}", tool=tool)
             case "usage_update":
-                amount = mapping(update.get("cost")).get("amount")
-                if isinstance(amount, int | float):
-                    self._cost = float(amount)
+                amount = amount_of(mapping(update.get("cost")).get("amount"))
+                if amount is not None:
+                    self._cost = amount
                     self.cost_usd = max(0.0, self._cost - self._cost_before)
                     yield event_of(AgentEventKind.USAGE, f"${self._cost:g} in this session so far")
             case other:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from obra.domain import LARGEST_AMOUNT
 from obra.events import AgentEvent, AgentEventKind
 
 SHOWN = 300
@@ -42,6 +43,12 @@ def sequence(value: Any) -> Sequence[Any]:
 def count_of(value: Any) -> int:
     """Return *value* if it is a whole number, else 0."""
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def amount_of(value: Any) -> float | None:
+    """Return *value* if it is an amount, a finite number from 0 up, else nothing: Python's JSON knows NaN."""
+    is_amount = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < LARGEST_AMOUNT
+    return float(value) if is_amount else None
 
 
 class TurnReader(ABC):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from obra.events import AgentEvent, AgentEventKind
-from obra.monitoring.event_lines import MessageReader, count_of, event_of, mapping, plain
+from obra.monitoring.event_lines import MessageReader, amount_of, count_of, event_of, mapping, plain
 
 _EDITS = frozenset({"write", "edit", "patch", "apply_patch"})
 _SUBJECT_KEYS = ("filePath", "command", "pattern", "url", "path", "description")
@@ -57,11 +57,11 @@ class OpenCodeEvents(MessageReader):
     def _step_end(self, part: Mapping[str, Any]) -> Iterator[AgentEvent]:
         tokens = mapping(part.get("tokens"))
         cache = mapping(tokens.get("cache"))
-        cost = part.get("cost")
+        cost = amount_of(part.get("cost"))
         yield self._count(
             tokens_in=sum(count_of(one) for one in (tokens.get("input"), cache.get("read"), cache.get("write"))),
             tokens_out=count_of(tokens.get("output")) + count_of(tokens.get("reasoning")),
-            cost_usd=float(cost) if isinstance(cost, int | float) and cost else None,  # 0: it knows no price
+            cost_usd=cost or None,  # 0: it knows no price
         )
         reason = str(part.get("reason"))
         self.is_complete = reason == "stop"

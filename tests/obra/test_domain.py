@@ -126,3 +126,11 @@ def test_only_what_changes_something_is_an_act():
     assert AgentEvent(kind=AgentEventKind.TOOL_CALL, text="ls").act == "ls"
     assert AgentEvent(kind=AgentEventKind.FILE_EDIT, path="a.py").act == "a.py"
     assert AgentEvent(kind=AgentEventKind.TEXT, text="I would").act == ""
+
+
+@pytest.mark.parametrize("told", [float("nan"), float("inf"), -1.0, -float("inf"), 10**400])
+def test_an_amount_that_is_none_is_unknown(told):
+    """It would be below every budget, whatever is spent after it."""
+    reply = Reply(text="Done.", cost_usd=told, tokens_in=-1, tokens_out=3)
+    assert (reply.cost_usd, reply.tokens_in, reply.tokens_out) == (None, None, 3)
+    assert Reply(text="Done.", cost_usd=0.0).cost_usd == 0.0

@@ -244,6 +244,14 @@ def test_unknown_numbers_are_unknown_and_not_zero():
     assert (reply.cost_usd, reply.turns, reply.tokens_in, reply.tokens_out) == (None, None, None, None)
 
 
+@pytest.mark.parametrize("told", [float("nan"), float("-inf"), -0.5, 10**400, "0.5", True])
+def test_a_cost_that_is_no_amount_is_unknown(told: object):
+    """It must not make what is spent look less than it is, nor end the run."""
+    assert reply_of([result(total_cost_usd=told)], seconds=1, total_before_usd=0).cost_usd is None
+    parts = {"big": {"costUSD": 0.1}, "small": {"costUSD": told}}
+    assert reply_of([result(model_usage_since_last_result=parts)], seconds=1, total_before_usd=0).cost_usd is None
+
+
 def test_denials_are_named_once_each():
     """A denial that two results repeat is one; each says tool and subject."""
     denied = {"tool_name": "Write", "tool_use_id": "1", "tool_input": {"file_path": "/etc/x"}}
