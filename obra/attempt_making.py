@@ -236,8 +236,8 @@ class AttemptSteps:
         return stored
 
     def _keep(self, run: TaskRun, made: Any) -> None:
-        if isinstance(self.agent, OutlivesUs):
-            run.handle = self.agent.handle
+        if run.outlives is not None:
+            run.handle = run.outlives.handle
         run.position += 1
         data = {"run": run.spent(), "made": made}
         step = Step(number=run.number, position=run.position, name=type(made).__name__, data=data)

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from obra.workspace.workspace import Workspace
 
 
+_QUICK = 0.25
+"""Seconds; what a run does that is over before that, no person could have watched."""
+
+
 def initialize(
     config: Config,
     *,
@@ -248,7 +252,7 @@ def _live_acts(config: Config, state: StateManager) -> LiveActs | None:
         return None
     from obra.monitoring.live_acts import LiveActs
 
-    return LiveActs(live_folder(state.file, settings))
+    return LiveActs(live_folder(state.file, settings), waits=_QUICK)
 
 
 def live_folder(file: Path | None, settings: Settings) -> Path:

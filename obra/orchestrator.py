@@ -161,11 +161,13 @@ class Orchestrator(AttemptSteps):
     def _work(self, run: TaskRun) -> Outcome:
         try:
             run_start.require_writable(run.workspace.root)
+            meanwhile = self._live.show if self._live else None
+            run.outlives = self.agent if isinstance(self.agent, OutlivesUs) else None
             self._tell(TaskStarted(task=run.task))
             if isinstance(self.llm_interface, PlaysReviews):
                 self.llm_interface.rehearse(run.task.reviewer, played=run.reviews_played)
             with (
-                Steering(run, self.state_manager, self._tell) as self._steering,
+                Steering(run, self.state_manager, self._tell, meanwhile=meanwhile) as self._steering,
                 self._agent_session(run.workspace.root, run.task.script, run.steps_played),
             ):
                 self._take_up(run)
@@ -250,9 +252,9 @@ class Orchestrator(AttemptSteps):
 
         logger.info("task %d, attempt %d: going on behind %d step(s)", run.task.id, run.number, run.position)
         taken = TakenUp(why=f"{self.agent.identity} keeps none that another process could go on with")
-        if run.handle and isinstance(self.agent, OutlivesUs):
+        if run.handle and run.outlives is not None:
             try:
-                taken = self._adopt(run, run.kept, self.agent)
+                taken = self._adopt(run, run.kept, run.outlives)
             except AgentUnavailable:
                 raise
             except AgentError as error:  # it was adopted and ended badly: as it lies, the prompt is sent again

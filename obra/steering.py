@@ -40,12 +40,14 @@ class Stopped(KeyboardInterrupt):
 class Steering:
     """What is asked of one run. It listens while it is entered; use it in the thread that runs the loop."""
 
-    def __init__(self, run: TaskRun, state: StateManager, tell: Observer) -> None:
-        """Take the run to steer, where requests stand, and who hears of them.
+    def __init__(
+        self, run: TaskRun, state: StateManager, tell: Observer, *, meanwhile: Callable[[], None] | None = None
+    ) -> None:
+        """Take the run to steer, where requests stand, who hears of them, and what else each look is good for.
 
         What was asked of earlier runs is over, but for messages that no prompt has shown yet.
         """
-        self._run, self._state, self._tell = run, state, tell
+        self._run, self._state, self._tell, self._meanwhile = run, state, tell, meanwhile
         known = state.controls(run.task.id)
         self._seen = known[-1].id if known else 0
         self._messages = [one for one in known if one.act is ControlAct.SAY and not one.effect]
@@ -160,6 +162,8 @@ class Steering:
 
     def look_meanwhile(self) -> None:
         """Look while a step takes long, and break it off when that was asked; what fails is logged once."""
+        if self._meanwhile is not None:
+            self._meanwhile()
         try:
             self.look()
         except StateError as error:

@@ -13,6 +13,7 @@ from obra.reviewing import Reviewed
 from obra.settings import Settings
 
 if TYPE_CHECKING:
+    from obra.plugins import OutlivesUs
     from obra.workspace.workspace import Workspace
 
 Made = TypeVar("Made", bound=Record)
@@ -52,6 +53,8 @@ class TaskRun:
     """The reply of a turn that a process which died had begun, until it is used up."""
     was_put_back: bool = False
     """True when the prompt of the attempt under way was sent before, and what came of it was undone."""
+    outlives: OutlivesUs | None = None
+    """The agent, when its session can be reached after this process died."""
     position: int = 0
     """Of the last step that was kept of the attempt under way."""
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
+def obra_request(request: pytest.FixtureRequest) -> pytest.FixtureRequest:
+    """Return who asks: the test's own request, once for all fixtures here; pytest makes a new one for each."""
+    return request
+
+
+@pytest.fixture
 def obra_agent_name(request: pytest.FixtureRequest) -> str:
     """Name of the agent at work, one for each --obra-agent: mock, replay, real or an agent's own name."""
     name: str = request.param
@@ -36,62 +42,64 @@ def obra_repeat(request: pytest.FixtureRequest) -> Repeat:
 
 
 @pytest.fixture
-def obra_config(request: pytest.FixtureRequest, obra_agent_name: str) -> Config:
+def obra_config(obra_request: pytest.FixtureRequest, obra_agent_name: str) -> Config:
     """Settings for the agent at work: defaults, file, scenario, environment; yours to change with set()."""
     from obra.config import Config
     from obra.scenarios.scenario_settings import with_settings
     from pytest_obra.running import scenario_of, shared
 
-    found = shared(request.config).settings_for(obra_agent_name)
-    scenario = scenario_of(request)
+    found = shared(obra_request.config).settings_for(obra_agent_name)
+    scenario = scenario_of(obra_request)
     return with_settings(found, scenario) if scenario else Config(found.settings, found.origins)
 
 
 @pytest.fixture
-def obra_workspace(request: pytest.FixtureRequest) -> Path:
+def obra_workspace(obra_request: pytest.FixtureRequest) -> Path:
     """Folder that the agent works in: empty, and this test's own; with --obra-resume, that of the run before.
 
     It lies in pytest's temporary folder, and stays there as long as pytest keeps that.
     """
-    if request.config.getoption("--obra-resume"):
+    if obra_request.config.getoption("--obra-resume"):
         from pytest_obra.running import interrupted_of
 
-        task = interrupted_of(request)
+        task = interrupted_of(obra_request)
         if task is not None:
-            state = request.getfixturevalue("obra_state")
+            state = obra_request.getfixturevalue("obra_state")
             return Path(state.get_project(state.get_task(task).project_id).working_dir)
-    if request.config.getini("tmp_path_retention_policy") != "all":
-        root: Path = request.getfixturevalue("tmp_path") / "workspace"  # pytest removes it as that policy says
+    if obra_request.config.getini("tmp_path_retention_policy") != "all":
+        root: Path = (
+            obra_request.getfixturevalue("tmp_path") / "workspace"
+        )  # pytest removes it as that policy says
     else:
         from pytest_obra.running import shared
 
         # Named as an argument, the factory would keep the request of each test to the end of the run.
-        factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
-        root = shared(request.config).new_folder(factory, request.node.name)
+        factory: pytest.TempPathFactory = obra_request.getfixturevalue("tmp_path_factory")
+        root = shared(obra_request.config).new_folder(factory, obra_request.node.name)
     root.mkdir()
     return root
 
 
 @pytest.fixture
-def obra_state(request: pytest.FixtureRequest, obra_config: Config) -> StateManager:
+def obra_state(obra_request: pytest.FixtureRequest, obra_config: Config) -> StateManager:
     """The state database that obra_config names; shared by the tests of one process."""
     from pytest_obra.running import shared
 
-    return shared(request.config).state_for(obra_config)
+    return shared(obra_request.config).state_for(obra_config)
 
 
 @pytest.fixture
-def obra_faults(request: pytest.FixtureRequest) -> Sequence[Fault]:
+def obra_faults(obra_request: pytest.FixtureRequest) -> Sequence[Fault]:
     """What goes wrong on purpose: the scenario's ``faults:``; define it anew to make something else go wrong."""
     from pytest_obra.running import scenario_of
 
-    scenario = scenario_of(request)
+    scenario = scenario_of(obra_request)
     return scenario.faults if scenario else ()
 
 
 @pytest.fixture
 def obra_agent(
-    request: pytest.FixtureRequest, obra_config: Config, obra_workspace: Path, obra_faults: Sequence[Fault]
+    obra_request: pytest.FixtureRequest, obra_config: Config, obra_workspace: Path, obra_faults: Sequence[Fault]
 ) -> Iterator[AgentPlugin]:
     """The agent, ready to take prompts in obra_workspace; ended and cleaned up after the test.
 
@@ -103,7 +111,7 @@ def obra_agent(
     from obra.replay.model_doors import Rehearsal
     from pytest_obra.running import broke, played_of, scenario_of
 
-    scenario, played = scenario_of(request), played_of(request)
+    scenario, played = scenario_of(obra_request), played_of(obra_request)
     agent: AgentPlugin = find_plugin(AGENTS, obra_config.settings.agent.type)()
     if scenario and scenario.is_several:
         yield agent
@@ -123,19 +131,19 @@ def obra_agent(
     except (
         AgentUnavailable
     ):  # such as a question that no cassette answers: it ends the turn, and is told again here
-        if not broke(request):
+        if not broke(obra_request):
             raise
 
 
 @pytest.fixture
-def obra_llm(request: pytest.FixtureRequest, obra_config: Config) -> Iterator[LLMPlugin]:
+def obra_llm(obra_request: pytest.FixtureRequest, obra_config: Config) -> Iterator[LLMPlugin]:
     """The LLM that reviews, closed after the test; the scripted one plays the scenario's ``reviewer:``."""
     from obra.bootstrap import make_llm
     from obra.plugins import close_llm
     from pytest_obra.running import played_of, scenario_of
 
-    scenario = scenario_of(request)
-    llm = make_llm(obra_config, scenario.reviewer if scenario else None, played_of(request).reviews)
+    scenario = scenario_of(obra_request)
+    llm = make_llm(obra_config, scenario.reviewer if scenario else None, played_of(obra_request).reviews)
     yield llm
     close_llm(llm)
 
@@ -155,7 +163,7 @@ def obra_ollama(obra_config: Config) -> Iterator[LocalLLMInterface]:
 
 @pytest.fixture
 def obra(
-    request: pytest.FixtureRequest,
+    obra_request: pytest.FixtureRequest,
     obra_config: Config,
     obra_agent: AgentPlugin,
     obra_llm: LLMPlugin,
@@ -166,13 +174,13 @@ def obra(
     from pytest_obra.live.feed import observers
     from pytest_obra.running import scenario_of
 
-    scenario = scenario_of(request)
+    scenario = scenario_of(obra_request)
     with Orchestrator(
         obra_config,
         observers=observers(
-            request,
-            name=scenario.name if scenario else request.node.name,
-            agent=request.getfixturevalue("obra_agent_name"),
+            obra_request,
+            name=scenario.name if scenario else obra_request.node.name,
+            agent=obra_request.getfixturevalue("obra_agent_name"),
         ),
         permissions=scenario.permissions if scenario else (),
         agent=obra_agent,
@@ -185,7 +193,7 @@ def obra(
 
 @pytest.fixture
 def run_scenario(
-    request: pytest.FixtureRequest, obra_agent_name: str, obra_workspace: Path, obra_repeat: Repeat
+    obra_request: pytest.FixtureRequest, obra_agent_name: str, obra_workspace: Path, obra_repeat: Repeat
 ) -> Callable[[Scenario], ScenarioReport]:
     """Run one scenario through the whole road and return its report; call it once in a test.
 
@@ -193,4 +201,4 @@ def run_scenario(
     """
     from pytest_obra.running import runner
 
-    return runner(request, obra_agent_name, obra_workspace, obra_repeat)
+    return runner(obra_request, obra_agent_name, obra_workspace, obra_repeat)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -37,19 +38,38 @@ class LiveActs:
     """An observer that writes what the agent does to a file in *folder*, which is made when missing.
 
     A file that cannot be written is told once in the log; the work goes on without it, as nothing depends on it.
+
+    Args:
+        folder: where the files are.
+        waits: seconds of a task's run before its file is made, so that a run which is over by then makes none.
+            :meth:`show` must be called now and then, as nothing else makes it while the agent is silent.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, waits: float = 0.0) -> None:
         self._folder = folder.absolute()
+        self._waits = waits
+        self._name = ""
+        self._due = 0.0
+        self._waiting: list[bytes] = []
         self._file: IO[bytes] | None = None
         self._last = 0.0
+        self._lock = threading.RLock()
 
     def __call__(self, event: Event) -> None:
         """Write what the agent did."""
-        if isinstance(event, TaskStarted):
-            self._open(name_of(event.task))
-        elif self._file is not None:
-            self._hear(event)
+        with self._lock:
+            if isinstance(event, TaskStarted):
+                self.close()
+                self._name, self._due = name_of(event.task), time.monotonic() + self._waits
+                self.show()
+            elif self._name:
+                self._hear(event)
+
+    def show(self) -> None:
+        """Make the file of the task that is under way, when its time has come; any thread may call it."""
+        with self._lock:
+            if self._name and self._file is None and time.monotonic() >= self._due:
+                self._open(self._name)
 
     def _hear(self, event: Event) -> None:
         match event:
@@ -68,30 +88,45 @@ class LiveActs:
 
     def close(self) -> None:
         """Remove the file of the task that was under way; calling it again changes nothing."""
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
-            with suppress(FileNotFoundError):  # somebody tidied up
-                Path(file.name).unlink()
+        with self._lock:
+            self._name = ""
+            self._waiting.clear()
+            file, self._file = self._file, None
+            if file is not None:
+                file.close()
+                with suppress(FileNotFoundError):  # somebody tidied up
+                    Path(file.name).unlink()
 
     def _open(self, name: str) -> None:
-        self.close()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             _remove_forgotten(self._folder)
             self._file = (self._folder / name).open("wb", buffering=0)
         except OSError as error:
             logger.warning("what the agent does is not shown to others: %s", error)
+            self.close()
+            return
+        waiting, self._waiting = self._waiting, []
+        for line in waiting:
+            self._write(line)
 
     def _tell(self, number: int, kind: str, text: str) -> None:
+        line = {"at": datetime.now(UTC).isoformat(), "attempt": number, "kind": str(kind), "text": text}
+        encoded = json.dumps(line).encode() + b"\n"
+        self.show()
+        if self._file is None:
+            self._waiting.append(encoded)
+        else:
+            self._write(encoded)
+
+    def _write(self, line: bytes) -> None:
         if self._file is None:
             return
-        line = {"at": datetime.now(UTC).isoformat(), "attempt": number, "kind": str(kind), "text": text}
         try:
             if self._file.tell() > _LARGEST:
                 self._file.seek(0)
                 self._file.truncate()
-            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.write(line)
         except OSError as error:
             logger.warning("what the agent does is not shown to others any more: %s", error)
             self.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 
 import pytest
 
@@ -104,3 +105,32 @@ def test_leftovers_of_killed_runs_go(tmp_path):
     live(TaskStarted(task=TASK))
     assert {one.name for one in tmp_path.iterdir()} == {"young.jsonl", name_of(TASK)}
     live.close()
+
+
+def test_a_run_that_is_over_at_once_makes_no_file(tmp_path):
+    """Not even the folder is made, and what was to be written is forgotten with the run."""
+    folder = tmp_path / "live"
+    live = LiveActs(folder, waits=60)
+    live(TaskStarted(task=TASK))
+    live(act("a"))
+    live.show()
+    live.close()
+    live._due = 0
+    live.show()
+    assert not folder.exists()
+
+
+def test_what_a_silent_agent_did_is_shown_when_its_time_has_come(tmp_path):
+    """Nobody tells anything any more, and still the file is made, with all that was told before."""
+    live = LiveActs(tmp_path, waits=60)
+    live(TaskStarted(task=TASK))
+    live(PromptReady(task_id=7, number=1, prompt="p"))
+    live(act("a"))
+    assert list(tmp_path.iterdir()) == []
+    live._due = 0
+    thread = threading.Thread(target=live.show)
+    thread.start()
+    thread.join()
+    assert [line["text"] for line in lines(tmp_path)] == ["the prompt is sent", "a"]
+    live.close()
+    assert list(tmp_path.iterdir()) == []
