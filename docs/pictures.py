@@ -1,9 +1,9 @@
 """Pictures of real screens, made from real runs: ``python docs/pictures.py [FOLDER]``.
 
 It runs scenarios with the mock agent in a new folder ``/tmp/obra-pictures``, which must not be there, looks at
-them as a person would, and writes what stood on the screens: SVG of terminals, PNG of a page in Chromium
-(``apt-get install chromium chromium-driver``). Times and ids differ from run to run, and nothing else does. If
-there is no Chromium, the picture of the page stays as it was.
+them as a person would, and writes what stood on the screens: SVG of terminals, PNG of pages in Chromium
+(``apt-get install chromium chromium-driver``). Times and ids differ from run to run, and nothing else does. The
+pages are in ``pictures_of_pages.py``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pyte
+from pictures_of_pages import picture_pages
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
@@ -71,8 +71,9 @@ def main(target: Path) -> None:
         for name in ("calculator", "hello_world", "vague_task"):
             shutil.copy(ROOT / f"scenarios/{name}.obra.yaml", DEMO / "scenarios")
         picture_pytest(target)
+        picture_interactive(target)
         picture_watch(target)
-        picture_pages(target)
+        picture_pages(target, DEMO, variables())
     finally:
         shutil.rmtree(DEMO)
 
@@ -80,38 +81,78 @@ def main(target: Path) -> None:
 def variables() -> dict[str, str]:
     """Return the environment of a program: no settings of whoever runs this, and a home of its own."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("OBRA", "PYTEST", "CI"))}
-    return {**kept, "HOME": str(DEMO), "TERM": "xterm-256color", "LANG": "C.UTF-8", "OBRA_LOG_LEVEL": "INFO"}
-
-
-def run(*words: str) -> None:
-    """Run a program of ours to its end."""
-    subprocess.run([sys.executable, "-m", *words], cwd=DEMO, env=variables(), check=True, capture_output=True)
+    return {
+        **kept,
+        "HOME": str(DEMO),
+        "TERM": "xterm-256color",
+        "PROMPT_TOOLKIT_NO_CPR": "1",
+        "LANG": "C.UTF-8",
+        "OBRA_LOG_LEVEL": "INFO",
+    }
 
 
 # --- pytest in a terminal
 
 
+class Terminal:
+    """A program in a terminal, and what a person sees there."""
+
+    def __init__(self, *words: str, size: tuple[int, int] = (100, 30)) -> None:
+        self.screen = pyte.Screen(*size)
+        self._stream = pyte.ByteStream(self.screen)
+        self.program = pexpect.spawn(
+            sys.executable, list(words), cwd=str(DEMO), env=variables(), dimensions=size[::-1]
+        )
+
+    @property
+    def text(self) -> str:
+        """All of the screen."""
+        return "\n".join(self.screen.display)
+
+    def see(self, pattern: str = "") -> None:
+        """Read until the screen shows *pattern*, or without one until the program ends."""
+        end = time.monotonic() + SECONDS
+        while not (pattern and re.search(pattern, self.text, re.MULTILINE)):
+            if time.monotonic() > end:
+                sys.exit(f"no {pattern!r} in:\n{self.text}")
+            try:
+                self._stream.feed(self.program.read_nonblocking(65536, timeout=0.2))
+            except pexpect.TIMEOUT:
+                continue
+            except pexpect.EOF:
+                break
+
+    def save(self, path: Path, title: str) -> None:
+        """Write what is to be seen now."""
+        save(path, drawn(self.screen, title))
+
+
 def picture_pytest(target: Path) -> None:
     """The lines of running scenarios, and the closing table."""
-    screen = pyte.Screen(100, 30)
-    stream = pyte.ByteStream(screen)
-    words = ["-m", "pytest", "-p", "no:cacheprovider", "--basetemp", "tmp", "scenarios"]
-    program = pexpect.spawn(sys.executable, words, cwd=str(DEMO), env=variables(), dimensions=(30, 100))
-    end = time.monotonic() + SECONDS
-    is_taken = False
-    while program.isalive() or time.monotonic() < end:
-        try:
-            stream.feed(program.read_nonblocking(65536, timeout=0.2))
-        except pexpect.TIMEOUT:
-            pass
-        except pexpect.EOF:
-            break
-        text = "\n".join(screen.display)
-        if not is_taken and re.search(r"word_count +mock +attempt 2 +agent +\d", text):
-            is_taken = True
-            save(target / "pytest-live.svg", drawn(screen, "pytest scenarios"))
-    program.wait()
-    save(target / "pytest-summary.svg", drawn(screen, "pytest scenarios"))
+    words = ("-p", "no:cacheprovider", "--basetemp", "tmp", "--alluredir", "allure-results")
+    here = Terminal("-m", "pytest", *words, "scenarios")
+    here.see(r"word_count +mock +attempt 2 +agent +\d")
+    here.save(target / "pytest-live.svg", "pytest scenarios")
+    here.see()
+    here.program.wait()
+    here.save(target / "pytest-summary.svg", "pytest scenarios")
+
+
+def picture_interactive(target: Path) -> None:
+    """A run in the background, told something while its agent is at work."""
+    here = Terminal("-m", "obra", size=(120, 34))
+    for line, seen in (
+        ("run scenarios/word_count.obra.yaml", "agent +python try_it.py"),
+        ("say sort the words by how often they stand there", "will be told"),
+    ):
+        here.see(r"obra>\s*\Z")
+        here.program.send(f"{line}\r")
+        here.see(seen)
+    here.see(r"obra>\s*\Z")
+    here.save(target / "interactive.svg", "obra")
+    here.see("ended with exit code 0")
+    here.program.send("quit\r")
+    here.see()
 
 
 def drawn(screen: pyte.Screen, title: str) -> str:
@@ -192,46 +233,6 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(SECONDS):
         while not condition():  # noqa: ASYNC110  # what is waited for is painted, and tells nobody
             await asyncio.sleep(0.05)
-
-
-# --- pages in a browser
-
-
-def picture_pages(target: Path) -> None:
-    """The page of obra report, with one scenario open."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        print("no Chromium here: report.png stays as it was")
-        return
-    with browser(chromium, driver) as page:
-        run("obra", "report", "--out", "report.html")
-        page.get((DEMO / "report.html").as_uri())
-        page.find_element("css selector", ".opener").click()
-        time.sleep(1)
-        page.save_screenshot(str(target / "report.png"))
-
-
-@contextmanager
-def browser(chromium: str, driver: str) -> Iterator[Any]:
-    """A headless Chromium with a profile of its own."""
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    profile = f"--user-data-dir={DEMO / 'profile'}"
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--window-size=1100,800",
-        profile,
-    ):
-        options.add_argument(argument)
-    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    try:
-        yield found
-    finally:
-        found.quit()
 
 
 def save(path: Path, svg: str) -> None:

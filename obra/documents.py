@@ -154,7 +154,8 @@ class Document:
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
-            raise DocumentError(f"{path}: cannot be read: {error.strerror or error}") from error
+            hint = "; name a file in it" if path.is_dir() else ""
+            raise DocumentError(f"{path}: cannot be read: {error.strerror or error}{hint}") from error
         except UnicodeDecodeError as error:
             raise DocumentError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
         return cls.parse(str(path), text)

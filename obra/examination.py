@@ -198,7 +198,7 @@ def _allure() -> Iterator[Prerequisite]:
         found=told or "not on PATH",
         ok=program is not None,
         needed=False,
-        cure="the command allure, which makes pages of allure-results, is not there: npm install -g allure",
+        cure="to make pages of allure-results: npm install -g allure",
     )
 
 

@@ -202,6 +202,9 @@ CASES = {
     "the workspace .* cannot be opened: Not a directory; it must be a readable folder": lambda path: (
         opened(written(path / "file", "x"))
     ),
+    "the snapshot store .* lies in the workspace .*; set workspace.store to a folder outside": lambda path: (
+        Workspace(path, SnapshotStore(path / "store"))
+    ),
     "is not empty; copy to a new folder": lambda path: (
         workspace(path).copy_to(written(path / "other/file", "x").parent)
     ),

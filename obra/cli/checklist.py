@@ -56,7 +56,8 @@ def _told(point: Point, *, asks: bool) -> Point:
     if point.seen:
         say(styled("[x] ", "green"), f"{point.name}: {point.seen}")
         return point
-    say(styled("[ ] ", "yellow"), f"{point.name}: {point.todo}")
+    say(styled("[ ] ", "yellow"), point.name)
+    say(f"    -> {point.todo}")
     if not asks:
         return point
     note = click.prompt("    seen? a note, or nothing while it is open", default="", show_default=False)

@@ -25,7 +25,7 @@ RUN is the folder of a run, its id in the folder of reports, or "last" (the defa
 \b
 Formats:
   atif     a folder of trajectories, one JSON file for each scenario (Harbor)
-  otlp     traces, one request of OTLP/JSON a line (any OpenTelemetry collector)
+  otlp     traces, one request of OTLP/JSON a line (OpenTelemetry collectors)
   inspect  one log (inspect view)
 """
 EXAMPLES = ("obra export last --to otlp", "obra export reports/20261122-141500-ab12cd --to inspect --out log.json")

@@ -35,7 +35,8 @@ The verbs are those of the command, with the same words and options.
 
 \b
 For the run under way there are besides:
-  pause, resume, stop, say TEXT, override ACTION REASON, answer WORDS, use ID, runs
+  pause, resume, stop, say TEXT, override ACTION REASON, answer WORDS,
+  use ID, runs
 
 The options hold for every line of the session; what a line says itself wins.
 

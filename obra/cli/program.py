@@ -16,7 +16,7 @@ VERBS = {
     "init": Verb("obra.cli.init:init", "Make a folder a project: settings, a first scenario, a CI job."),
     "run": Verb("obra.cli.run:run", "Run scenarios, or one stored task, and show what happens."),
     "resume": Verb("obra.cli.resume:resume", "Go on with runs that were interrupted."),
-    "watch": Verb("obra.cli.watch:watch", "Show runs as they stand, also those of another terminal or machine."),
+    "watch": Verb("obra.cli.watch:watch", "Show runs as they stand, also those of another terminal."),
     "submit": Verb("obra.cli.submit:submit", "Put scenarios on the queue, for workers to run."),
     "submission": Verb(
         "obra.cli.submission:submission", "List, show, await, cancel and prune what was submitted."
@@ -26,7 +26,7 @@ VERBS = {
     "record": Verb("obra.cli.record:record", "Run scenarios and keep what the model said, to be played back."),
     "scenario": Verb("obra.cli.scenario:scenario", "Write, check and describe scenario files."),
     "project": Verb("obra.cli.project:project", "Create and list projects."),
-    "task": Verb("obra.cli.task:task", "Create, list and show tasks; pause, stop and steer those that run."),
+    "task": Verb("obra.cli.task:task", "Create, list, show, pause, stop and steer tasks."),
     "breakpoint": Verb("obra.cli.breakpoint:breakpoint_", "List the places where a person must look, and answer."),
     "database": Verb("obra.cli.database:database", "Take the database back to what an older Obra can read."),
     "config": Verb("obra.cli.config:config", "Show the settings in force and where each comes from."),
@@ -54,7 +54,7 @@ Exit codes:
   1    escalated or failed, or an error that says what to do
   2    wrong usage, settings or scenario, or something needed is missing
   3    unexpected; a log file is named
-  12   obra run: no scenario failed, but for one the machinery broke, so there is no verdict
+  12   no verdict: no scenario failed, but the machinery of one broke
   130  interrupted; what was done is kept
 """
 

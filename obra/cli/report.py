@@ -21,9 +21,9 @@ RUN is the folder of a run, its id in the folder of reports, or "last" (the defa
 
 \b
 Formats:
-  html        one page with everything: results, diffs, scores, time lines; needs no network and no other file
+  html        one page with everything; needs no network and no other file
   markdown    a summary for CI pages, within the limit of GitHub's (1 MiB)
-  validation  a test report for people who decide: environment, results, issues, performance, recommendations
+  validation  a test report for people who decide
 """
 EXAMPLES = (
     "obra report",

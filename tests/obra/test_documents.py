@@ -79,3 +79,9 @@ def test_a_value_that_is_not_what_its_tag_says_is_refused_with_its_line(value, k
             DocumentError, match=rf"^a\.yaml:2: '.*' cannot be read as !!{kind}; mend it, or in quotes"
         ):
             Document.parse("a.yaml", text)
+
+
+def test_a_folder_is_no_document(tmp_path):
+    """Whoever names one is told to name a file in it."""
+    with pytest.raises(DocumentError, match=r"cannot be read: Is a directory; name a file in it$"):
+        Document.read(tmp_path)

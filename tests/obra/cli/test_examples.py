@@ -73,6 +73,17 @@ def examples(group: click.Group) -> Iterator[str]:
             yield from getattr(found, "examples", ())
 
 
+def helps(command: click.Command, context: click.Context) -> Iterator[tuple[str, click.Command, str]]:
+    """The help of a command and of those below it, as 80 columns show it."""
+    yield context.command_path, command, command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            below = click.Context(found, info_name=name, parent=context, terminal_width=80)
+            yield from helps(found, below)
+
+
+HELPS = tuple(helps(obra, click.Context(obra, info_name="obra", terminal_width=80)))
 EXAMPLES = tuple(dict.fromkeys(examples(obra)))
 
 
@@ -138,3 +149,12 @@ def test_what_is_said_to_need_something_is_still_said():
     """Each reason above for not running an example has an example, but for verbs that this version lacks."""
     unused = {words for words in NEEDS if not any(words in line for line in EXAMPLES)}
     assert unused <= {"obra record"}
+
+
+@pytest.mark.parametrize(("name", "command", "text"), HELPS, ids=[name for name, _, _ in HELPS])
+def test_a_help_has_an_example_and_fits_a_small_terminal(name, command, text):
+    """Plain ASCII in 80 columns, but for lines to be typed."""
+    examples = getattr(command, "examples", ())
+    assert examples, name
+    assert text.isascii()
+    assert [line for line in text.splitlines() if len(line) > 80 and line.strip() not in examples] == []
