@@ -41,6 +41,7 @@ UNTESTED = {
     "llama-server has not loaded": "the same, for minutes",
     "llama-server does not start": "its package finds the program that it brings along",
     "cannot be locked against other tasks": "needs a file system without locks",
+    "is free for an SSH server": "needs thousands of ports that are taken",
     "do not end even by SIGKILL": "needs a process that hangs in the kernel",
 }
 """Messages, by how they begin or end, that no test can bring about at a bearable price, and why."""
