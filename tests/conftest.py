@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from obra.errors import AgentUnavailable
 from obra.testing.ssh_server import SSHServer
@@ -20,6 +21,13 @@ from obra.testing.ssh_server import SSHServer
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that runs us in the background has Ctrl-C ignored, and every program that we start would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says nothing about a property where the machine is busy, and a gate must not draw other
+# examples each time. `pytest --hypothesis-profile=searching` draws new ones.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("searching", PATIENT)
+settings.register_profile("gate", PATIENT, derandomize=True)
+settings.load_profile("gate")
 
 ROOT = Path(__file__).parent.parent
 TEST_SECONDS = 300

@@ -160,7 +160,7 @@ def processes_in(folder: Path) -> list[int]:
     return found
 
 
-def emptied(folder: Path, seconds: float = 5.0) -> bool:
+def emptied(folder: Path, seconds: float = 60.0) -> bool:
     """Wait until no process works below *folder*; tell whether that came about."""
     end = time.monotonic() + seconds
     while processes_in(folder):

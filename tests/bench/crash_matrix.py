@@ -89,7 +89,7 @@ def killed_at(
         if ended:
             return f"going on from {status} ended with {ended}", way
         way = case.way()
-    if not emptied(case.folder, LEASE + 10 if rung == SSH else 5):
+    if not emptied(case.folder):
         return f"processes left at the end: {processes_in(case.folder)}", way
     found = case.result()
     differing = [name for name in expected if expected[name] != found[name]]

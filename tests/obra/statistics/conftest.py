@@ -1,10 +1,6 @@
 """Lines of runs, written by hand."""
 
 import pytest
-from hypothesis import settings
-
-settings.register_profile("no deadline", deadline=None)  # on a busy machine time says nothing about arithmetic
-settings.load_profile("no deadline")
 
 
 @pytest.fixture
