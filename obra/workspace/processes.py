@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from obra.domain import Record
 from obra.errors import WorkspaceError
+from obra.workspace.ctrl_c import ctrl_c_waits
 from obra.workspace.output import KeptOutput, end_of, read_the_rest, read_until_ended
 from obra.workspace.supervision import (
     RUN_ID,
@@ -124,7 +125,7 @@ class ProcessTree:
         self.marker = f"{above}.{self._number}" if above else str(self._number)
         setup = supervising.child_setup() if dies_with_thread or not supervising.guard else None
         try:
-            with supervising.marking(self._number):
+            with ctrl_c_waits(), supervising.marking(self._number):
                 self.process: subprocess.Popen[bytes] = subprocess.Popen(  # a string asks for it
                     command if isinstance(command, str) else list(command),
                     shell=isinstance(command, str),
@@ -138,6 +139,10 @@ class ProcessTree:
                 )
         except (OSError, ValueError, IndexError) as error:
             raise WorkspaceError(_why_not_started(command, cwd, error)) from error
+        except KeyboardInterrupt:
+            if "process" in vars(self):  # it has started, and nobody else knows of it
+                self.sweep()
+            raise
 
     def survivors(self) -> list[psutil.Process]:
         """Return everything of this tree that is alive, children that called ``setsid`` too."""
