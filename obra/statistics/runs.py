@@ -6,8 +6,8 @@ Start here: :func:`run_statistics` takes the rows of a run and returns everythin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from statistics import median
 from typing import Any
@@ -17,7 +17,7 @@ from obra.statistics.estimators import pass_at_k, pass_hat_k
 from obra.statistics.flips import Flip, flips
 from obra.statistics.proportions import Share
 from obra.statistics.same_names import told_apart
-from obra.statistics.trials import MACHINERY_BROKE, PASSED, VERDICT_WRONG, Row, Trial, key_of, trials_of
+from obra.statistics.trials import MACHINERY_BROKE, PASSED, VERDICT_WRONG, Row, Trial, counting, key_of, trial_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,26 +150,30 @@ def run_statistics(rows: Iterable[Row]) -> RunStatistics:
         Shares from 0 to 1, seconds, tokens, US dollars.
     """
     lines = told_apart(rows)
-    trials = trials_of(lines)
-    cases: dict[tuple[str, str, bool], tuple[list[Trial], list[Row]]] = {}
-    for row in lines:
-        cases.setdefault(key_of(row), ([], []))[1].append(row)
-    for trial in trials:
-        cases[trial.key][0].append(trial)
-    with_obra = [trial for trial in trials if not trial.bare]
-    counts = _counts(with_obra)
+    counted = counting(lines)
+    executions = _by_case(lines)
+    counting_ones = executions if len(counted) == len(lines) else _by_case(counted)
+    cases = tuple(_case(list(map(trial_of, counting_ones[key])), found) for key, found in executions.items())
+    counts = _sum(case.counts for case in cases if not case.bare)
     return RunStatistics(
-        cases=tuple(_case(*found) for found in cases.values()),
+        cases=cases,
         counts=counts,
         pass_rate=Share.counted(counts.passed, counts.judged),
         **_measures(lines),
     )
 
 
+def _by_case(rows: Iterable[Row]) -> dict[tuple[str, str, bool], list[Row]]:
+    found: dict[tuple[str, str, bool], list[Row]] = {}
+    for row in rows:
+        found.setdefault(key_of(row), []).append(row)
+    return found
+
+
 def measure(values: Sequence[float | None]) -> Measure:
     """Return the sum and the median of what is known, and how much is not."""
     known = [value for value in values if value is not None]
-    return Measure(
+    return _same_measure(
         total=sum(known),
         known=len(known),
         unknown=len(values) - len(known),
@@ -187,8 +191,8 @@ def _case(trials: Sequence[Trial], executions: Sequence[Row]) -> CaseStatistics:
         bare=first.bare,
         counts=counts,
         pass_rate=Share.counted(passed, judged),
-        pass_at=tuple(pass_at_k(judged, passed, k) for k in range(1, judged + 1)),
-        pass_hat=tuple(pass_hat_k(judged, passed, k) for k in range(1, judged + 1)),
+        pass_at=_for_each_k(pass_at_k, judged, passed),
+        pass_hat=_for_each_k(pass_hat_k, judged, passed),
         flips=flips(trials),
         **_measures(executions),
     )
@@ -210,6 +214,27 @@ def _counts(trials: Sequence[Trial]) -> Counts:
     )
 
 
-@lru_cache(maxsize=256)  # of thousands of cases most have the same counts
+def _sum(found: Iterable[Counts]) -> Counts:
+    total: Counter[str] = Counter()
+    for counts in found:
+        for name in counts:
+            total[name] += counts[name]
+    return _same_counts(**{one.name: total[one.name] for one in fields(Counts)})
+
+
+# Of thousands of cases most have the same counts, chances and costs: these are kept once.
+
+
+@lru_cache(maxsize=256)
 def _same_counts(**counts: int) -> Counts:
     return Counts(**counts)
+
+
+@lru_cache(maxsize=256)
+def _for_each_k(chance: Callable[[int, int, int], float], judged: int, passed: int) -> tuple[float, ...]:
+    return tuple(chance(judged, passed, k) for k in range(1, judged + 1))
+
+
+@lru_cache(maxsize=256, typed=True)
+def _same_measure(*, total: float, known: int, unknown: int, median: float | None) -> Measure:
+    return Measure(total=total, known=known, unknown=unknown, median=median)

@@ -101,17 +101,16 @@ def counting(rows: Iterable[RowType]) -> list[RowType]:
     A rerun plugin repeats failures only, so what it adds is no fair sample: the verdict stands. When the machinery
     broke there was none, and the rerun takes its place.
     """
-    kept: list[tuple[Trial, RowType]] = []
+    kept: list[RowType] = []
     places: dict[tuple[str, str, bool, int, str, str], int] = {}
     for row in rows:
-        trial = trial_of(row)
-        key = (*trial.key, trial.repeat, row.get("path", ""), trial.node)
+        key = (*key_of(row), row.get("repeat", 1), row.get("path", ""), row.get("node", ""))
         if key not in places or row.get("execution") == 1:
             places[key] = len(kept)
-            kept.append((trial, row))
-        elif not kept[places[key]][0].is_judged:
-            kept[places[key]] = (trial, row)
-    return [row for _, row in kept]
+            kept.append(row)
+        elif kept[places[key]]["result"] == MACHINERY_BROKE:
+            kept[places[key]] = row
+    return kept
 
 
 def trace_of(attempts: Iterable[Row], truth: Iterable[Row]) -> list[str]:

@@ -163,8 +163,8 @@ class SnapshotStore:
             loose_objects.write(self.objects, name, content)
         except OSError as error:
             raise WorkspaceError(
-                f"the snapshot store {self.path} cannot take more: {error.strerror}; make room there, or set "
-                f"workspace.store to another place"
+                f"the snapshot store {self.path} cannot take more: {error.strerror}; make room on its disk, "
+                f"or let it be writable"
             ) from error
 
     def write_stream(self, stream: IO[bytes]) -> str:

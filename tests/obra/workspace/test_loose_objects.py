@@ -43,7 +43,7 @@ def test_a_store_that_cannot_take_more_says_so(store):
     store.write(BLOB, b"x")
     content = b"blob 1\0y"
     (store.path / "objects" / name_of(content)[:2]).write_text("in the way")
-    with pytest.raises(WorkspaceError, match=r"cannot take more: Not a directory; make room there"):
+    with pytest.raises(WorkspaceError, match=r"cannot take more: Not a directory; make room on its disk"):
         store.write(BLOB, b"y")
     assert not list(store.path.rglob("tmp_obj_*"))
 
