@@ -23,8 +23,6 @@ ATTEMPTS = "attempts"
 """Folder beside the tasks with the attempts that people wrote; each file names its task."""
 BARE = "without checks"
 """Added to a task's name where it is given without the checks that somebody wrote for it."""
-LATER = frozenset({"runner_replaced", "code_skips_its_tests"})
-"""Saboteurs that are newer than the page: they join the corpus when all of it is measured anew."""
 QUICK_SHARE = 8
 """One in this many attempts is judged when it must be quick; every honest script is."""
 
@@ -156,8 +154,7 @@ def _cases_of(scenario: Scenario, written: tuple[Variant, ...]) -> Iterator[Case
     )
     yield Case(scenario=scenario, variant=honest, origin=Origin.SCRIPT)
     names = {honest.name}
-    derived = [variant for variant in variants(scenario) if variant.name not in LATER]
-    for origin, found in ((Origin.WRITTEN, written), (Origin.DERIVED, derived)):
+    for origin, found in ((Origin.WRITTEN, written), (Origin.DERIVED, variants(scenario))):
         for variant in found:
             if variant.name in names:
                 raise ScenarioError(f"{scenario.path}: two attempts are called {variant.name!r}; rename one")

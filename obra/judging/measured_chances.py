@@ -13,9 +13,9 @@ from obra.judging.chances import Steps
 # fmt: off
 CHANCES: Mapping[str, Mapping[str, Steps]] = {
     "": {
-        "good, checked": ((65.0, 99.44), (100.0, 99.72)),
-        "good, unchecked": ((0.0, 23.69), (25.0, 61.19)),
-        "wrong, checked": ((40.0, 3.74), (50.0, 92.78), (60.0, 98.86)),
-        "wrong, unchecked": ((15.0, 41.29), (20.0, 48.42), (55.0, 90.81)),
+        "good, checked": ((65.0, 99.46), (100.0, 99.73)),
+        "good, unchecked": ((0.0, 23.84), (25.0, 62.1)),
+        "wrong, checked": ((40.0, 3.61), (50.0, 92.7), (60.0, 98.88)),
+        "wrong, unchecked": ((15.0, 40.39), (20.0, 47.48), (55.0, 90.72)),
     },
 }
