@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from pydantic import SecretStr, ValidationError
 
+from obra.documented import meanings
 from obra.documents import Document, DocumentError, nearest_key, problems_of
 from obra.errors import ConfigError
 from obra.settings import Section, Settings
@@ -196,13 +197,14 @@ def default_yaml() -> str:
 
 def _explained(section: Section, depth: int) -> Iterator[str]:
     pad = "  " * depth
-    for name, info in type(section).model_fields.items():
+    meant = meanings(type(section))
+    for name in type(section).model_fields:
         value = getattr(section, name)
         if isinstance(value, Section):
             yield f"{pad}{name}:"
             yield from _explained(value, depth + 1)
         else:
-            yield f"{pad}# {info.description}"
+            yield f"{pad}# {meant[name]}"
             yield f"{pad}{name}: {_to_yaml(value)}"
 
 

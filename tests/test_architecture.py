@@ -159,6 +159,7 @@ def test_imports_run_one_way(path):
             "obra.errors",
             "obra.domain",
             "obra.events",
+            "obra.documented",
             "obra.documents",
             "obra.settings",
         }

@@ -11,9 +11,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from obra.documented import Documented
 from obra.domain import CheckResult
 from obra.evidence.scene import Scene
 
@@ -39,10 +40,8 @@ def failed(message: str, output: str = "") -> Finding:
     return Finding(False, message, output)  # noqa: FBT003  # this function is its name
 
 
-class Model(BaseModel):
+class Model(Documented):
     """A frozen piece of a check; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Check(Model, ABC):

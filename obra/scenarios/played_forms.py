@@ -9,8 +9,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -19,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from obra.documented import Documented
 from obra.domain import (
     CLIFault,
     Fault,
@@ -30,10 +29,8 @@ from obra.domain import (
 )
 
 
-class Form(BaseModel):
+class Form(Documented):
     """A frozen part of the file; unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def _inside(path: str) -> str:
@@ -78,9 +75,9 @@ class StepForm(Form):
 
     say: str = ""
     """What the agent answers at the end of the turn."""
-    write: dict[InsidePath, str] = {}
+    write: dict[InsidePath, str] = {}  # noqa: RUF012  # Pydantic copies it
     """Files it writes, with their text."""
-    edit: dict[InsidePath, EditForm] = {}
+    edit: dict[InsidePath, EditForm] = {}  # noqa: RUF012  # Pydantic copies it
     """Files it changes in place."""
     delete: Annotated[tuple[InsidePath, ...], OneOrMany()] = ()
     """Files or folders it removes."""

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PLUGIN = ("-p", "pytest_obra.plugin")
+_NOT_HANDED_ON = ("OBRA__", "PYTEST_", "PYTHONDONTWRITEBYTECODE")
+"""Beginnings of variables that commands do not see: without byte code, each start would compile Obra anew."""
 _SCENARIO = """\
 name: case-{number:05}
 task:
@@ -51,7 +53,7 @@ def run(command: list[str], folder: Path, *, exits: tuple[int, ...] = (0,)) -> U
     Raises:
         RuntimeError: it ended with another exit code.
     """
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("OBRA__", "PYTEST_"))}
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_HANDED_ON)}
     kept = Path(tempfile.mkdtemp(prefix="run-", dir=folder.parent))
     for name in (".obra", "reports"):
         if (folder / name).exists():

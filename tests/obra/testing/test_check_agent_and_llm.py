@@ -148,7 +148,7 @@ def test_our_own_mock_agent_passes(tmp_path):
         (_with(GoodAgent, send_prompt=_returning(Reply(text=b"x"))), "Reply.text must be a text"),
         (_with(GoodAgent, send_prompt=_returning(Reply(text="", session=None))), "Reply.session"),
         (_with(GoodAgent, send_prompt=_returning(Reply(text="", seconds=None))), "Reply.seconds"),
-        (_with(GoodAgent, send_prompt=_returning(Reply(text="", cost_usd=-1))), "Reply.cost_usd"),
+        (_with(GoodAgent, send_prompt=_returning(Reply(text="", turns=-1))), "Reply.turns"),
         (_with(GoodAgent, send_prompt=_raising(AgentCrashed("x"))), "send_prompt.* number 1 failed"),
         (_with(GoodAgent, send_prompt=lambda self, prompt: None), "TypeError"),
         (ForgetfulAgent, r"one session; the replies name \['s1', 's2'\]"),
