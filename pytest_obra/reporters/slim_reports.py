@@ -25,7 +25,8 @@ class SlimReports:
         self._config = config
         self._running: dict[str, dict[str, Any]] = {}
         timed = config.getoption("durations", None) is not None
-        self._keeps_all = timed or config.getini("console_output_style") == "times"
+        has_terminal = config.pluginmanager.hasplugin("terminal")  # with -p no:terminal its setting is unknown
+        self._keeps_all = timed or (has_terminal and config.getini("console_output_style") == "times")
 
     def take(self, report: pytest.TestReport) -> None:
         """Slim a report: from now on it is only read, if at all."""
