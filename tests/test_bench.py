@@ -54,7 +54,7 @@ def test_more_workers_finish_more_until_the_database_is_used_up():
 
     costs = {"case": 0.02, "own": 0.01, "look": 0.0001, "processors": 2.0}
     one, ten, many = (simulate(count, 0.05, costs, seconds=10) for count in (1, 10, 200))
-    assert 8 < ten["cases_per_second"] / one["cases_per_second"] < 11
+    assert 7 < ten["cases_per_second"] / one["cases_per_second"] < 10  # one takes 80 ms a case, ten share 10 ms
     assert many["database_busy"] > 0.95
     assert 80 < many["cases_per_second"] <= 100  # two processors, 20 ms a case
 

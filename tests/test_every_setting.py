@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from obra.cli.task_waiting import run
 from obra.config import setting_keys
 from obra.domain import Outcome, ScriptStep
 from obra.errors import AgentUnavailable, LLMError, RemoteRunFailed, WorkspaceError
-from obra.events import FileTouched, Notified
+from obra.events import Event, FileTouched, Notified, PromptReady
 from obra.logbook import configure_logging
 from obra.replay.cassette import Cassette, Exchange
 from obra.replay.model_doors import Tape
@@ -659,7 +660,13 @@ def _a_sign_of_life(lab: Lab) -> bool:
 def _a_file_that_others_read_along(lab: Lab) -> int:
     """Count the files with the agent's acts while it is at work; afterwards there is none."""
     seen: list[int] = []
-    lab.parts = {"observers": [lambda _: seen.append(len(list(Path(".obra/live").glob("*.jsonl"))))]}
+
+    def look(event: Event) -> None:
+        if isinstance(event, PromptReady):
+            time.sleep(0.3)  # a run that is over within 0.25 s has no file
+        seen.append(len(list(Path(".obra/live").glob("*.jsonl"))))
+
+    lab.parts = {"observers": [look]}
     with Orchestrator(lab.config, script=[GOOD], reviewer=(YES,), **lab.parts) as loop:
         project = loop.state_manager.create_project("p", working_dir=str(Path("workspace").absolute()))
         loop.execute_task(loop.state_manager.create_task(project.id, {"title": "Say hello", "checks": HELLO}).id)

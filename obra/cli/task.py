@@ -22,7 +22,7 @@ STATUSES = ("pending", "running", "completed", "escalated", "failed", "interrupt
 
 @click.group(cls=Group, examples=['obra task create 1 "Add a search page" --check "file: search.py"'])
 def task() -> None:
-    """Create, list and show tasks; pause, stop and steer those that run."""
+    """Create, list, show, pause, stop and steer tasks."""
 
 
 @task.command(

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from obra.watching.lookout import Places
     from obra.watching.scope import Scope
 
-HELP = """Show runs as they stand, also those of another terminal or machine.
+HELP = """Show runs as they stand, also those of another terminal.
 
 Four panes: the tasks with stage, time, cost and the agent's latest acts; the log; what the database holds; the
 workspace with its diff. WHAT is the id of a task, the id or folder of a run of pytest, or 'last' for the newest of
-these; without it all tasks are shown. Nothing in a run is changed but by a key that says so. '?' shows the keys.
+these; without it all tasks are shown. --database may be one that another machine writes. Nothing in a run is
+changed but by a key that says so. '?' shows the keys.
 """
 EXAMPLES = (
     "obra watch",

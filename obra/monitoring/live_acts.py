@@ -42,7 +42,8 @@ class LiveActs:
     Args:
         folder: where the files are.
         waits: seconds of a task's run before its file is made, so that a run which is over by then makes none.
-            :meth:`show` must be called now and then, as nothing else makes it while the agent is silent.
+            :meth:`show` must be called now and then, as nothing else makes it while the agent is silent, and
+            nothing else writes an act that came too soon after another and turned out to be the one that lasts.
     """
 
     def __init__(self, folder: Path, *, waits: float = 0.0) -> None:
@@ -51,6 +52,7 @@ class LiveActs:
         self._name = ""
         self._due = 0.0
         self._waiting: list[bytes] = []
+        self._held: AgentActed | None = None
         self._file: IO[bytes] | None = None
         self._last = 0.0
         self._lock = threading.RLock()
@@ -66,10 +68,15 @@ class LiveActs:
                 self._hear(event)
 
     def show(self) -> None:
-        """Make the file of the task that is under way, when its time has come; any thread may call it."""
+        """Make the file of the task under way when its time has come, and write the act that was held back.
+
+        Any thread may call it.
+        """
         with self._lock:
             if self._name and self._file is None and time.monotonic() >= self._due:
                 self._open(self._name)
+            if self._held is not None and time.monotonic() - self._last >= _BETWEEN_ACTS:
+                self._tell_act(self._held)
 
     def _hear(self, event: Event) -> None:
         match event:
@@ -77,19 +84,25 @@ class LiveActs:
                 self.close()
             case PromptReady(number=number):
                 self._tell(number, "prompt", "the prompt is sent")
-            case AgentActed(number=number, event=act) if time.monotonic() - self._last >= _BETWEEN_ACTS:
-                if line := " ".join((act.text or act.path or act.tool)[:LONGEST_ACT].split()):
-                    self._last = time.monotonic()
-                    self._tell(number, act.kind, line)
+            case AgentActed() if time.monotonic() - self._last >= _BETWEEN_ACTS:
+                self._tell_act(event)
+            case AgentActed():
+                self._held = event
             case TurnRetried(number=number, error=error):
                 self._tell(number, "again", " ".join(error[:LONGEST_ACT].split()))
             case ReplyReceived(number=number, reply=reply):
                 self._tell(number, "reply", " ".join(reply.text[:LONGEST_ACT].split()))
 
+    def _tell_act(self, event: AgentActed) -> None:
+        self._held, act = None, event.event
+        if line := " ".join((act.text or act.path or act.tool)[:LONGEST_ACT].split()):
+            self._last = time.monotonic()
+            self._tell(event.number, act.kind, line)
+
     def close(self) -> None:
         """Remove the file of the task that was under way; calling it again changes nothing."""
         with self._lock:
-            self._name = ""
+            self._name, self._held = "", None
             self._waiting.clear()
             file, self._file = self._file, None
             if file is not None:
@@ -113,6 +126,7 @@ class LiveActs:
     def _tell(self, number: int, kind: str, text: str) -> None:
         line = {"at": datetime.now(UTC).isoformat(), "attempt": number, "kind": str(kind), "text": text}
         encoded = json.dumps(line).encode() + b"\n"
+        self._held = None  # what came before this
         self.show()
         if self._file is None:
             self._waiting.append(encoded)

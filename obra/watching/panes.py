@@ -95,7 +95,7 @@ class Execution(Vertical):
     def show(self, lines: Sequence[TaskLine], chosen: int | None, detail: Detail | None) -> None:
         """Show the tasks with *chosen* highlighted, and *detail* below them."""
         self.tasks.show(lines, chosen)
-        text = texts.execution(detail, datetime.now(UTC))
+        text = texts.execution(detail, datetime.now(UTC), self.size.width)
         if text.plain != self._shown:
             self._shown = text.plain
             self._detail.update(text)

@@ -53,8 +53,11 @@ def _known(line: TaskLine) -> bool:
     return line.is_running or line.task.status in STYLES
 
 
-def execution(detail: Detail | None, now: datetime) -> Text:
-    """Return what is shown of the chosen task below the list: where it stands, and what its agent did last."""
+def execution(detail: Detail | None, now: datetime, width: int) -> Text:
+    """Return what is shown of the chosen task below the list: where it stands, and what its agent did last.
+
+    Each act is one line of *width* columns: the last is what counts, and a long one must not push it out of sight.
+    """
     if detail is None:
         return Text("no task yet", "dim")
     line, task = detail.line, detail.line.task
@@ -70,7 +73,10 @@ def execution(detail: Detail | None, now: datetime) -> Text:
         text.append(f"\n{one_line(asked.by, 60)} asks to {asked.act} {one_line(asked.text, 100)}", "yellow")
         text.append(f": {one_line(asked.effect, 300)}" if asked.effect else ": not seen yet")
     for act in detail.acts[-_ACTS:]:
-        text.append(f"\n{act.at:%H:%M:%S} ", "dim").append(f"{one_line(act.kind, 12)}: {one_line(act.text, 300)}")
+        did = Text(f"{act.at:%H:%M:%S} {one_line(act.kind, 12)}: {one_line(act.text, 300)}")
+        did.stylize("dim", 0, len("00:00:00"))
+        did.truncate(max(1, width), overflow="ellipsis")
+        text.append("\n").append_text(did)
     return text
 
 

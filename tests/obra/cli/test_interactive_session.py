@@ -40,7 +40,7 @@ def test_the_real_claude_code_works_at_the_prompt(terminal, claude, hello, tmp_p
     here.see(r"^obra>")
     here.do(f"run {hello}")
     here.see(r"to agent +\| ## Task")
-    here.see(r"agent +.*hello\.txt")
+    here.see(r"agent +Write /")
     here.see(r"check +ok +the file hello\.txt exists")
     here.see(r"hello\.obra\.yaml: ended with exit code 0")
     here.do("task show 1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import threading
 
@@ -45,8 +46,9 @@ def test_tells_while_the_task_runs_and_leaves_nothing(tmp_path):
     live(TaskStarted(task=TASK))
     assert [one.name for one in folder.iterdir()] == ["host-4711-boot-1-7-2.jsonl"]
     live(PromptReady(task_id=7, number=1, prompt="p"))
-    for text in ("Write\na.py " + "x" * 999, "at the same moment"):
-        live(act(text))
+    live(act("Write\na.py " + "x" * 999))
+    live._last = math.inf  # it has just been written, and stays so however slow the machine is
+    live(act("at the same moment"))
     live(TurnRetried(task_id=7, number=1, error="it\ncrashed", retries_left=0))
     live(ReplyReceived(task_id=7, number=1, reply=Reply(text="Done.")))
     told = lines(folder)
@@ -134,3 +136,21 @@ def test_what_a_silent_agent_did_is_shown_when_its_time_has_come(tmp_path):
     assert [line["text"] for line in lines(tmp_path)] == ["the prompt is sent", "a"]
     live.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_act_that_lasts_is_shown_though_it_came_too_soon(tmp_path):
+    """Of acts that come at once the newest is written a moment later, once, by whoever looks after the file."""
+    live = LiveActs(tmp_path)
+    live(TaskStarted(task=TASK))
+    live(act("a"))
+    live._last = math.inf
+    live(act("b"))
+    live(act("c, which takes an hour"))
+    live.show()
+    assert [line["text"] for line in lines(tmp_path)] == ["a"]
+    live._last = 0
+    live.show()
+    live._last = 0
+    live.show()
+    assert [line["text"] for line in lines(tmp_path)] == ["a", "c, which takes an hour"]
+    live.close()

@@ -166,7 +166,11 @@ def test_it_attaches_to_a_run_of_another_terminal(terminal, tmp_path):
             watching.wait_for(
                 lambda: "task 1 agent  attempt 2" in watching.text and "created   first.txt" in watching.text
             )
-            watching.wait_for(lambda: re.search(r"\d (prompt|file_edit|command): ", watching.text))
+            watching.wait_for(
+                lambda: (
+                    "prompt: the prompt is sent" in watching.text and "tool_call: until test -e " in watching.text
+                )
+            )
         finally:
             (tmp_path / "go").touch()
         watching.wait_for(lambda: "task 1 completed  attempt 2" in watching.text)
