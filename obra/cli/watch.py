@@ -68,8 +68,12 @@ def watch(
 def _show(config: Config, scope: Scope) -> None:
     from obra.watching.application import Watch
     from obra.watching.lookout import Lookout
+    from obra.watching.screen import PARENT
     from obra.watching.terminals import knows_only_ascii
 
+    if PARENT not in os.environ:  # a browser tells its size by these
+        for name in ("COLUMNS", "LINES"):  # exported by somebody, they hide the terminal's size and its changes
+            os.environ.pop(name, None)
     lookout = Lookout(places_of(config), scope)
     try:
         if not lookout.is_empty:

@@ -34,7 +34,8 @@ class Terminal:
         self.program = pexpect.spawn(
             sys.executable, [*program, *words], cwd=str(folder), dimensions=size[::-1],
             timeout=SECONDS, preexec_fn=preexec_fn,
-            env={**kept, "HOME": str(folder), "TERM": "xterm-256color", "LANG": "C.UTF-8", **variables},
+            env={**kept, "HOME": str(folder), "TERM": "xterm-256color", "LANG": "C.UTF-8",
+                 "COLUMNS": "80", "LINES": "24", **variables},  # as a shell may have exported them
         )  # fmt: skip
 
     @property
