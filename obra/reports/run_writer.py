@@ -16,7 +16,6 @@ from obra.reports.atomic_file import unwritable, write_whole
 from obra.reports.markdown import report_parts
 from obra.reports.rows import json_line
 from obra.reports.summary import Line, numbers_of, plain
-from obra.sabotage.matrix import matrix
 
 
 def new_run_id(now: datetime) -> str:
@@ -115,6 +114,8 @@ class RunWriter:
         )
         summary = {"run": self.directory.name, "environment": dict(environment), **numbers, **told}
         if self._variants:
+            from obra.sabotage.matrix import matrix  # few runs have saboteurs
+
             summary["sabotage"] = matrix(self._variants)
         # Never all of it is in memory: cases and lines are made data one by one.
         encoded = json.JSONEncoder(indent=2, allow_nan=False, default=plain).iterencode(summary)
