@@ -19,7 +19,8 @@ def passes_once(pytester, *, turned=False):
 
 def summary(pytester):
     """Return the summary of the only run, or of the newest."""
-    return json.loads(max(pytester.path.glob("reports/*/summary.json")).read_text())
+    newest = max(pytester.path.glob("reports/*/summary.json"), key=lambda path: path.stat().st_mtime_ns)
+    return json.loads(newest.read_text())
 
 
 def test_each_repeat_is_a_test_with_a_name(scenario_file, run, pytester):

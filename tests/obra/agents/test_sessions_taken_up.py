@@ -30,12 +30,19 @@ SCRIPT = (ScriptStep(say="One.", write={"a.txt": "1"}, run=("sleep 5",)), TWO, T
 """Some programs write a prompt of their own behind a turn that was broken off."""
 TASK = {"title": "Write b.txt", "description": "It holds a 2.", "checks": [{"file": "b.txt"}]}
 KILLED = """\
-import json, os, sys
+import json, os, sys, time
+from pathlib import Path
 from obra.config import Config
 from obra.events import AgentActed, AgentEventKind
 from obra.orchestrator import Orchestrator
+def is_kept(home):
+    return any("tool_result" in one.read_text() for one in home.rglob("*.jsonl"))
 def look(event):
     if isinstance(event, AgentActed) and event.event.kind is AgentEventKind.TOOL_RESULT:
+        home = Path(json.loads(loop.state_manager.steps(1)[-1].data["run"]["handle"])["home"])
+        until = time.monotonic() + 30
+        while config.get("agent.type") == "acp" and time.monotonic() < until and not is_kept(home):
+            time.sleep(0.1)  # it writes its conversation a moment after it has told of it
         os.kill(os.getpid(), 9)
 config = Config.load()
 for key, value in json.loads(sys.argv[1]).items():
