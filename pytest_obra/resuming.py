@@ -37,9 +37,11 @@ class Resumption:
 
     @classmethod
     def newest(cls, reports: Path) -> Resumption:
-        """Return the newest run below *reports*; their names sort by time."""
-        found = sorted(path for path in reports.glob("*") if path.is_dir()) if reports.is_dir() else []
-        return cls(found[-1] if found else reports / "none")
+        """Return the newest run below *reports*."""
+        from obra.reports.stored_run import when
+
+        found = [path for path in reports.glob("*") if path.is_dir()] if reports.is_dir() else []
+        return cls(max(found, key=when, default=reports / "none"))
 
     @property
     def folder(self) -> str:

@@ -39,6 +39,12 @@ _SINCE_THEN_IN_ATTEMPTS: Mapping[str, Any] = {
 }
 _INTERRUPTED = 2
 """Exit status of a run of pytest that somebody stopped."""
+_TO_THE_SECOND = len("20260131-235959")
+
+
+def when(directory: Path) -> tuple[str, int]:
+    """Return what sorts the folders of runs by age: the second in their names, and within one the last change."""
+    return directory.name[:_TO_THE_SECOND], directory.stat().st_mtime_ns
 
 
 class StoredRun:
@@ -76,10 +82,10 @@ class StoredRun:
         if path.is_dir():
             return cls(path)
         if name == "last":
-            runs = sorted(one.parent for one in reports.glob("*/*.jsonl") if one.stem in {"results", "sabotage"})
+            runs = [one.parent for one in reports.glob("*/*.jsonl") if one.stem in {"results", "sabotage"}]
             if not runs:
                 raise ReportError(f"there is no run in {reports}; run 'pytest scenarios/' first, or name a folder")
-            return cls(runs[-1])
+            return cls(max(runs, key=when))
         if (reports / name).is_dir():
             return cls(reports / name)
         raise ReportError(f"there is no run {name!r}, neither as a folder nor in {reports}; 'last' is the newest")
@@ -93,8 +99,9 @@ class StoredRun:
         Raises:
             ReportError: there is none, or a summary is damaged.
         """
-        for results in sorted(reports.glob("*/results.jsonl"), reverse=True):
-            run = cls(results.parent)
+        runs = [one.parent for one in reports.glob("*/results.jsonl")]
+        for folder in sorted(runs, key=when, reverse=True):
+            run = cls(folder)
             if run._told().get("exit_status") not in {None, _INTERRUPTED}:
                 return run
         raise ReportError(f"there is no run in {reports} that came to its end; run 'pytest scenarios/' first")

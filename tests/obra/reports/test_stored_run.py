@@ -1,5 +1,7 @@
 """Reading a run back: found by name, whole or with a plain error."""
 
+import os
+
 import pytest
 
 from obra.errors import ReportError
@@ -87,3 +89,12 @@ def test_the_last_whole_run_came_to_its_end(tmp_path):
         (tmp_path / name / "summary.json").unlink()
     with pytest.raises(ReportError, match="that came to its end"):
         StoredRun.last_whole(tmp_path)
+
+
+def test_of_two_runs_of_one_second_the_last_is_the_one_written_last(tmp_path):
+    """Their names tell the second alone, and then what chance added."""
+    for age, name in enumerate(("20260101-120000-ffffff", "20260101-120000-aaaaaa", "20250101-120000-cccccc")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.jsonl").touch()
+        os.utime(tmp_path / name, (age, age))
+    assert StoredRun.find("last", tmp_path).name == "20260101-120000-aaaaaa"
