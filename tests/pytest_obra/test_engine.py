@@ -11,6 +11,8 @@ import yaml
 from field import QUICK, VARIABLES, field_of
 from prepared_programs import Ended
 
+from obra.reports.stored_run import when
+
 pytest.importorskip("dbos", reason="the extra 'scale' is not installed: pip install 'obra[scale]'")
 
 SAME = (
@@ -58,7 +60,7 @@ def run_pytest(folder: Path, *words: str) -> Ended:
 
 def rows_in(folder: Path) -> dict[str, dict]:
     """What stands in results.jsonl of the newest run."""
-    newest = max((folder / "reports").iterdir())
+    newest = max((folder / "reports").iterdir(), key=when)
     lines = (newest / "results.jsonl").read_text().splitlines()
     return {row["node"]: row for row in map(json.loads, lines)}
 
