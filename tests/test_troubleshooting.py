@@ -15,6 +15,8 @@ import pytest
 
 import obra
 import pytest_obra
+from obra.cli.failures import exit_code_of
+from obra.cli.program import obra as program
 from obra.errors import LLMError, ObraError
 from obra.llm.local_llm_interface import LocalLLMInterface
 from obra.llm.server_connection import ServerRefused
@@ -78,6 +80,21 @@ def test_a_message_names_its_heading(tmp_path):
     assert ended.stderr.endswith("more: obra explain NotFound\n")
     told = obra_command("explain", "NotFound")
     assert told.stdout.startswith("NotFound\n\nNo project, task, attempt or breakpoint has that id.")
+
+
+@pytest.mark.parametrize("words", ["rn", "run", "run --agnt x", "task show", "task show x", "explain 'Nonsense"])
+def test_a_misuse_names_its_heading(words, capsys):
+    """Whether click found it or a verb; what can be typed next is the last line."""
+    assert exit_code_of(lambda: program.main(words.split(), prog_name="obra", standalone_mode=False), []) == 2
+    assert capsys.readouterr().err.endswith("more: obra explain UsageError\n")
+
+
+def test_the_help_of_a_bare_noun_explains_itself(capsys):
+    """`obra task` prints its verbs, and nothing about an error."""
+    exit_code_of(lambda: program.main(["task"], prog_name="obra", standalone_mode=False), [])
+    said = "".join(capsys.readouterr())
+    assert "Commands:" in said
+    assert "explain UsageError" not in said
 
 
 def test_a_full_disk_leads_to_its_heading(tmp_path):

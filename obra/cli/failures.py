@@ -31,8 +31,7 @@ def exit_code_of(command: Callable[[], object], arguments: Sequence[str]) -> int
     try:
         code = command()
     except click.ClickException as error:
-        error.show()
-        return WRONG
+        return _misused(error)
     except (click.Abort, KeyboardInterrupt) as error:
         return _interrupted(error)
     except TaskStopped as error:
@@ -52,6 +51,14 @@ def explained(error: ObraError) -> int:
     ours = next(kind for kind in type(error).__mro__ if kind.__module__.partition(".")[0] == "obra")
     say(f"more: obra explain {ours.__name__}", error=True)  # a stranger's own kind has no heading
     return exit_code_for(error)
+
+
+def _misused(error: click.ClickException) -> int:
+    """Show the usage and what is wrong with it; the help that a bare ``obra task`` prints needs no explanation."""
+    error.show()
+    if type(error).__name__ != "NoArgsIsHelpError":  # by name, since click 8.1 does not have it
+        say("more: obra explain UsageError", error=True)
+    return WRONG
 
 
 def exit_code_for(error: ObraError) -> int:
