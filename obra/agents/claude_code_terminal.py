@@ -13,7 +13,7 @@ from typing import Any
 from obra.agents.claude_code import FOR_PEOPLE, ClaudeCodeSettings, Launch, tools_to_name
 from obra.agents.terminal_records import TerminalRecords, seed_configuration
 from obra.agents.terminal_screen import COLUMNS, ROWS, TerminalScreen
-from obra.agents.terminal_wire import TerminalWire
+from obra.agents.terminal_wire import ENTER_SECONDS, TerminalWire
 from obra.workspace.processes import ProcessTree
 
 _LEAVING_SECONDS = 3.0
@@ -37,8 +37,9 @@ class TerminalProgram:
         records: TerminalRecords,
         budget_usd: float | None = None,
         size: tuple[int, int] = (ROWS, COLUMNS),
+        enter_seconds: float = ENTER_SECONDS,
     ) -> None:
-        """Start *command* in a terminal of *size* (rows, columns).
+        """Start *command* in a terminal of *size* (rows, columns); what it does not hear is sent off anew.
 
         Raises:
             WorkspaceError: the program or *cwd* is not there.
@@ -56,7 +57,7 @@ class TerminalProgram:
             raise
         finally:
             os.close(slave)
-        self.wire = TerminalWire(master, screen, records, budget_usd=budget_usd)
+        self.wire = TerminalWire(master, screen, records, budget_usd=budget_usd, enter_seconds=enter_seconds)
 
     def is_alive(self) -> bool:
         """Tell whether it can take another prompt."""

@@ -31,7 +31,7 @@ _STILL = 0.2
 _STATUS_SECONDS = 1.0  # the status line, with the cost, follows the end of a turn after 0.3 s
 _RECORDS_SECONDS = 3.0  # the transcript follows the end of a turn after 0.1 s
 _UNKNOWN_SECONDS = 4.0  # a dialog that nothing announced and that stays so long is one that we do not know
-_ENTER_SECONDS, _ENTER_TIMES = 1.5, 8  # how often the prompt is sent off anew
+ENTER_SECONDS, _ENTER_TIMES = 1.5, 8  # after so long the prompt is sent off anew, and so often
 _CLOSING_SECONDS = 0.25
 _CHUNK = 64 * 1024
 
@@ -44,7 +44,13 @@ class TerminalWire:
     """
 
     def __init__(
-        self, master: int, screen: TerminalScreen, records: TerminalRecords, *, budget_usd: float | None
+        self,
+        master: int,
+        screen: TerminalScreen,
+        records: TerminalRecords,
+        *,
+        budget_usd: float | None,
+        enter_seconds: float = ENTER_SECONDS,
     ) -> None:
         from pexpect.fdpexpect import fdspawn
 
@@ -56,6 +62,7 @@ class TerminalWire:
         self._records = records
         self._story = TerminalStory()
         self._budget_usd = budget_usd
+        self._enter_seconds = enter_seconds
         self._lines: queue.Queue[bytes | None] = queue.Queue()
         self._inbox: queue.Queue[Mapping[str, Any]] = queue.Queue()
         self._outbox = bytearray()
@@ -186,12 +193,12 @@ class TerminalWire:
         typed = time.monotonic()
         while self._outbox or self._screen.changed < typed or not self._screen.is_stable(0.1):
             yield
-            if time.monotonic() > typed + _ENTER_SECONDS and not self._outbox and self._screen.is_stable(0.1):
+            if time.monotonic() > typed + self._enter_seconds and not self._outbox and self._screen.is_stable(0.1):
                 break
         for _ in range(_ENTER_TIMES):
             if self._screen.takes_input:
                 self._type(ENTER)
-            yield from self._wait(lambda: self._story.heard is not None, _ENTER_SECONDS)
+            yield from self._wait(lambda: self._story.heard is not None, self._enter_seconds)
             if self._story.heard is not None:
                 break
             self._look_for_strangers()

@@ -177,9 +177,11 @@ class LlamaCppLLM:
         words = [str(word) for pair in options.items() for word in pair]
         return [str(program), *words, "--offline", "--no-webui"]
 
-    def _wait(self, tree: ProcessTree, log: Path, key: str) -> OpenAICompatibleLLM:
+    def _wait(
+        self, tree: ProcessTree, log: Path, key: str, seconds: float = LOADING_SECONDS
+    ) -> OpenAICompatibleLLM:
         """Return the way to the server once it answers that its model is loaded."""
-        deadline = time.monotonic() + LOADING_SECONDS
+        deadline = time.monotonic() + seconds
         server: OpenAICompatibleLLM | None = None
         while time.monotonic() < deadline:
             if tree.process.poll() is not None:
@@ -191,7 +193,7 @@ class LlamaCppLLM:
                 return server
             time.sleep(_PAUSE)
         raise LLMTimeout(
-            f"llama-server has not loaded {self._file()} within {LOADING_SECONDS:g} s; choose a smaller model. "
+            f"llama-server has not loaded {self._file()} within {seconds:g} s; choose a smaller model. "
             f"Its log ends with {_end_of(log)!r}"
         )
 

@@ -187,17 +187,17 @@ class ProcessTree:
                 break
         return self.sweep()
 
-    def sweep(self) -> int:
+    def sweep(self, seconds: float = _SWEEP_SECONDS) -> int:
         """Kill whatever of the tree is alive, the program too, and reap its zombies.
 
         Returns:
             How many processes were ended; 0, after well under 2 ms, when nothing was left.
 
         Raises:
-            WorkspaceError: something does not die within 5 seconds (stuck in the kernel).
+            WorkspaceError: something does not die within *seconds* (stuck in the kernel, or of another user).
         """
         ended: set[int] = set()
-        deadline = time.monotonic() + _SWEEP_SECONDS
+        deadline = time.monotonic() + seconds
         quiet_looks = 0
         while quiet_looks < 2:  # noqa: PLR2004  # the kernel's list may skip one while another thread reaps
             alive = self._alive()

@@ -1,7 +1,7 @@
 """A small agent that speaks ACP by the protocol's own library and does what the prompt says, as a word of code.
 
-``say X``, ``edit PATH``, ``fetch``, ``hang``, ``chatter``, ``die``, ``fail``, ``refuse``, ``many N``; run as a
-program.
+``say X``, ``edit PATH``, ``fetch``, ``hang``, ``chatter``, ``die``, ``fail``, ``refuse``, ``many N``,
+``insist``; run as a program.
 """
 
 # ruff: noqa: ARG002  # the signatures are the protocol's
@@ -97,6 +97,12 @@ class StandIn:
             if self.cancelled.is_set():
                 return "cancelled"
         return None
+
+    async def do_insist(self, rest: str) -> None:
+        """Call many tools, whoever cancels."""
+        for number in range(10_000):
+            await self.tell(acp.start_tool_call(f"m-{number}", "look", kind="read"))
+            await asyncio.sleep(0.01)
 
     async def do_hang(self, rest: str) -> Any:
         """Say nothing; obey a cancellation only when it is told to."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-MANNERS = ("good", "strange_at_start", "strange_in_turn", "never_ready", "crashes", "hangs", "garbles")
+MANNERS = ("good", "strange_at_start", "strange_in_turn", "never_ready", "crashes", "hangs", "garbles", "deaf")
 
 _PROGRAM = r"""#!{python}
 import json, os, subprocess, sys, time, tty
@@ -62,6 +62,9 @@ hook("SessionStart", session_id="s-1", transcript_path=transcript, model="stand-
 box("welcome")
 while True:
     typed = keys(b"\r").replace(b"\x1b[200~", b"").replace(b"\x1b[201~", b"").decode().strip()
+    if manner == "deaf":
+        box("> ")
+        continue
     hook("UserPromptSubmit", prompt="rm -rf" if manner == "garbles" else typed)
     box("> " + typed[:40], "working (esc to interrupt)")
     if manner == "crashes":

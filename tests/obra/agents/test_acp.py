@@ -181,3 +181,11 @@ def test_settings_that_are_wrong(make, workspace):
     (workspace / "file").write_text("")
     with pytest.raises(AgentUnavailable, match="cannot be made"):
         make(workspace_dir=workspace / "file")
+
+
+def test_an_agent_that_does_not_stop_when_it_is_told_to(make, processes_in, workspace):
+    """It passed a limit and ignores the cancellation that the protocol knows: its process is ended."""
+    agent = make()
+    with pytest.raises(AgentTimeout, match="passed a limit, and did not stop when it was told to"):
+        agent.send_prompt("insist", limits=TurnLimits(turns=5))
+    assert not processes_in(workspace)

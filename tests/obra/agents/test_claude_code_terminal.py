@@ -18,10 +18,12 @@ from terminal_stand_in import write_stand_in
 
 from obra.agents.claude_code_local import ClaudeCodeLocalAgent
 from obra.agents.claude_code_terminal import TerminalProgram
+from obra.agents.terminal_records import TerminalRecords
 from obra.domain import Fault, ModelFault, ScriptStep, TurnLimits
 from obra.errors import AgentCrashed, AgentTimeout, AgentUnavailable, ObraError
 from obra.events import AgentEventKind
 from obra.replay.model_server import ModelServer
+from obra.workspace.processes import clean_environment
 
 SLEEP = "python3 -c 'import time; time.sleep(60)'"
 
@@ -116,6 +118,22 @@ def test_a_prompt_that_was_understood_otherwise_fails_the_turn(stand_in):
     """The program says what it has heard; another prompt than ours is never taken for ours."""
     with stand_in("garbles") as agent, pytest.raises(AgentCrashed, match="another prompt.*rm -rf"):
         agent.send_prompt("say hello")
+
+
+def test_a_prompt_that_is_not_heard_is_sent_off_anew_and_then_given_up(tmp_path: Path, workspace: Path):
+    """The program lives and shows its box, and never says that it has heard: the turn ends with the screen."""
+    records = TerminalRecords(tmp_path / "records", max_turns=None)
+    command = [str(write_stand_in(tmp_path / "stand-in", "deaf")), f"--settings={json.dumps(records.settings)}"]
+    variables = {**clean_environment(tmp_path / "home"), "TERM": "xterm-256color"}
+    program = TerminalProgram(command, cwd=workspace, environment=variables, records=records, enter_seconds=0.1)
+    try:
+        program.wire.send(b'{"type": "user", "message": {"content": "go"}}')
+        said = b""
+        while b'"result"' not in said:
+            said = program.wire.next_line(60)
+    finally:
+        program.end(hopeless=True)
+    assert b"Claude Code did not take the prompt that was typed into it. The screen:" in said
 
 
 def test_a_setting_that_is_no_transport_is_refused(workspace: Path):

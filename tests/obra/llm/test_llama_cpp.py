@@ -7,15 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from obra.errors import LLMError, LLMProtocolError, LLMUnavailable, ModelMissing
-from obra.llm.llama_cpp import LlamaCppLLM
+from obra.errors import LLMError, LLMProtocolError, LLMTimeout, LLMUnavailable, ModelMissing
+from obra.llm.llama_cpp import SERVER_PACKAGE, LlamaCppLLM
 from obra.plugins import find_plugin
 from obra.testing import check_llm
+from obra.workspace.processes import ProcessTree, clean_environment
 
 SMALL = {"type": "llamacpp", "context_tokens": 2048, "max_tokens": 200}
 SCHEMA = {
@@ -160,6 +162,48 @@ def test_a_model_that_is_not_there(installed, model, words):
         llm.generate("Say hello")
     assert words in llm.missing()[0]
     assert llm.identity == f"llamacpp {model}"
+
+
+@pytest.fixture
+def on_path(tmp_path, monkeypatch):
+    """Put a program on PATH as `llama-server`, where no package brings one; its model is a file."""
+    monkeypatch.setitem(sys.modules, SERVER_PACKAGE, None)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "own.gguf").touch()
+
+    def put(text: str) -> LlamaCppLLM:
+        (tmp_path / "llama-server").write_text(text)
+        (tmp_path / "llama-server").chmod(0o755)
+        return LlamaCppLLM({**SMALL, "model": str(tmp_path / "own.gguf")})
+
+    return put
+
+
+def test_a_server_that_does_not_start(on_path):
+    """A program is there, and the kernel cannot start it."""
+    llm = on_path("#!/nowhere/interpreter\n")
+    with pytest.raises(LLMUnavailable, match="llama-server does not start: cannot run '.*/llama-server'"):
+        llm.generate("Say hello")
+
+
+def test_a_model_that_does_not_load(on_path, tmp_path):
+    """The server lives and never listens: after the time for it, an error with the end of its log."""
+    llm = on_path("#!/bin/sh\necho still reading\nexec sleep 60\n")
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        tree = ProcessTree(
+            [str(tmp_path / "llama-server")],
+            cwd=tmp_path,
+            environment=clean_environment(tmp_path / "home"),
+            stdout=output,
+        )
+    try:
+        while not log.read_bytes():
+            time.sleep(0.01)
+        with pytest.raises(LLMTimeout, match=r"has not loaded .*own\.gguf within 0\.1 s; .*'still reading"):
+            llm._wait(tree, log, "key", 0.1)
+    finally:
+        tree.stop()
 
 
 def test_without_the_packages_it_says_what_to_type(tmp_path):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 
 import pytest
+from refusing_kernel import with_refusal
 
 from obra.errors import FolderBusy, WorkspaceError
 from obra.workspace.folder_lock import held
@@ -43,3 +45,16 @@ def test_a_folder_that_is_not_there_is_explained(tmp_path):
     """With its name."""
     with pytest.raises(WorkspaceError, match="none cannot be opened: No such file"), held(tmp_path / "none"):
         pass
+
+
+def test_a_file_system_without_locks_is_named(tmp_path):
+    """Nobody works unlocked: the message says what the kernel said, and where else to work."""
+    code = (
+        "import pathlib, sys; from obra.workspace.folder_lock import held\n"
+        "with held(pathlib.Path(sys.argv[1])): pass"
+    )
+    ended = with_refusal("flock", errno.ENOLCK, code, tmp_path)
+    assert ended.stderr.splitlines()[-1] == (
+        f"obra.errors.WorkspaceError: the folder {tmp_path} cannot be locked against other tasks "
+        "(No locks available); work in a folder whose file system knows locks"
+    )

@@ -1,5 +1,6 @@
 """Programs that try to stay: every one of them is found and ended."""
 
+import errno
 import os
 import shlex
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from refusing_kernel import with_refusal
 
 from obra.errors import WorkspaceError
 from obra.workspace.processes import ProcessTree, clean_environment, run_command
@@ -413,3 +415,26 @@ def test_in_the_background_of_a_shell_a_program_still_hears_ctrl_c():
     command = f"trap '' INT; exec {shlex.quote(sys.executable)} -c {shlex.quote(BACKGROUND)}"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.split() == ["0", "-2"]
+
+
+def test_a_process_that_cannot_be_killed_is_named(tmp_path):
+    """It may be another user's, or hang in the kernel: its number is told, and nobody waits for ever."""
+    code = """
+import pathlib, subprocess, sys
+from obra.errors import WorkspaceError
+from obra.workspace.processes import ProcessTree, clean_environment
+
+folder = pathlib.Path(sys.argv[1])
+variables = clean_environment(folder / "home")
+tree = ProcessTree(["cat"], cwd=folder, environment=variables, stdin=subprocess.PIPE)
+try:
+    tree.sweep(0.1)
+except WorkspaceError as error:
+    print(tree.process.pid, error)
+tree.process.stdin.close()
+tree.process.wait()
+"""
+    ended = with_refusal("kill", errno.EPERM, code, tmp_path)
+    number = ended.stdout.partition(" ")[0]
+    said = f"{number} processes [{number}] do not end even by SIGKILL; end them by hand\n"
+    assert ended.stdout == said, ended.stderr
