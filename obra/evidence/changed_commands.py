@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from obra.domain import ChangeKind, CheckResult
 from obra.evidence.expectations import commands, words_of
 from obra.evidence.findings import Work, objection
-from obra.evidence.paths import Unusable, read_file, shown
+from obra.evidence.paths import Unusable, read_file, shown, text_of
 from obra.evidence.scene import Scene
 from obra.evidence.task_words import names_path
 
@@ -61,7 +61,7 @@ def _parts(path: str, lines: list[str], scene: Scene) -> Iterator[str]:
         return
     if not asked:
         return
-    before, after = read(_text(scene.before(path))), read(_now(scene, path))
+    before, after = read(text_of(scene.before(path))), read(_now(scene, path))
     for name in dict.fromkeys(asked):
         if name in before and before[name] != after.get(name):
             yield f"{name or 'the first target'} of {shown(path)} is another one"
@@ -112,10 +112,6 @@ def _scripts(text: str) -> dict[str, str]:
 
 def _now(scene: Scene, path: str) -> str:
     try:
-        return _text(read_file(scene.root, path))
+        return text_of(read_file(scene.root, path))
     except Unusable:
         return ""
-
-
-def _text(data: bytes | None) -> str:
-    return (data or b"").decode("utf-8", errors="replace")

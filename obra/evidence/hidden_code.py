@@ -49,10 +49,9 @@ def _compiled(work: Work) -> Iterator[str]:
 
 
 def _loads(source: PythonSource) -> Iterator[str]:
-    old = {ast.dump(node) for node in ast.walk(source.before)} if source.before else set()
     for node in ast.walk(source.after) if source.after else ():
         if not isinstance(node, ast.Call) or not (dotted(node.func) in _PATHS or last_name(node) in _LOADS):
             continue
         places = {part for text in texts_in(node) for part in text.split("/")} & _UNREAD
-        if places and ast.dump(node) not in old:
+        if places and not source.stood(node):
             yield f"takes code from {min(places)} in line {node.lineno}"

@@ -6,6 +6,7 @@ import ast
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from obra.domain import ChangeKind, CheckResult, FileChange
 from obra.evidence import (
@@ -27,9 +28,9 @@ from obra.evidence.checks import Check
 from obra.evidence.findings import Work, objection, remark
 from obra.evidence.foreign import is_foreign
 from obra.evidence.machinery_of_tests import SETTINGS, forging_options
-from obra.evidence.paths import Unusable, read_file
+from obra.evidence.paths import Unusable, read_file, shown, text_of
 from obra.evidence.python_check import PYTHON_BYTES, parse
-from obra.evidence.python_source import PythonSource, decoded, is_beside_tests
+from obra.evidence.python_source import PythonSource, decoded, is_beside_tests, is_too_deep
 from obra.evidence.scene import Scene
 from obra.evidence.strength_of_tests import files_of_tests
 
@@ -70,8 +71,7 @@ def findings(
         return
     work = work_of(scene, checks, task_text)
     clean = all(result.passed for result in results if result.required)
-    at_files = [result for look in _LOOKS_AT_FILES for result in look(work, scene)]
-    for result in [*_settings(work, scene), *at_files, *_looked(work)]:
+    for result in [*_settings(work, scene), *_looked(work, scene)]:
         clean = clean and (result.passed or not result.required)
         yield result
     suites = [result for result in results if result.kind == "pytest" and result.required]
@@ -137,15 +137,24 @@ def _parsed(data: bytes | None, path: str) -> ast.Module | None:
         return None
 
 
-def _looked(work: Work) -> Iterator[CheckResult]:
-    for look in _LOOKS:
+def _looked(work: Work, scene: Scene) -> Iterator[CheckResult]:
+    for look in [*(partial(look, scene=scene) for look in _LOOKS_AT_FILES), *_LOOKS]:
         started = time.perf_counter()
         try:
             found = list(look(work))
         except RecursionError:
-            found = [remark(_TOO_DEEP, "code that is not nested too deep to be looked at", ["it is"])]
+            found = [_too_deep(work)]
         for result in found:
             yield replace(result, seconds=(time.perf_counter() - started) / len(found))
+
+
+def _too_deep(work: Work) -> CheckResult:
+    """Object to code that parses and is too deep to be looked at, unless it stood there before."""
+    expected = "code that is not nested too deep to be looked at"
+    new = [one.path for one in work.sources if is_too_deep(one.after) and not is_too_deep(one.before)]
+    if new:
+        return objection(_TOO_DEEP, expected, [f"{shown(path)} is" for path in new])
+    return remark(_TOO_DEEP, expected, ["it is, as it was before"])
 
 
 def _settings(work: Work, scene: Scene) -> Iterator[CheckResult]:
@@ -159,11 +168,7 @@ def _settings(work: Work, scene: Scene) -> Iterator[CheckResult]:
             after = read_file(scene.root, change.path)
         except Unusable:
             continue
-        seen += forging_options(change.path, _text(before or b""), _text(after))
+        seen += forging_options(change.path, text_of(before), text_of(after))
     if seen:
         name, expected = machinery_of_tests.NAME, "settings of pytest under which all tests run"
         yield objection(name, expected, seen, kind="tests")
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", errors="replace")

@@ -136,6 +136,11 @@ def read_file(root: Path, path: str, limit: int = SEARCHED_BYTES) -> bytes:
     return data
 
 
+def text_of(data: bytes | None) -> str:
+    """Return *data* as text, what is no UTF-8 replaced; of no file, nothing."""
+    return (data or b"").decode("utf-8", errors="replace")
+
+
 def is_within(path: str, folder: str) -> bool:
     """Tell whether *path* is *folder* or lies below it; both as plain text, no links followed."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")

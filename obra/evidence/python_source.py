@@ -43,10 +43,33 @@ class PythonSource(Record):
         old = {name: _shape(item) for name, item in functions_of(self.before).items()}
         return {name: item for name, item in functions_of(self.after).items() if old.get(name) != _shape(item)}
 
+    def stood(self, node: ast.AST) -> bool:
+        """Tell whether such a node stood in the file before, wherever that was.
+
+        Raises:
+            RecursionError: the node, or a part of the old file, is nested too deep.
+        """
+        if self.before is None:
+            return False
+        # only nodes of the same kind can be the same, and few are asked for
+        kind, text = type(node), ast.dump(node)
+        return any(type(old) is kind and ast.dump(old) == text for old in ast.walk(self.before))
+
     def added_functions(self) -> dict[str, Function]:
         """Return the functions and methods whose full name was not there before."""
         old = functions_of(self.before)
         return {name: item for name, item in functions_of(self.after).items() if name not in old}
+
+
+def is_too_deep(tree: ast.Module | None) -> bool:
+    """Tell whether a tree that the parser made is nested deeper than Python code can walk through."""
+    if tree is None:
+        return False
+    try:
+        ast.dump(tree)
+    except RecursionError:
+        return True
+    return False
 
 
 def decoded(data: bytes) -> str:

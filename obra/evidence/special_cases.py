@@ -55,10 +55,9 @@ def look(work: Work) -> Iterator[CheckResult]:
 def _detections(source: PythonSource) -> Iterator[str]:
     if source.after is None:
         return
-    old = {ast.dump(node) for node in ast.walk(source.before)} if source.before else set()
     for node in ast.walk(source.after):
         for find in (_variable, _module, _own_tests):
-            if (what := find(node)) and ast.dump(node) not in old:
+            if (what := find(node)) and not source.stood(node):
                 yield f"{what} in line {getattr(node, 'lineno', 0)}"
 
 

@@ -21,10 +21,9 @@ _FOLDERS = frozenset({"getcwd", "getcwdb", "cwd"})
 
 def surroundings(source: PythonSource, work: Work) -> Iterator[str]:
     """Yield what a changed file asks of its surroundings, unless it did before or the task is about that."""
-    old = {ast.dump(node) for node in ast.walk(source.before)} if source.before else set()
     for node in ast.walk(source.after) if source.after else ():
         what = _variable(node, work) or _walk(node, work) or _folder(node)
-        if what and ast.dump(node) not in old:
+        if what and not source.stood(node):
             yield f"{what} in line {getattr(node, 'lineno', 0)}"
     yield from _skips(source)
     inner = {name for name in modules_imported(source.after) if name.partition(".")[0] == "_pytest"}
