@@ -67,9 +67,8 @@ def obra_workspace(obra_request: pytest.FixtureRequest) -> Path:
             state = obra_request.getfixturevalue("obra_state")
             return Path(state.get_project(state.get_task(task).project_id).working_dir)
     if obra_request.config.getini("tmp_path_retention_policy") != "all":
-        root: Path = (
-            obra_request.getfixturevalue("tmp_path") / "workspace"
-        )  # pytest removes it as that policy says
+        # pytest removes it as that policy says
+        root: Path = obra_request.getfixturevalue("tmp_path") / "workspace"
     else:
         from pytest_obra.running import shared
 
@@ -128,9 +127,8 @@ def obra_agent(
     try:
         with opened(obra_workspace):
             yield agent
-    except (
-        AgentUnavailable
-    ):  # such as a question that no cassette answers: it ends the turn, and is told again here
+    except AgentUnavailable:
+        # such as a question that no cassette answers: it ends the turn, and is told again here
         if not broke(obra_request):
             raise
 

@@ -81,11 +81,8 @@ class Chosen:
         """Return *command* with the same options, for people to type next; secrets are left out."""
         from obra.redaction import without_secrets
 
-        words = ["--agent", self.agent] if agent and self.agent else []
-        words += ["--config", self.file] if self.file else []
-        for override in self.overrides:
-            if without_secrets(override) == override:
-                words += ["-o", override]
+        shown = tuple(override for override in self.overrides if without_secrets(override) == override)
+        words = replace(self, agent=self.agent if agent else None, overrides=shown).words
         return f"{command} {shlex.join(words)}".rstrip()
 
 

@@ -138,7 +138,11 @@ def _parsed(data: bytes | None, path: str) -> ast.Module | None:
 
 
 def _looked(work: Work, scene: Scene) -> Iterator[CheckResult]:
-    for look in [*(partial(look, scene=scene) for look in _LOOKS_AT_FILES), *_LOOKS]:
+    looks: list[Callable[[Work], Iterator[CheckResult]]] = [
+        *(partial(look, scene=scene) for look in _LOOKS_AT_FILES),
+        *_LOOKS,
+    ]
+    for look in looks:
         started = time.perf_counter()
         try:
             found = list(look(work))

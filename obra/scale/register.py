@@ -15,7 +15,7 @@ from obra.errors import LeaseLost, NotFound
 from obra.scale.address import QueueAddress
 from obra.scale.port import CaseStatus, Claim, Order, SubmissionStatus
 from obra.scale.register_database import RegisterDatabase
-from obra.scale.register_tables import WAITS, case, loss, submission, worker
+from obra.scale.register_tables import UNDER_WAY, WAITS, case, loss, submission, worker
 
 _STATE = sa.case(
     (case.c.result != "", case.c.result),
@@ -85,7 +85,7 @@ class Register:
 
         def write(connection: sa.Connection) -> Claim | None:
             if self._is_unsure:  # the last answer did not come: what it gave waits again
-                held = (case.c.worker == worker_id, case.c.result == "", case.c.cancelled_at.is_(None))
+                held = (case.c.worker == worker_id, *UNDER_WAY)
                 connection.execute(sa.update(case).where(*held).values(worker=""))
             self._is_unsure = True
             row = connection.execute(take).first()
@@ -157,7 +157,7 @@ class Register:
             rows = connection.execute(
                 sa.update(case)
                 .where(sa.or_(case.c.submission == name, case.c.id == name))
-                .where(case.c.result == "", case.c.cancelled_at.is_(None))
+                .where(*UNDER_WAY)
                 .values(cancelled_at=self.database.now, ended_at=self.database.now)
                 .returning(case.c.id)
             )
@@ -220,7 +220,7 @@ class Register:
 
     def is_idle(self) -> bool:
         """Tell whether no case waits or runs."""
-        query = sa.select(case.c.id).where(case.c.result == "", case.c.cancelled_at.is_(None)).limit(1)
+        query = sa.select(case.c.id).where(*UNDER_WAY).limit(1)
         return self.database.transact(lambda connection: connection.execute(query).first()) is None
 
     def _change(self, claim: Claim, **values: Any) -> None:
@@ -236,8 +236,7 @@ def _held(claim: Claim) -> tuple[sa.ColumnElement[bool], ...]:
         case.c.id == claim.id,
         case.c.claims == claim.number,
         case.c.worker == claim.worker,
-        case.c.result == "",
-        case.c.cancelled_at.is_(None),
+        *UNDER_WAY,
     )
 
 

@@ -39,6 +39,8 @@ case = sa.Table(
     sa.Column("ended_at", sa.Float(53)),
     sa.Column("cancelled_at", sa.Float(53)),
 )
+UNDER_WAY = (case.c.result == "", case.c.cancelled_at.is_(None))
+"""What holds of a case that waits or runs."""
 waiting = sa.Index(
     "ix_case_run_waiting",
     case.c.submission,

@@ -15,9 +15,7 @@ import sqlalchemy as sa
 
 from obra.scale.port import WorkerStatus
 from obra.scale.register_database import RegisterDatabase
-from obra.scale.register_tables import case, loss, worker
-
-_under_way = (case.c.result == "", case.c.cancelled_at.is_(None))
+from obra.scale.register_tables import UNDER_WAY, case, loss, worker
 
 
 def new_worker_id() -> str:
@@ -100,7 +98,7 @@ class Roll:
         def write(connection: sa.Connection) -> int:
             rows = connection.execute(
                 sa.update(case)
-                .where(*_under_way, case.c.worker == worker_id)
+                .where(*UNDER_WAY, case.c.worker == worker_id)
                 .values(worker="")
                 .returning(case.c.id)
             ).all()
@@ -115,7 +113,7 @@ class Roll:
         """Return who has a case, or is said to be *at_work*, and stands nowhere on the roll."""
 
         def read(connection: sa.Connection) -> frozenset[str]:
-            busy = connection.execute(sa.select(case.c.worker).where(*_under_way, case.c.worker != "").distinct())
+            busy = connection.execute(sa.select(case.c.worker).where(*UNDER_WAY, case.c.worker != "").distinct())
             known = connection.execute(sa.select(worker.c.id)).all()
             return (at_work | {row.worker for row in busy}) - {row.id for row in known}
 

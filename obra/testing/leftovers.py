@@ -17,8 +17,9 @@ import psutil
 from obra.testing.requirements import require
 from obra.workspace.supervision import supervisor
 
-_GRACE_SECONDS = 20.0
-_LOOK_SECONDS = 0.02
+GRACE_SECONDS = 20.0
+"""How long what ends may take to be gone, on a busy machine, too."""
+LOOK_SECONDS = 0.02
 
 
 def started_processes() -> list[psutil.Process]:
@@ -52,9 +53,9 @@ class Leftovers:
         Raises:
             AssertionError: something is; the message names it.
         """
-        deadline = time.monotonic() + _GRACE_SECONDS
+        deadline = time.monotonic() + GRACE_SECONDS
         while (found := self._since()) and time.monotonic() < deadline:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS)
             gc.collect()
         require(not found, "something is left behind: " + "; ".join(found))
 

@@ -14,14 +14,11 @@ import psutil
 
 from obra.agents.claude_code_ssh import ClaudeCodeSSHAgent
 from obra.plugins import AgentPlugin, ContractCase, WorksElsewhere
-from obra.testing.leftovers import started_processes
+from obra.testing.leftovers import GRACE_SECONDS, LOOK_SECONDS, started_processes
 from obra.testing.requirements import require
 from obra.testing.scene import Scene, freeze_processes, kill_processes
 from obra.testing.ssh_server import SSHServer
 from obra.testing.stages import BUSY, WORK, ReplayStage
-
-_GRACE_SECONDS = 20.0
-_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -89,9 +86,9 @@ def _far_programs() -> list[psutil.Process]:
 
 def _reap_since(before: set[psutil.Process]) -> None:
     """Reap what ended of the other machine: its orphans are ours, since we are a subreaper on the same one."""
-    end = time.monotonic() + _GRACE_SECONDS
+    end = time.monotonic() + GRACE_SECONDS
     while (new := set(started_processes()) - before) and time.monotonic() < end:
         for process in new:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(process.pid, os.WNOHANG)
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(LOOK_SECONDS)
