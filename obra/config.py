@@ -16,9 +16,10 @@ import yaml
 from pydantic import SecretStr, ValidationError
 
 from obra.documented import meanings
-from obra.documents import Document, DocumentError, nearest_key, problems_of
+from obra.documents import Document, DocumentError
 from obra.errors import ConfigError
 from obra.settings import Section, Settings
+from obra.wrong_values import nearest_key, problems_of
 
 _SCRIPTED_AGENTS = ("acp", "codex", "gemini", "opencode")
 """Agents beside Claude Code whose model can be scripted on loopback."""

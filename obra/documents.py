@@ -5,28 +5,24 @@ The fast path uses the C loader and looks at positions only when something is wr
 
 from __future__ import annotations
 
-import difflib
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from obra.wrong_values import Location, ValueProblem, problems_of
+
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Model = TypeVar("Model", bound=BaseModel)
-Location = tuple[str | int, ...]
 _TEXT, _MAPPING, _LIST = (f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
 """What YAML calls the kinds of nodes that need no conversion."""
 _PLAIN = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "null"))
 """What it calls those whose values never change, so that they can be shared."""
 _RESOLVE: Callable[..., str] = yaml.resolver.Resolver().resolve
-_SECRET = re.compile("key|password|secret|token$")
-"""Keys whose values never stand in a message."""
 
 
 class DocumentError(Exception):
@@ -215,76 +211,3 @@ class Document:
 
     def _lines(self, problems: Iterable[ValueProblem]) -> str:
         return "\n".join(f"{self.name}:{self.line_of(one.location)}: {one.text}" for one in problems)
-
-
-@dataclass(frozen=True, slots=True)
-class ValueProblem:
-    """One wrong value: where in the data, and a sentence."""
-
-    location: Location
-    text: str
-
-
-def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[ValueProblem]:
-    """Turn pydantic's errors into sentences that name the key, the value and the nearest right word."""
-    for detail in error.errors(include_url=False):
-        location = tuple(step for step in detail["loc"] if not _is_tag(step))
-        key = ".".join(str(step) for step in location) or "the document"
-        if detail["type"] == "extra_forbidden":
-            yield ValueProblem(location, f"unknown key '{key}'" + nearest_key(location, model))
-        elif detail["type"] == "missing":
-            yield ValueProblem(location, f"the key '{key}' is missing")
-        else:
-            reason = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-            shown = "" if _SECRET.search(key) else f"; it is {_shown(detail['input'])}"
-            yield ValueProblem(location, f"'{key}': {reason}{shown}")
-
-
-def nearest_key(location: Sequence[str | int], model: type[BaseModel]) -> str:
-    """Return ``"; did you mean '...'?"`` or the list of keys that may stand there, or nothing."""
-    owner: Any = model
-    for step in location[:-1]:
-        owner = _inside(owner, step)
-        if owner is None:
-            return ""
-    fields = getattr(owner, "model_fields", None)
-    if not fields:
-        return ""
-    names = [info.alias or name for name, info in fields.items()]
-    close = difflib.get_close_matches(str(location[-1]), names, n=1)
-    parent = ".".join(str(step) for step in location[:-1])
-    if close:
-        return f"; did you mean '{parent + '.' if parent else ''}{close[0]}'?"
-    return f"; it may be one of: {', '.join(sorted(names))}"
-
-
-def _inside(owner: Any, step: str | int) -> Any:
-    """Return the model that stands under *step* of *owner*, looking through lists and optional values."""
-    fields = getattr(owner, "model_fields", {})
-    for name, info in fields.items():
-        if step in (name, info.alias):
-            return _model_in(info.annotation)
-    return owner if isinstance(step, int) else None
-
-
-def _model_in(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _model_in(get_args(annotation)[0])
-    if origin in (Union, UnionType) or (origin is not None and issubclass(origin, (Sequence, Mapping))):
-        for part in get_args(annotation):
-            if (found := _model_in(part)) is not None:
-                return found
-    return None
-
-
-def _is_tag(step: str | int) -> bool:
-    """Tell whether pydantic put *step* into a location itself, to name a branch of a union."""
-    return isinstance(step, str) and (step.startswith(("function-", "tagged-", "constrained-")) or "[" in step)
-
-
-def _shown(value: Any, limit: int = 60) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 1] + "…"

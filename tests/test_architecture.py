@@ -162,6 +162,7 @@ def test_imports_run_one_way(path):
             "obra.documented",
             "obra.documents",
             "obra.settings",
+            "obra.wrong_values",
         }
     if within(name, EFFECTS):
         assert not imports_any("obra.prompting", "obra.judging", "obra.orchestrator", "obra.bootstrap", "obra.cli")

@@ -10,7 +10,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from obra.documents import problems_of
 from obra.domain import ChangeKind, CheckResult
 from obra.errors import CheckError
 from obra.evidence.checks import Check
@@ -22,6 +21,7 @@ from obra.evidence.paths import matches, shown
 from obra.evidence.pytest_check import PytestCheck
 from obra.evidence.python_check import PythonCheck, syntax_problem
 from obra.evidence.scene import Scene
+from obra.wrong_values import problems_of
 
 _KINDS: tuple[type[Check], ...] = (
     FileCheck,

@@ -8,13 +8,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from obra.documents import problems_of
 from obra.errors import ConfigError, LLMError, LLMProtocolError, LLMUnavailable
 from obra.llm.answer import Answer, check, estimated_tokens
 from obra.llm.schema_check import problem_of, unwrapped
 from obra.llm.server_connection import ServerRefused
 from obra.llm.server_slots import ServerSlots
 from obra.settings import LLMSettings
+from obra.wrong_values import problems_of
 
 Messages = Sequence[Mapping[str, str]]
 Schema = Mapping[str, Any] | None

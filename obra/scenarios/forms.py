@@ -69,6 +69,10 @@ ParametersForm = Annotated[
     Discriminator(lambda given: "tagged-cases" if isinstance(given, list | tuple) else "tagged-matrix"),
 ]
 """Lists of values by name, or the cases themselves."""
+_Review = Annotated[
+    Annotated[ReviewForm, Tag("tagged-review")] | Annotated[str, Tag("tagged-text")],
+    Discriminator(lambda given: "tagged-text" if isinstance(given, str) else "tagged-review"),
+]
 
 
 class TaskForm(Form):
@@ -188,7 +192,7 @@ class WorkForm(Form):
     """What Obra itself may see and judges by."""
     script: tuple[StepForm, ...] | None = None
     """What the agent does: MockAgent acts it out, the replay server makes the real CLI do it."""
-    reviewer: tuple[ReviewForm | str, ...] | None = None
+    reviewer: tuple[_Review, ...] | None = None
     """What the scripted LLM answers, turn by turn; a text is given back as it stands."""
     human: Annotated[tuple[Annotated[AnswerForm, ShortForm("answer")], ...], OneOrMany()] = ()
     """What a person answers to the task's breakpoints, in order; the task then goes on within its limits."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from obra.documents import Location, ValueProblem
+from obra.wrong_values import Location, ValueProblem
 
 Value = str | int
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from obra.config import Config
-from obra.documents import Document, DocumentError, ValueProblem
+from obra.documents import Document, DocumentError
 from obra.domain import Fault, Limits, PermissionRule, ScriptStep
 from obra.errors import ScenarioError
 from obra.scenarios.forms import ExpectForm, ParametersForm, ScenarioForm, TaskForm
 from obra.scenarios.parameters import Case, Substitution, Value, cases_of, problems_of_parameters
 from obra.scenarios.part import Part, parts_of
 from obra.scenarios.soundness import problems_of_scenario
+from obra.wrong_values import ValueProblem
 
 if TYPE_CHECKING:
     from obra.replay.model_doors import Tape

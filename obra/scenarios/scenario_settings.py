@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from obra.config import Config
-from obra.documents import Location, ValueProblem
 from obra.errors import ScenarioError
 from obra.settings import Section, Settings
+from obra.wrong_values import Location, ValueProblem
 
 if TYPE_CHECKING:
     from obra.scenarios.scenario import Scenario

@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from obra.documents import ValueProblem
 from obra.scenarios.forms import ScenarioForm
 from obra.scenarios.scenario_settings import problems_of_settings
 from obra.scheduler import circle
+from obra.wrong_values import ValueProblem
 
 _OF_ONE_TASK = ("checks", "script", "reviewer", "limits", "human", "faults")
 """Keys that belong to one task; with several, each task has its own, and faults are not played."""

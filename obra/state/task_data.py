@@ -83,14 +83,15 @@ def _refuse_unknown(data: Mapping[str, Any], known: Collection[str], name: str) 
 
 
 def _sentences(problems: Collection[Any]) -> list[str]:
+    from obra.wrong_values import reason_of
+
     found = []
     for problem in problems:
         key = ".".join(str(step) for step in problem["loc"])
         if problem["type"] == "missing":
             found.append(f"the key {key!r} is missing")
         else:
-            reason = problem["msg"].removeprefix("Input ")
-            found.append(f"{key!r} {reason}; it is {problem['input']!r:.60}")
+            found.append(f"{key!r} {reason_of(problem)}; it is {problem['input']!r:.60}")
     return found
 
 
