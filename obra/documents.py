@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from obra.wrong_values import Location, ValueProblem, problems_of
+from obra.yaml_hints import hint_for
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Model = TypeVar("Model", bound=BaseModel)
@@ -168,7 +169,8 @@ class Document:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = f":{mark.line + 1}" if mark else ""
-            raise DocumentError(f"{name}{line}: {error.problem or error.context}") from error
+            problem = str(error.problem or error.context)
+            raise DocumentError(f"{name}{line}: {problem}{hint_for(problem)}") from error
         except (yaml.YAMLError, RecursionError, ValueError) as error:
             raise DocumentError(f"{name}: not readable as YAML: {error}") from error
 

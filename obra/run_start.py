@@ -74,10 +74,26 @@ def begin(
         iterations=max_iterations or task.limits.iterations or settings.orchestration.max_iterations,
         retries_left=settings.agent.max_retries,
     )
+    if task.base_snapshot and not any(workspace.root.iterdir()):
+        _put_back(task, workspace, state)
     base = task.base_snapshot or workspace.snapshot()
     repository = _repository_at_base(task, workspace, state)
     task = state.start_task(task.id, base_snapshot=base, run=dict(spent))
     return _run_of(task, workspace, state, settings, repository=repository, spent=spent)
+
+
+def _put_back(task: Task, workspace: Workspace, state: StateManager) -> None:
+    """Fill the empty folder of a task that was worked on before with what its last attempt left.
+
+    Somebody removed the folder between two runs, as pytest does with those of old runs. The agent, who would find
+    nothing, did not delete what stood there.
+    """
+    attempts = state.attempts(task.id)
+    wanted = attempts[-1].snapshot_after if attempts else task.base_snapshot
+    if wanted and wanted != workspace.snapshot():
+        workspace.restore(wanted)
+        logger.warning("task %d: its folder %s was empty, and is again as it was left", task.id, workspace.root)
+        state.record_event(task.id, "restored", {"folder": str(workspace.root), "snapshot": wanted})
 
 
 def go_on(

@@ -39,6 +39,7 @@ def _from_database(find: Callable[[StateManager], Iterable[tuple[int, str]]]) ->
 task_ids = _from_database(
     lambda state: ((one.id, f"{one.status} {one.title}") for one in state.list_tasks(limit=_MOST))
 )
+project_ids = _from_database(lambda state: ((one.id, one.name) for one in state.projects()[-_MOST:]))
 breakpoint_ids = _from_database(
     lambda state: ((one.id, one.reason) for one in state.breakpoints(status="open", limit=_MOST))
 )

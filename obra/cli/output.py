@@ -116,6 +116,19 @@ def aside(*, asked: bool = True) -> Iterator[None]:
         del _asides[len(_asides) - asked :]
 
 
+def open_closed_streams() -> None:
+    """Lead a standard stream that was closed before we began (``obra run FILE 2>&-``) nowhere.
+
+    Else the next file that is opened, the database perhaps, gets its number, and whatever writes to that stream
+    without asking us writes into the file.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is the one that is missing
+            os.set_inheritable(number, True)  # noqa: FBT003  # it takes no keyword
+            setattr(sys, name, os.fdopen(number, mode))
+
+
 def use_any_text() -> None:
     """Let text that the terminal's encoding does not know be printed as escapes, not end the command."""
     for stream in (sys.stdout, sys.stderr):

@@ -11,6 +11,7 @@ import click
 from obra import __version__
 from obra.cli.commands import LazyGroup, Verb
 from obra.cli.failures import exit_code_of
+from obra.cli.output import open_closed_streams
 
 VERBS = {
     "init": Verb("obra.cli.init:init", "Make a folder a project: settings, a first scenario, a CI job."),
@@ -73,6 +74,7 @@ def obra() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command with *arguments* (those of the process when ``None``) and exit with its code."""
+    open_closed_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given and sys.stdin.isatty() and sys.stdout.isatty():
         given = ["interactive"]

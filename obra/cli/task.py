@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from obra.cli.commands import Group
-from obra.cli.completions import task_ids
+from obra.cli.completions import project_ids, task_ids
 from obra.cli.moments import moment
 from obra.cli.options import Chosen, json_option, settings_options, stored
 from obra.cli.output import as_json, number, say, table
 from obra.cli.task_control import STEERING
 from obra.cli.task_waiting import next_of, run
+
+if TYPE_CHECKING:
+    from obra.state.state_manager import StateManager
 
 STATUSES = ("pending", "running", "completed", "escalated", "failed", "interrupted")
 
@@ -33,7 +36,7 @@ def task() -> None:
         'obra task create 1 "Tonight" --priority 7 --not-before 5h --deadline 12h --retries 2',
     ]
 )
-@click.argument("project_id", type=int)
+@click.argument("project", shell_complete=project_ids)
 @click.argument("title")
 @click.option("--description", default="", metavar="TEXT", help="The whole task; - reads standard input.")
 @click.option("--accept", multiple=True, metavar="SENTENCE", help="A sentence that tells when it is done.")
@@ -57,7 +60,7 @@ def task() -> None:
 @settings_options
 def create(
     *,
-    project_id: int,
+    project: str,
     title: str,
     description: str,
     accept: tuple[str, ...],
@@ -69,7 +72,7 @@ def create(
     retries: int,
     chosen: Chosen,
 ) -> None:
-    """Create a task in a project. --accept, --check and --after may be repeated.
+    """Create a task in a project, named or by its id. --accept, --check and --after may be repeated.
 
     It waits for 'obra task run', or is run by 'obra run --task ID'. A run that failed is tried again after a
     pause.
@@ -93,7 +96,7 @@ def create(
         "retries": retries,
     }
     with stored(config) as state:
-        made = state.create_task(project_id, data)
+        made = state.create_task(_project_id(project, state), data)
     say(f"task {made.id} created: {made.title}")
     say(f"  next: {chosen.again(f'obra run --task {made.id}')}")
 
@@ -196,6 +199,24 @@ def release(task_id: int, chosen: Chosen) -> None:
 
 for _verb in (run, *STEERING):
     task.add_command(_verb)
+
+
+def _project_id(text: str, state: StateManager) -> int:
+    """Return the id of the project that *text* means: an id, or a name that only one project has.
+
+    Raises:
+        NotFound: there is none of that name.
+    """
+    from obra.errors import NotFound
+
+    if text.isdecimal():
+        return int(text)
+    found = [one.id for one in state.projects() if one.name == text]
+    if not found:
+        raise NotFound(f"no project is called {text!r}; 'obra project list' shows those there are")
+    if len(found) > 1:
+        raise click.BadParameter(f"the projects {found} are called {text!r}; give one's id", param_hint="PROJECT")
+    return found[0]
 
 
 def _check(text: str) -> Mapping[str, Any]:

@@ -155,7 +155,7 @@ class Scenario:
         if not isinstance(data, Mapping):
             raise DocumentError(
                 f"{document.name}:1: a scenario is a mapping with the keys "
-                f"{', '.join(sorted(ScenarioForm.model_fields))}; this is {type(data).__name__}"
+                f"{', '.join(sorted(ScenarioForm.model_fields))}; this is {_what_is(data)}"
             )
         if data.get("parameters") is None:
             yield cls(_form_of(document, path), path, data=data)
@@ -262,6 +262,13 @@ class _OnlyParameters(BaseModel):
     """What is read of a file before its values are put in place."""
 
     parameters: ParametersForm
+
+
+def _what_is(data: object) -> str:
+    """Return in YAML's own words what stands where a mapping should."""
+    if data is None:
+        return "an empty file"
+    return "a list" if isinstance(data, list) else f"{str(data)[:40]!r}"
 
 
 def _form_of(document: Document, path: Path) -> ScenarioForm:

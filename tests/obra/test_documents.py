@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from obra.documents import Document, DocumentError
+from obra.errors import CheckError
+from obra.evidence.collector import parse_check
 
 PLAIN = """\
 0|1|-1|+1|007|0o7|0x1F|0b1|1_000|1:30|1:30.5|0.50|.5|5.|1e3|1.0e+3|-.inf|.nan|~|null|Null|yes|no|on|off|true|FALSE
@@ -85,3 +87,35 @@ def test_a_folder_is_no_document(tmp_path):
     """Whoever names one is told to name a file in it."""
     with pytest.raises(DocumentError, match=r"cannot be read: Is a directory; name a file in it$"):
         Document.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a:\n\tb: 1", "indent with spaces"),
+        ("a: b\n\tc: d", "indent with spaces"),
+        ("a: !!python/object x", "leave the tag out"),
+        ("a: say: it", "in quotes"),
+        ("a: 1\nb", "is a ':' missing"),
+        ("a:\n  b: 1\n c: 2", "begin in the same column"),
+        ('a: "b', "not closed"),
+        ("a: [b", "not closed"),
+        ("a: @b", "in quotes"),
+        ("- a\nb: c", "begin with '- '"),
+    ],
+)
+def test_what_yaml_says_is_followed_by_what_to_do(text, hint):
+    """The library's own words help nobody who writes the first scenario."""
+    with pytest.raises(DocumentError, match=r"^x\.yaml:\d: [^;]+; ") as caught:
+        Document.parse("x.yaml", text)
+    assert hint in str(caught.value).partition("; ")[2]
+
+
+def test_a_list_of_which_nothing_is_right_is_not_called_short():
+    """One mistake is one message."""
+    with pytest.raises(CheckError) as caught:
+        parse_check({"file": "../x"})
+    assert "'..' can leave the workspace" in str(caught.value)
+    assert "at least" not in str(caught.value)
+    with pytest.raises(CheckError, match="at least"):
+        parse_check({"file": []})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -126,3 +127,18 @@ def test_a_lazy_group_answers_nothing_for_an_unknown_name():
     """As click's contract asks."""
     group = LazyGroup("g", verbs={})
     assert group.get_command(click.Context(group), "run") is None
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+@pytest.mark.parametrize(("words", "code"), [("run hello.obra.yaml", 0), ("rn", 2), ("interactive", 2), ("", 2)])
+def test_a_stream_that_is_closed_breaks_nothing(closed, words, code, hello, tmp_path):
+    """As a service manager may start it: the command does what it does, and nothing gets into the database."""
+    line = f"exec {sys.executable} -m obra {words} {closed}"
+    ended = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == code, ended.stderr
+    assert "Unexpected" not in ended.stderr
+    assert not list(tmp_path.glob(".obra/error-*"))
+    if code == 0:
+        database = sqlite3.connect(tmp_path / ".obra/obra.db")
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        database.close()

@@ -104,3 +104,16 @@ def test_a_task_that_is_not_there(obra):
     ended = obra("task", "show", "3")
     assert ended.code == 1
     assert "Error: no task has the id 3" in ended.err
+
+
+def test_a_project_is_named_or_given_by_its_id(obra, tmp_path):
+    """A guide cannot know ids; a name that several have, and one that nobody has, are refused."""
+    for name in ("shop", "twice", "twice"):
+        assert obra("project", "create", name, "--dir", str(tmp_path / name)).code == 0
+    assert obra("task", "create", "shop", "Add a search page").out.startswith("task 1 created")
+    assert obra("task", "list", "--json").data[0]["project_id"] == 1
+    twice = obra("task", "create", "twice", "x")
+    assert (twice.code, "the projects [2, 3] are called 'twice'; give one's id" in twice.err) == (2, True)
+    nobody = obra("task", "create", "shpo", "x")
+    assert nobody.code == 1
+    assert nobody.err.startswith("Error: no project is called 'shpo'; 'obra project list' shows")
