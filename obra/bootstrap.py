@@ -76,6 +76,7 @@ def initialize(
     from obra.replay.model_doors import Rehearsal
 
     rehearsal = Rehearsal(script=None if script is None else tuple(script), faults=tuple(faults), tape=tape)
+    validation, confidence = settings.validation.model_dump(), settings.confidence.model_dump()
     state = state_manager or StateManager(settings.database.url, echo=settings.database.echo)
     return Parts(
         state_manager=state,
@@ -89,15 +90,12 @@ def initialize(
             first_seed=settings.llm.seed,
         ),
         response_validator=ResponseValidator(llm),
-        quality_controller=QualityController(state, config=settings.validation.model_dump()),
-        confidence_scorer=ConfidenceScorer(config=settings.confidence.model_dump()),
+        quality_controller=QualityController(state, config=validation),
+        confidence_scorer=ConfidenceScorer(config=confidence),
         decision_engine=DecisionEngine(
             state,
             BreakpointManager(state, config=settings.breakpoints.model_dump()),
-            config={
-                "validation": settings.validation.model_dump(),
-                "confidence": settings.confidence.model_dump(),
-            },
+            config={"validation": validation, "confidence": confidence},
         ),
         evidence_collector=EvidenceCollector(
             timeout=settings.evidence.timeout,
@@ -126,7 +124,7 @@ def make_llm(config: Config, reviewer: Sequence[Any] | None = None, played: int 
     """
     settings = config.settings.llm
     script = {"script": reviewer, "played": played} if settings.type == "scripted" else {}
-    llm: LLMPlugin = find_plugin(LLMS, settings.type)({**settings.model_dump(), **script})
+    llm: LLMPlugin = find_plugin(LLMS, settings.type)({**dict(settings), **script})
     return llm
 
 

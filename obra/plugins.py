@@ -265,7 +265,7 @@ def find_plugin(group: str, name: str, *, also: Iterable[str] = ()) -> type[Any]
     points = entry_points_of(group)
     try:
         if name in points:
-            found = points[name].load()
+            found = _loaded(points[name])
         elif ":" in name:
             module, _, attribute = name.partition(":")
             found = getattr(importlib.import_module(module), attribute)
@@ -279,6 +279,11 @@ def find_plugin(group: str, name: str, *, also: Iterable[str] = ()) -> type[Any]
     if not isinstance(found, type):
         raise PluginError(f"the {kind} {name!r} names {found!r}, which is not a class; point it to a class")
     return found
+
+
+@cache
+def _loaded(point: EntryPoint) -> Any:
+    return point.load()
 
 
 def _unknown(kind: str, name: str, known: tuple[str, ...]) -> str:

@@ -39,7 +39,8 @@ def root_of(task: Task, project: Project, settings: Settings) -> Path:
         )
     root = Path(folder)
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        if not root.is_dir():
+            root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkspaceError(f"the workspace {root} cannot be made: {error.strerror}") from error
     return root

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_obra.repeats import Repeat
+from pytest_obra.repeats import Repeat, repeat_of
 
 if TYPE_CHECKING:
     from obra.config import Config
@@ -28,17 +28,16 @@ def obra_request(request: pytest.FixtureRequest) -> pytest.FixtureRequest:
 
 
 @pytest.fixture
-def obra_agent_name(request: pytest.FixtureRequest) -> str:
+def obra_agent_name(obra_request: pytest.FixtureRequest) -> str:
     """Name of the agent at work, one for each --obra-agent: mock, replay, real or an agent's own name."""
-    name: str = request.param
+    name: str = obra_request.node.callspec.params["obra_agent_name"]
     return name
 
 
 @pytest.fixture
-def obra_repeat(request: pytest.FixtureRequest) -> Repeat:
+def obra_repeat(obra_request: pytest.FixtureRequest) -> Repeat:
     """Which run of its case this is: ``number`` (from 1), ``of``, and ``bare`` for one without Obra."""
-    repeat: Repeat = getattr(request, "param", Repeat())
-    return repeat
+    return repeat_of(obra_request.node)
 
 
 @pytest.fixture

@@ -64,7 +64,8 @@ class MockAgent:
             raise AgentUnavailable("the mock agent was given no workspace_dir; name the folder it works in")
         root = Path(config["workspace_dir"])
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            if not root.is_dir():
+                root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise AgentUnavailable(f"the workspace {root} cannot be made: {error.strerror}") from error
         if config.get("script") is not None:
@@ -143,8 +144,9 @@ class MockAgent:
         try:
             for name, text in step.write.items():
                 path = self._inside(name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(text, encoding="utf-8", newline="")
+                if not path.parent.is_dir():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(text.encode("utf-8"))
                 tell(AgentEvent(kind=AgentEventKind.FILE_EDIT, tool="write", path=name, text=f"write {name}"))
             for name, (find, replace) in step.edit.items():
                 self._edit(name, find, replace)

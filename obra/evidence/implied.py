@@ -9,21 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from obra.domain import ChangeKind, CheckResult, FileChange
-from obra.evidence import (
-    answers_in_data,
-    changed_commands,
-    dropped_tests,
-    empty_tests,
-    hidden_code,
-    machinery_of_tests,
-    scope,
-    special_cases,
-    strength_of_tests,
-    stubs,
-    taken_names,
-    undefined_names,
-    weakened_tests,
-)
+from obra.evidence import changed_commands, hidden_code, machinery_of_tests, scope, taken_names
 from obra.evidence.checks import Check
 from obra.evidence.findings import Work, objection, remark
 from obra.evidence.foreign import is_foreign
@@ -32,19 +18,8 @@ from obra.evidence.paths import Unusable, read_file, shown, text_of
 from obra.evidence.python_check import PYTHON_BYTES, parse
 from obra.evidence.python_source import PythonSource, decoded, is_beside_tests, is_too_deep
 from obra.evidence.scene import Scene
-from obra.evidence.strength_of_tests import files_of_tests
 
-_LOOKS: tuple[Callable[[Work], Iterator[CheckResult]], ...] = (
-    undefined_names.look,
-    weakened_tests.look,
-    empty_tests.look,
-    machinery_of_tests.look,
-    taken_names.look,
-    special_cases.look,
-    stubs.look,
-    scope.look,
-)
-_LOOKS_AT_FILES = (changed_commands.look, hidden_code.look, answers_in_data.look)
+_Look = Callable[[Work], Iterator[CheckResult]]
 _TOO_DEEP = "code that can be looked at"
 
 
@@ -75,13 +50,42 @@ def findings(
         clean = clean and (result.passed or not result.required)
         yield result
     suites = [result for result in results if result.kind == "pytest" and result.required]
-    if clean and suites:
-        for result in dropped_tests.look(work, scene):
-            clean = False
-            yield result
-    if clean and suites:
+    if not (clean and suites):
+        return
+    from obra.evidence import dropped_tests, strength_of_tests
+
+    for result in dropped_tests.look(work, scene):
+        clean = False
+        yield result
+    if clean:
         took = sum(result.seconds for result in suites)
         yield from strength_of_tests.look(work, scene, took=took, count=mutants, seconds=seconds)
+
+
+def looks_at(work: Work, scene: Scene) -> tuple[_Look, ...]:
+    """Return what looks at *work*, in order; what is named with *scene* looks at the files of the workspace, too.
+
+    Those that look at nothing but changed Python files are not even loaded where there are none: they take a MiB.
+    """
+    commands = partial(changed_commands.look, scene=scene)
+    hidden = partial(hidden_code.look, scene=scene)
+    if not work.sources:
+        return commands, hidden, taken_names.look, scope.look
+    from obra.evidence import answers_in_data, empty_tests, special_cases, stubs, undefined_names, weakened_tests
+
+    return (
+        commands,
+        hidden,
+        partial(answers_in_data.look, scene=scene),
+        undefined_names.look,
+        weakened_tests.look,
+        empty_tests.look,
+        machinery_of_tests.look,
+        taken_names.look,
+        special_cases.look,
+        stubs.look,
+        scope.look,
+    )
 
 
 def work_of(scene: Scene, checks: Sequence[Check], task_text: str) -> Work:
@@ -105,6 +109,8 @@ def _sources(scene: Scene, change: FileChange) -> Iterator[PythonSource]:
 
 
 def _standing_tests(work: Work, scene: Scene) -> Iterator[ast.Module]:
+    from obra.evidence.strength_of_tests import files_of_tests
+
     changed = {source.path for source in work.sources}
     places = [path for suite in work.suites for path in suite.pytest.paths]
     for path in dict.fromkeys(files_of_tests(scene.root, places)):
@@ -138,11 +144,7 @@ def _parsed(data: bytes | None, path: str) -> ast.Module | None:
 
 
 def _looked(work: Work, scene: Scene) -> Iterator[CheckResult]:
-    looks: list[Callable[[Work], Iterator[CheckResult]]] = [
-        *(partial(look, scene=scene) for look in _LOOKS_AT_FILES),
-        *_LOOKS,
-    ]
-    for look in looks:
+    for look in looks_at(work, scene):
         started = time.perf_counter()
         try:
             found = list(look(work))

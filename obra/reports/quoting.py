@@ -11,6 +11,10 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 _ACTIVE = re.compile(r"([\\`*_\[\]|~$])")
 _OPENING = re.compile(r"^([#+=-]|\d+(?=[.)](?:\s|$)))")
 """What would begin a heading, a list or a line at the start of a block."""
+_PLAIN = re.compile(
+    r"[A-Za-z][A-Za-z0-9.,:;()/%'-]*(?: [A-Za-z0-9.,:;()/%'-]+)*|\d+(?:\.\d+)?(?: ?[A-Za-z%]+)?", re.ASCII
+)
+"""Words and numbers in which nothing can be markup: most of a page."""
 _SHORTEST_FENCE = 3
 
 
@@ -21,6 +25,8 @@ def inline(text: str, longest: int = 1000) -> str:
         text: anything.
         longest: characters kept before escaping.
     """
+    if len(text) <= longest and _PLAIN.fullmatch(text):
+        return text
     text = _SPACE.sub(" ", visible(text)).strip()
     if len(text) > longest:
         text = f"{text[:longest]} [...]"

@@ -118,8 +118,7 @@ class RunWriter:
 
             summary["sabotage"] = matrix(self._variants)
         # Never all of it is in memory: cases and lines are made data one by one.
-        encoded = json.JSONEncoder(indent=2, allow_nan=False, default=plain).iterencode(summary)
-        write_whole(self.directory / "summary.json", chain(encoded, "\n"))
+        write_whole(self.directory / "summary.json", chain(_lines_of(summary), "\n"))
         write_whole(self.directory / "report.md", report_parts(summary, self._rows(), environment))
 
     def _rows(self) -> Iterator[dict[str, Any]]:
@@ -128,6 +127,28 @@ class RunWriter:
         with self._results.open("rb") as stream:
             for line in stream:
                 yield json.loads(line)
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, default=plain)
+_OPEN = 2
+"""How deep the keys of mappings have lines of their own; to break up all lines would take many times as long."""
+
+
+def _lines_of(value: Any, depth: int = 0) -> Iterator[str]:
+    """Yield JSON text in pieces, with a line for each key of the outer mappings and each entry of a list."""
+    pad = "  " * depth
+    inner = pad + "  "
+    if isinstance(value, dict) and value and depth < _OPEN:
+        for number, (key, one) in enumerate(value.items()):
+            yield f"{',' if number else '{'}\n{inner}{_ENCODER.encode(key)}: "
+            yield from _lines_of(one, depth + 1)
+        yield f"\n{pad}}}"
+    elif isinstance(value, list | tuple) and value:
+        for number, one in enumerate(value):
+            yield f"{',' if number else '['}\n{inner}{_ENCODER.encode(one)}"
+        yield f"\n{pad}]"
+    else:
+        yield _ENCODER.encode(value)
 
 
 def _append(path: Path, line: bytes, mode: str) -> None:

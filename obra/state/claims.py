@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from obra.domain import Claim, Record, Task, TaskStatus
 from obra.errors import IllegalStatus, StateError
 from obra.scheduler import Capacity, Moment, TaskScheduler
-from obra.state import candidates, journal, steps, tasks, waiting
+from obra.state import journal, steps, tasks, waiting
 from obra.state.connection import Connection
 from obra.state.owners import describe
 from obra.state.tables import UTCDateTime
@@ -62,6 +62,8 @@ def claim(connection: Connection, asked: Asked) -> Claim | None:
     Raises:
         StateError: the lease is not longer than nothing.
     """
+    from obra.state import candidates  # many statements, which only workers need
+
     if asked.lease <= 0:
         raise StateError(f"the lease is {asked.lease:g} seconds; give more than 0")
     if asked.capacity and connection.speaks_postgresql:

@@ -96,7 +96,8 @@ def _filled_or_empty(root: Path) -> Iterator[None]:
     try:
         if root.is_symlink() or (existed and any(root.iterdir())):
             raise WorkspaceError(f"{root} is not a new or empty folder; name another or empty it first")
-        root.mkdir(parents=True, exist_ok=True)
+        if not existed:
+            root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkspaceError(
             f"the workspace {root} cannot be made: {error.strerror}; name another folder"

@@ -26,8 +26,10 @@ FOLDER, FILE, PROGRAM, SYMLINK = 0o40000, 0o100644, 0o100755, 0o120000  # git's 
 _KINDS = {TREE: b"tree", BLOB: b"blob"}
 _ALTERNATES = "info/alternates"
 """In a store's folder of objects: where others lie that it builds upon."""
-_MOST_KNOWN = 20_000
-"""Ids that are remembered as stored, some 3 MB; one that is forgotten is looked for once more."""
+_MOST_KNOWN = 5_000
+"""Ids that are remembered as stored, some 0.7 MB; one that is forgotten is looked for once more."""
+_MOST_RECENT, _SMALL = 16, 4_096
+"""Objects just written that are kept for whoever compares them, and the most bytes that each may have."""
 _MOST_OPEN = 4
 _RENAME_LIMIT = 500
 """Beyond this many new or lost files renames are not looked for: each is compared with each."""
@@ -67,6 +69,7 @@ class SnapshotStore:
         """Name the store; nothing is opened or made yet."""
         self.path = path.absolute()
         self._known: set[str] = set()
+        self._recent: dict[str, tuple[bytes, bytes]] = {}
         self._place: tuple[int, ...] = ()
         self._is_open = False
 
@@ -153,6 +156,10 @@ class SnapshotStore:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known.add(name)
+        if len(data) <= _SMALL and not self._is_open and self._stands_alone:
+            if len(self._recent) >= _MOST_RECENT:
+                del self._recent[next(iter(self._recent))]
+            self._recent[name] = _KINDS[kind], data
         return name
 
     def _put(self, name: str, kind: int, data: bytes, content: bytes) -> None:
@@ -203,13 +210,17 @@ class SnapshotStore:
         return _entries(self.read(name))
 
     def loose_tree(self, name: str) -> list[Entry] | None:
-        """Return the entries of a folder; ``None`` where it does not lie in the store as a tree by itself."""
-        kind, data = self._loose(name) or (b"", b"")
+        """Return the entries of a folder; ``None`` where it does not lie in the store as a tree by itself.
+
+        Here and in :meth:`loose_blob` what was just written is not read again. :meth:`read`, by which workspaces
+        are put back, always looks at what is stored.
+        """
+        kind, data = self._recent.get(name) or self._loose(name) or (b"", b"")
         return _entries(data) if kind == _KINDS[TREE] else None
 
     def loose_blob(self, name: str) -> bytes | None:
         """Return the content of a file; ``None`` where it does not lie in the store as a blob by itself."""
-        kind, data = self._loose(name) or (b"", b"")
+        kind, data = self._recent.get(name) or self._loose(name) or (b"", b"")
         return data if kind == _KINDS[BLOB] else None
 
     def _loose(self, name: str) -> tuple[bytes, bytes] | None:

@@ -92,7 +92,8 @@ class Workspace:
         waiting = [("", tree)]
         while waiting:
             above, name = waiting.pop()
-            for entry in self.store.read_tree(name):
+            entries = self.store.loose_tree(name)
+            for entry in self.store.read_tree(name) if entries is None else entries:
                 path = above + to_text(entry.name)
                 if entry.mode == FOLDER:
                     waiting.append((path + "/", entry.id))

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from contextlib import suppress
 from functools import cache
 
+import pytest
+
 from obra.domain import ChangeKind, FileChange
-from obra.evidence.implied import findings
+from obra.evidence.findings import Work
+from obra.evidence.implied import findings, looks_at
 from obra.evidence.paths import Unusable
 from obra.evidence.python_check import parse
 from obra.evidence.python_source import is_too_deep
 from obra.evidence.scene import Scene
 
 NAME = "code that can be looked at"
+CHANGES = {"a.txt": "x", "gone.txt": None, "run.sh": "exit 0", "test_a.txt": "skip", "pytest.ini": "[pytest]\n"}
+TASKS = ["Do it.", "Write tests with docstrings for f() in a.py; do not touch the tests.", "Delete gone.txt."]
+CHECKS = [
+    {"pytest": "tests"},
+    {"command": "python a.py"},
+    {"python": {"file": "a.py", "functions": ["f"], "docstrings": True}},
+]
 
 
 @cache
@@ -63,3 +74,27 @@ def test_every_finding_says_how_long_its_look_took(root) -> None:
     """Looks at files are timed as the others are."""
     result = found(root, "import sys\nsys.path.insert(0, '.git')\n")["the work can be looked at"]
     assert result.seconds > 0
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_is_not_loaded_without_python_would_find_nothing_there(work, root, task) -> None:
+    """Looks that are left out where no Python file changed have nothing to say about such a change."""
+    scene = Scene(root=root)
+    other = work({"gone.txt": "x", "run.sh": "exit 1"}, CHANGES, task=task, checks=CHECKS)
+    assert not other.sources
+    stay = {getattr(look, "func", look) for look in looks_at(other, scene)}
+    everything = looks_at(work({}, {"b.py": "x = 1\n"}), scene)
+    left_out = [look for look in everything if getattr(look, "func", look) not in stay]
+    assert (len(left_out), len(everything)) == (7, 11)
+    assert [list(look(other)) for look in left_out] == [[]] * 7
+
+
+def test_what_looks_at_python_alone_is_loaded_for_python_alone(root) -> None:
+    """A process that judges text files does not pay for reading Python."""
+    code = (
+        "import sys; from obra.evidence.implied import looks_at; from obra.evidence.findings import Work;"
+        "looks_at(Work(), None); print('obra.evidence.undefined_names' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    assert len(looks_at(Work(), Scene(root=root))) == 4

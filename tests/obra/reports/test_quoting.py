@@ -51,3 +51,9 @@ def test_what_is_shown_keeps_its_words():
 def test_control_characters_are_shown_and_not_obeyed():
     """An escape sequence that would clear the screen is text; tab and line end stay."""
     assert visible("a\x1b[2Jb\tc\nd\x00\x9b") == "a\ufffd[2Jb\tc\nd\ufffd\ufffd"
+
+
+@given(st.text(alphabet=st.sampled_from(list("aZ09 .,:;()/%'_-#\n")), max_size=30))
+def test_plain_words_are_shown_as_any_other_text_is(text):
+    """What is taken for plain at first sight comes out as the long way makes it, which a line end demands."""
+    assert inline(text) == inline(f"{text}\n")

@@ -76,6 +76,21 @@ def test_finishing_again_replaces_the_old_summary(tmp_path, make_report):
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["exit_status"] == 2
 
 
+def test_each_scenario_is_one_line_of_the_summary(tmp_path, make_report):
+    """People and line tools find a scenario in it, and the whole of it is JSON."""
+    writer = RunWriter(tmp_path / "run")
+    for name in ("a", "b"):
+        writer.add({**row_of(make_report()), "scenario": name})
+    writer.finish({**ENVIRONMENT, "odd": 'a "word"\n'}, not_run=("x",), exit_status=0, seconds=1.0)
+
+    text = (tmp_path / "run" / "summary.json").read_text()
+    summary = json.loads(text)
+    lines = [line.strip().rstrip(",") for line in text.splitlines()]
+    assert [json.loads(line) for line in lines if line.startswith('{"scenario"')] == summary["scenarios"]
+    assert summary["environment"]["odd"] == 'a "word"\n'
+    assert summary["not_run"] == ["x"]
+
+
 def test_the_report_of_another_run_is_never_touched(tmp_path, make_report):
     """A second writer on the same folder is refused with the file's name."""
     RunWriter(tmp_path / "run").add(row_of(make_report()))

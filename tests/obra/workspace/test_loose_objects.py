@@ -104,3 +104,24 @@ def test_what_lies_in_a_pack_or_in_another_store_is_found(store, git, tmp_path):
     assert fresh.loose_tree(tree) is None
     assert [entry.id for entry in fresh.read_tree(tree)] == [blob]
     assert fresh.read(blob) == b"hello"
+
+
+def test_what_was_just_written_is_not_read_again_but_for_putting_it_back(store):
+    """Comparing works with what is in memory; restoring fails where the store lost it."""
+    blob = store.write(BLOB, b"hello")
+    for path in (store.path / "objects").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    assert store.loose_blob(blob) == b"hello"
+    with pytest.raises(WorkspaceError, match="has no object"):
+        store.read(blob)
+
+
+def test_only_a_few_small_objects_are_kept_in_memory(store):
+    """Large ones, and those that were written long ago, are read from the store."""
+    old, large = store.write(BLOB, b"old"), store.write(BLOB, b"x" * 10_000)
+    for number in range(100):
+        store.write(BLOB, b"%d" % number)
+    for name in (old, large):
+        (store.path / "objects" / name[:2] / name[2:]).unlink()
+        assert store.loose_blob(name) is None
