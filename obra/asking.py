@@ -26,7 +26,8 @@ LONGEST_SUBJECT = 500
 ALLOW = frozenset({"allow", "allowed", "yes", "y", "ok"})
 DENY = frozenset({"deny", "denied", "no", "n"})
 _LOOK_SECONDS = 0.2
-_NOBODY = "the run was stopped before anybody answered"
+NOBODY_WAITS = "deny: the run was stopped before anybody answered"
+"""What stands as the answer where nobody waits for one any more."""
 
 
 class AskPeople:
@@ -52,7 +53,7 @@ class AskPeople:
                 )
         finally:
             if answered is None:  # nobody shall answer a question that nobody waits for
-                state.resolve_breakpoint(opened.id, f"deny: {_NOBODY}")
+                state.resolve_breakpoint(opened.id, NOBODY_WAITS)
         return read_answer(answered.answer)
 
 

@@ -65,7 +65,7 @@ class AttemptSteps:
         self.confidence_scorer = parts.confidence_scorer
         self.decision_engine = parts.decision_engine
         self.evidence_collector = parts.evidence_collector
-        self._open_workspace = parts.open_workspace
+        self.open_workspace = parts.open_workspace
         self._agent_session = parts.agent_session
         self._watch_files = parts.watch_files
         self._notify = parts.notify

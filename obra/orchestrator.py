@@ -153,7 +153,7 @@ class Orchestrator(AttemptSteps):
                     from obra.workspace.leftovers import end_leftovers
 
                     end_leftovers(task.owner)
-                return self._work(start(task, self._open_workspace(root), state, settings, max_iterations))
+                return self._work(start(task, self.open_workspace(root), state, settings, max_iterations))
         except FolderBusy:
             state.require_free(task_id)  # says more, where it is this very task that is at work there
             raise

@@ -21,10 +21,13 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Played(Record):
-    """How much of its scripts a run has used up."""
+    """How much of its scripts a task has used up, in all its runs."""
 
     prompts: int = 0
-    """Prompts whose turn is over; one that was broken off will be sent again, and does not count."""
+    """Prompts whose turn is over; one that was broken off will be sent again, and does not count.
+
+    Each attempt of an earlier run counts as one, as in :attr:`obra.task_run.TaskRun.steps_played`.
+    """
     reviews: int = 0
 
     def rest_of_script(self, script: Sequence[Item] | None) -> tuple[Item, ...] | None:
@@ -39,7 +42,7 @@ class Played(Record):
 
 
 def played(state: StateManager, task_id: int) -> Played:
-    """Return what the interrupted run of a task has played of its scripts; nothing when it never began.
+    """Return what a task that was interrupted, or is over, has played of its scripts; nothing when it never began.
 
     Raises:
         NotFound: there is no such task.
@@ -48,5 +51,5 @@ def played(state: StateManager, task_id: int) -> Played:
     task = state.get_task(task_id)
     left = kept(state.steps(task_id), task.iterations + 1)
     if left is None:
-        return Played()
-    return Played(prompts=left.spent.prompts, reviews=task.iterations - left.spent.earlier + left.reviews)
+        return Played(prompts=task.iterations, reviews=task.iterations)
+    return Played(prompts=left.spent.earlier + left.spent.prompts, reviews=task.iterations + left.reviews)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from obra.asking import NOBODY_WAITS
 from obra.attempt_steps import Kept, Spent, kept
 from obra.domain import Attempt, Breakpoint, BreakpointStatus, Project, Task, TaskStatus
 from obra.errors import ConfigError, IllegalStatus, WorkspaceError
@@ -70,11 +71,7 @@ def begin(
     """
     if max_iterations is not None and max_iterations < 1:
         raise ConfigError(f"max_iterations={max_iterations}: a run makes at least 1 attempt")
-    spent = Spent(
-        earlier=task.iterations,
-        iterations=max_iterations or task.limits.iterations or settings.orchestration.max_iterations,
-        retries_left=settings.agent.max_retries,
-    )
+    spent = unspent(task, settings, max_iterations)
     if task.base_snapshot and not any(workspace.root.iterdir()):
         _put_back(task, workspace, state)
     base = task.base_snapshot or workspace.snapshot()
@@ -95,6 +92,15 @@ def _put_back(task: Task, workspace: Workspace, state: StateManager) -> None:
         workspace.restore(wanted)
         logger.warning("task %d: its folder %s was empty, and is again as it was left", task.id, workspace.root)
         state.record_event(task.id, "restored", {"folder": str(workspace.root), "snapshot": wanted})
+
+
+def unspent(task: Task, settings: Settings, max_iterations: int | None) -> Spent:
+    """Return what a new run of *task* may use up."""
+    return Spent(
+        earlier=task.iterations,
+        iterations=max_iterations or task.limits.iterations or settings.orchestration.max_iterations,
+        retries_left=settings.agent.max_retries,
+    )
 
 
 def go_on(
@@ -162,6 +168,9 @@ def _run_of(
     attempts = list(state.attempts(task.id)) if task.iterations else []
     was_started_before = task.fence > 1  # else there was nobody who could have opened a breakpoint
     opened = state.breakpoints(task_id=task.id, limit=None) if was_started_before else ()
+    for one in opened:
+        if one.is_permission and one.status is BreakpointStatus.OPEN:  # whoever asked died before the answer came
+            state.resolve_breakpoint(one.id, NOBODY_WAITS)
     asked = [one for one in opened if not one.is_permission]
     return TaskRun(
         task=task,

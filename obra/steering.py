@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 0.5
 """Between two looks while a step takes long; well under the two seconds in which a run obeys."""
 _PAUSED_LOOK_SECONDS = 0.1
+_REFUSED = "refused: "
 _IDLE_LOOKS = 20
 """Looks without any run behind which the thread ends; to start it for each run costs as much as a short step."""
 
@@ -149,13 +150,14 @@ class Steering:
             return decision
         if asked.attempt_number != self._run.number:
             self._done(
-                asked, f"refused: it was about attempt {asked.attempt_number}, which is not the one decided then"
+                asked, f"{_REFUSED}it was about attempt {asked.attempt_number}, which is not the one decided then"
             )
             return decision
         if asked.action in (Action.RETRY, Action.CLARIFY) and self._run.left <= 0:
             self._run.iterations += 1  # whoever decides so wants another attempt
         made = overridden(decision, asked)
-        self._done(asked, f"decided attempt {self._run.number}: {made.action} instead of {decision.action}")
+        if not asked.effect:  # else a process that died before it recorded this attempt has said so
+            self._done(asked, f"decided attempt {self._run.number}: {made.action} instead of {decision.action}")
         return made
 
     # --- how it listens
@@ -186,10 +188,10 @@ class Steering:
             case ControlAct.PAUSE if self._pause is None:
                 self._pause = control
             case ControlAct.PAUSE:
-                self._state.obey(control, "refused: a pause was asked for already")
+                self._state.obey(control, f"{_REFUSED}a pause was asked for already")
             case ControlAct.RESUME:
                 if self._pause is None:
-                    self._state.obey(control, "refused: the run was not paused")
+                    self._state.obey(control, f"{_REFUSED}the run was not paused")
                 else:
                     self._pause = None
                     self._state.obey(control, "goes on")
@@ -199,13 +201,16 @@ class Steering:
                 self._messages.append(control)
             case ControlAct.OVERRIDE:
                 if self._override is not None:
-                    self._state.obey(self._override, "refused: a later one took its place")
+                    self._state.obey(self._override, f"{_REFUSED}a later one took its place")
                 self._override = control
         self._tell(Steered(task_id=control.task_id, number=self._run.number, control=control))
 
     def _still_decides(self, asked: Control) -> bool:
-        """Tell whether an earlier run left an override of the attempt at which this one goes on."""
-        is_open = asked.act is ControlAct.OVERRIDE and not asked.effect
+        """Tell whether an earlier run left an override of the attempt at which this one goes on.
+
+        It was obeyed in vain where the process died before that attempt was recorded.
+        """
+        is_open = asked.act is ControlAct.OVERRIDE and not asked.effect.startswith(_REFUSED)
         return is_open and asked.attempt_number == self._run.number
 
     def _obey_stop(self) -> None:

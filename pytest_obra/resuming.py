@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from obra.scenarios.scenario import Scenario
     from obra.scenarios.scenario_run import ScenarioReport
     from obra.state.state_manager import StateManager
@@ -33,6 +35,7 @@ class Resumption:
     def __init__(self, folder: Path) -> None:
         """Look for the run; its rows are read when they are asked for."""
         self._folder = folder
+        self._newest: dict[str, int] | None = None
         self.run = folder.name if (folder / "results.jsonl").is_file() and not _is_whole(folder) else ""
 
     @classmethod
@@ -55,7 +58,7 @@ class Resumption:
         if self.run:
             for line in (self._folder / "results.jsonl").read_bytes().split(b"\n")[:-1]:
                 row = json.loads(line)
-                if row["result"] != _BROKE and not row.get("tasks"):
+                if row["result"] != _BROKE:
                     found[row["node"]] = {**row, "taken_over": row.get("taken_over") or self.run}
         return found
 
@@ -72,15 +75,46 @@ class Resumption:
         except NotFound:  # another database: nothing is known of that run but its row
             return None
 
+    def left_behind(self, node: str, state: StateManager) -> int | None:
+        """Return a task of a run of the test *node* to go on with; ``None`` when the test must run from its begin.
 
-def interrupted_task(node: str, state: StateManager) -> int | None:
-    """Return the newest interrupted task that belongs to the test *node*."""
-    from obra.domain import TaskStatus
+        That run is the newest of this test. It is gone on with when a task of it was under way or was still to be
+        begun behind another one, and also when all were over, if the whole run was interrupted before it told so.
+        """
+        from obra.domain import TaskStatus
+        from obra.scenarios.playing import is_left_half_done, last_begun, tasks_of_run
 
-    for task in sorted(state.list_tasks(status=TaskStatus.INTERRUPTED, limit=None), key=lambda one: -one.id):
-        if any(one["kind"] == NODE and one["data"]["node"] == node for one in state.events(task.id)):
-            return task.id
-    return None
+        newest = self._tasks_of(state).get(node)
+        if newest is None:
+            return None
+        tasks = tasks_of_run(state, newest)
+        if not any(task.fence for task in tasks) or last_begun(tasks).status is TaskStatus.FAILED:
+            return None  # never begun, or nothing says whether the agent failed or the machinery
+        if is_left_half_done(tasks):
+            return newest
+        ids = {task.id for task in tasks}
+        return newest if self.run and not ids & self._told_since(tasks[0].created_at) else None
+
+    def _tasks_of(self, state: StateManager) -> Mapping[str, int]:
+        """Return the newest task of each test."""
+        if self._newest is None:
+            self._newest = {}
+            for task, data in state.events_of_kind(NODE):
+                self._newest.setdefault(data["node"], task)
+        return self._newest
+
+    def _told_since(self, moment: datetime | None) -> frozenset[int]:
+        """Return the tasks that have a row in a run whose first row may be younger than *moment*."""
+        from obra.reports.stored_run import when
+
+        found: set[int] = set()
+        folders = [path for path in self._folder.parent.glob("*") if (path / "results.jsonl").is_file()]
+        for folder in sorted(folders, key=when, reverse=True):
+            lines = (folder / "results.jsonl").read_bytes().split(b"\n")[:-1]
+            found.update(row["task"] for row in map(json.loads, lines) if row["task"] is not None)
+            if moment is not None and when(folder)[0] <= f"{moment:%Y%m%d-%H%M%S}":
+                break
+        return frozenset(found)
 
 
 class ResumedRun:

@@ -228,25 +228,31 @@ def interrupted_of(request: pytest.FixtureRequest) -> int | None:
     """Return the task that an interrupted run left half done for the asking test, with ``--obra-resume``."""
     scenario = scenario_of(request)
     resumed: ResumedRun | None = request.config.pluginmanager.get_plugin("obra-resumed-run")
-    if resumed is None or scenario is None or scenario.is_several:
+    if resumed is None or scenario is None:
         return None
     if request.node.nodeid in resumed.resumption.rows:  # finished
         return None
     stash = request.node.stash
     if _INTERRUPTED not in stash:
-        from pytest_obra.resuming import interrupted_task
-
-        stash[_INTERRUPTED] = interrupted_task(request.node.nodeid, request.getfixturevalue("obra_state"))
+        state = request.getfixturevalue("obra_state")
+        stash[_INTERRUPTED] = resumed.resumption.left_behind(request.node.nodeid, state)
     found: int | None = stash[_INTERRUPTED]
     return found
 
 
 def played_of(request: pytest.FixtureRequest) -> Played:
-    """Return how much of its scripts the asking test's interrupted run has played; mostly nothing."""
+    """Return how much of its scripts the asking test's interrupted run has played; mostly nothing.
+
+    Of several tasks each plays its own, from where it is.
+    """
     from obra.resuming import Played, played
 
-    task = interrupted_of(request)
-    return Played() if task is None else played(request.getfixturevalue("obra_state"), task)
+    task, scenario = interrupted_of(request), scenario_of(request)
+    return (
+        Played()
+        if task is None or scenario is None or scenario.is_several
+        else played(request.getfixturevalue("obra_state"), task)
+    )
 
 
 def _run_bare(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from obra.scale.artefacts import Artefacts
 from obra.scale.port import Claim, Order
 from obra.scale.snapshots import TravellingWorkspace, fetch
 from obra.scale.sources import Source, unpack
-from obra.scenarios.playing import store_tasks, tasks_of_run
+from obra.scenarios.playing import last_begun, store_tasks, tasks_of_run
 from obra.scenarios.scenario import Scenario
 from obra.scenarios.scenario_run import ScenarioReport, prepare_workspace, run_scenario
 from obra.scenarios.scenario_settings import with_settings
@@ -71,7 +71,7 @@ class CaseRunner:
         root = self._folder / "workspaces" / f"{claim.id}.{claim.number}"
         root.mkdir(parents=True, exist_ok=True)
         task = self._task(claim, scenario, root, config)
-        with self._orchestrator(claim, scenario, config, task) as orchestrator:
+        with self._orchestrator(claim, scenario, config) as orchestrator:
             report = run_scenario(
                 scenario,
                 orchestrator,
@@ -87,11 +87,7 @@ class CaseRunner:
         prepare_workspace(scenario, root)
         if claim.task is not None:
             return self._take_over(claim, claim.task, config, root)
-        if scenario.is_several:
-            task = store_tasks(scenario, self._state, root, description=claim.order.path)[0]
-        else:
-            data = scenario.parts[0].played_task_data()
-            task = self._state.create_work(scenario.case, data, description=claim.order.path, working_dir=root)
+        task = store_tasks(scenario, self._state, root, description=claim.order.path)[0]
         self._remember_task(claim, task.id)
         return task
 
@@ -104,38 +100,26 @@ class CaseRunner:
         tasks = tasks_of_run(state, first)
         for owner in {task.owner for task in tasks}:
             end_leftovers(owner)
-        last = max(tasks, key=lambda task: (task.fence > 0, task.updated_at))
+        last = last_begun(tasks)
         if last.status is TaskStatus.FAILED:  # behind another one that failed, the run had gone on
             raise RemoteRunFailed(
                 f"task {last.id} failed ({last.status_reason}), and its worker was lost before it told "
                 f"whether that was the agent or the machinery, so there is no verdict: submit the case again"
             )
-        if all(task.status is not TaskStatus.INTERRUPTED for task in tasks):  # else going on with it restores it
-            self._restore(claim, tasks, config, root)
         reason = f"worker {claim.worker} goes on with it"
         for task in [task for task in tasks if task.owner] or tasks[:1]:
             state.take_over(task.id, working_dir=root, reason=reason)
         return state.get_task(first)
 
-    def _restore(self, claim: Claim, tasks: Sequence[Task], config: Config, root: Path) -> None:
-        """Make the folder what the last attempt left, for the next task or for the hidden checks."""
-        attempts = [attempt for task in tasks for attempt in self._state.attempts(task.id)]
-        if attempts:
-            workspace = self._open_workspace(root, config=config, folder=_folder_of(claim))
-            workspace.restore(max(attempts, key=lambda one: one.started_at).snapshot_after)
-
-    def _orchestrator(self, claim: Claim, scenario: Scenario, config: Config, task: Task) -> Orchestrator:
+    def _orchestrator(self, claim: Claim, scenario: Scenario, config: Config) -> Orchestrator:
         from obra.bootstrap import initialize
         from obra.orchestrator import Orchestrator
-        from obra.resuming import Played, played
 
-        is_begun = task.status is not TaskStatus.PENDING and not scenario.is_several
-        behind = played(self._state, task.id) if is_begun else Played()
         parts = initialize(
             config,
             state_manager=self._state,
             ask_about=tuple(dict.fromkeys(rule.tool for rule in scenario.permissions)),
-            faults=behind.rest_of_faults(scenario.faults),
+            faults=scenario.faults,
             tape=None if scenario.is_several else scenario.tape(config),
         )
         opener = partial(self._open_workspace, config=config, folder=_folder_of(claim))

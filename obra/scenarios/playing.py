@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from obra.domain import Breakpoint, BreakpointStatus, Outcome, Record, Task, TaskStatus, Trigger
 from obra.orchestrator import Orchestrator
+from obra.run_start import unspent
 from obra.scenarios.part import Part
 from obra.scenarios.played_forms import AnswerForm
 from obra.scenarios.scenario import Scenario
@@ -89,55 +88,53 @@ def play(
     """Work on every task of *scenario* in the folder *root*, and return them in the order of the file.
 
     A task begins when all that it waits for are completed; one that waits for something else never does. With the
-    id of a task of a run that was *interrupted*, of several the first that :func:`store_tasks` returned, that run
-    goes on: what had come to its end stands as it is recorded, what was under way goes on behind its last step.
+    id of a task of a run that was *interrupted*, any of those that :func:`store_tasks` returned, that run goes on:
+    what had come to its end stands as it is recorded, what was under way goes on behind its last step.
     The story of each new task begins with what is *told*.
 
     Raises:
         ObraError: the machinery broke.
     """
     state = orchestrator.state_manager
-    if not scenario.is_several:
-        (part,) = scenario.parts
-        if interrupted is None:
-            stored = state.create_work(
-                scenario.case,
-                part.played_task_data(),
-                description=str(scenario.path),
-                working_dir=root,
-                told=told,
-            )
-            run = PartRun(part=part, task=stored)
-            _work_on(run, orchestrator, orchestrator.execute_task)
-        else:
-            run = PartRun(part=part, task=state.get_task(interrupted))
-            is_over = run.task.status in (TaskStatus.COMPLETED, TaskStatus.ESCALATED)
-            _recall_answers(run, state)
-            begin = partial(_stored_outcome, orchestrator) if is_over else orchestrator.resume_task
-            _work_on(run, orchestrator, begin)
-        return (run,)
     if interrupted is None:
         tasks = store_tasks(scenario, state, root, description=str(scenario.path), told=told)
     else:
-        tasks = tasks_of_run(state, interrupted)
+        tasks = tasks_of_run(state, interrupted) if scenario.is_several else (state.get_task(interrupted),)
     runs = {task.id: PartRun(part=part, task=task) for part, task in zip(_in_order(scenario), tasks, strict=True)}
-    return _play_several(scenario, orchestrator, runs)
-
-
-def _play_several(
-    scenario: Scenario, orchestrator: Orchestrator, runs: Mapping[int, PartRun]
-) -> tuple[PartRun, ...]:
-    state, chooser = orchestrator.state_manager, TaskScheduler()
-    for run in runs.values():
-        _recall_answers(run, state)
-        if run.task.status in _OVER:
-            _work_on(run, orchestrator, partial(_stored_outcome, orchestrator))
-    project = next(iter(runs.values())).task.project_id
+    if interrupted is not None:
+        _take_up(list(runs.values()), orchestrator, root)
+    if not scenario.is_several:
+        (run,) = runs.values()
+        if run.outcome is None:
+            _work_on(run, orchestrator)
+        return (run,)
+    chooser, project = TaskScheduler(), tasks[0].project_id
     while task := chooser.next_task(state.list_tasks(project_id=project, limit=None)):
-        is_new = task.status is TaskStatus.PENDING
-        _work_on(runs[task.id], orchestrator, orchestrator.execute_task if is_new else orchestrator.resume_task)
+        _work_on(runs[task.id], orchestrator)
     names = [part.name for part in scenario.parts]
     return tuple(sorted(runs.values(), key=lambda run: names.index(run.part.name)))
+
+
+def _take_up(runs: Sequence[PartRun], orchestrator: Orchestrator, root: Path) -> None:
+    """Bring each task to where the process that was lost had it; the last one of them may have been under way."""
+    state = orchestrator.state_manager
+    if not any(run.task.fence for run in runs):
+        return
+    for run in runs:
+        _recall_answers(run, state)
+    if all(run.task.status is not TaskStatus.INTERRUPTED for run in runs):  # else going on with it restores it
+        attempts = [attempt for run in runs for attempt in state.attempts(run.task.id)]
+        if attempts:
+            last = max(attempts, key=lambda one: one.started_at)
+            root.mkdir(parents=True, exist_ok=True)
+            orchestrator.open_workspace(root).restore(last.snapshot_after)
+    for run in runs:
+        if run.task.status in _OVER:
+            run.outcome = _stored_outcome(run.task, state)
+    last_task = last_begun([run.task for run in runs])
+    for run in runs:
+        if run.task is last_task and run.outcome:
+            _work_on(run, orchestrator)
 
 
 def whole_outcome(runs: Sequence[PartRun]) -> Outcome:
@@ -189,21 +186,30 @@ def joined(outcomes: Sequence[Outcome]) -> Outcome:
 def store_tasks(
     scenario: Scenario, state: StateManager, root: Path, *, description: str, told: Told | None = None
 ) -> tuple[Task, ...]:
-    """Store a project with the tasks of a scenario, each behind what it waits for; return them in that order."""
-    project = state.create_project(scenario.case, description=description, working_dir=root)
-    stored: dict[str, Task] = {}
-    for part in _in_order(scenario):
-        data = {**part.played_task_data(), "after": tuple(stored[name].id for name in part.after)}
-        task = stored[part.name] = state.create_task(project.id, data)
-        for kind, known in (told or {}).items():
-            state.record_event(task.id, kind, known)
-    return tuple(stored.values())
+    """Store a project with the tasks of a scenario, each behind what it waits for; return them in that order.
+
+    The story of each begins with what is *told*.
+    """
+    parts = list(_in_order(scenario))
+    places = {part.name: place for place, part in enumerate(parts, start=1)}
+    plan = [{**part.played_task_data(), "after": tuple(places[name] for name in part.after)} for part in parts]
+    return state.create_plan(scenario.case, plan, description=description, working_dir=root, told=told)
 
 
 def tasks_of_run(state: StateManager, task_id: int) -> tuple[Task, ...]:
     """Return the tasks that were stored together with the task *task_id*, in the order of :func:`store_tasks`."""
     found = state.list_tasks(project_id=state.get_task(task_id).project_id, limit=None)
     return tuple(sorted(found, key=lambda task: task.id))
+
+
+def last_begun(tasks: Sequence[Task]) -> Task:
+    """Return that of the tasks of one run which was worked on last, or any when none was."""
+    return max(tasks, key=lambda task: (task.fence > 0, task.updated_at))
+
+
+def is_left_half_done(tasks: Sequence[Task]) -> bool:
+    """Tell whether the run that *tasks* belong to was lost before all that could be done was done."""
+    return any(task.status is TaskStatus.INTERRUPTED for task in tasks) or bool(TaskScheduler().next_task(tasks))
 
 
 def _in_order(scenario: Scenario) -> Iterator[Part]:
@@ -222,7 +228,7 @@ def _recall_answers(run: PartRun, state: StateManager) -> None:
     if not run.unused or not run.task.fence:
         return
     given = state.breakpoints(task_id=run.task.id, status=BreakpointStatus.RESOLVED, limit=None)
-    for opened in reversed(given):  # the oldest first
+    for opened in reversed([one for one in given if not one.is_permission]):  # the oldest first
         known = (
             one for one in run.unused if one.trigger in (None, opened.trigger) and one.answer == opened.answer
         )
@@ -230,37 +236,54 @@ def _recall_answers(run: PartRun, state: StateManager) -> None:
             run.answered(form, opened)
 
 
-def _work_on(run: PartRun, orchestrator: Orchestrator, begin: Callable[[int], Outcome]) -> None:
-    """Work on one task, and go on with it as long as a person has an answer and its limits are not used up."""
-    started, limits = time.monotonic(), run.part.limits
-    settings = orchestrator.config.settings.orchestration
-    most, seconds = limits.iterations or settings.max_iterations, limits.seconds or settings.task_timeout
-    run.outcome = begin(run.task.id)
-    while opened := _open(run.outcome, orchestrator):
+def _work_on(run: PartRun, orchestrator: Orchestrator) -> None:
+    """Bring one task to its end, as long as a person has an answer and its limits are not used up."""
+    state, limits, settings = orchestrator.state_manager, run.part.limits, orchestrator.config.settings
+    most = limits.iterations or settings.orchestration.max_iterations
+    seconds = limits.seconds or settings.orchestration.task_timeout
+    if run.outcome is None:
+        run.outcome = _begun(run.task, orchestrator)
+    while opened := _open(run.outcome, state):
         left = most - run.outcome.iterations
         chosen = next((one for one in run.unused if one.trigger in (None, opened.trigger)), None)
-        late = seconds is not None and time.monotonic() - started >= seconds
+        late = seconds is not None and run.outcome.seconds >= seconds
         if chosen is None or left < 1 or late:
             return
-        orchestrator.state_manager.resolve_breakpoint(opened.id, chosen.answer)
+        going_on = unspent(state.get_task(run.task.id), settings, left)
+        state.resolve_breakpoint(opened.id, chosen.answer, run=dict(going_on))
         run.answered(chosen, opened)
         run.outcome = joined([run.outcome, orchestrator.execute_task(run.task.id, max_iterations=left)])
 
 
-def _stored_outcome(orchestrator: Orchestrator, task_id: int) -> Outcome:
+def _begun(task: Task, orchestrator: Orchestrator) -> Outcome:
+    """Begin a task, or go on with its run that was interrupted; runs before that one count with it."""
+    if task.status is not TaskStatus.INTERRUPTED:
+        return orchestrator.execute_task(task.id)
+    outcome = orchestrator.resume_task(task.id)
+    attempts = orchestrator.state_manager.attempts(task.id)
+    earlier = attempts[: len(attempts) - outcome.iterations]
+    if not earlier:
+        return outcome
+    seconds = sum(one.seconds for one in earlier)
+    return joined([outcome_of(task.id, TaskStatus.ESCALATED, "", earlier, seconds=seconds), outcome])
+
+
+def _stored_outcome(task: Task, state: StateManager) -> Outcome:
     """Return how a task ended whose process was lost after its last attempt, and before it told of it."""
-    state = orchestrator.state_manager
-    task, attempts = state.get_task(task_id), state.attempts(task_id)
+    attempts = state.attempts(task.id)
     found = outcome_of(
-        task_id, task.status, task.status_reason, attempts, seconds=sum(one.seconds for one in attempts)
+        task.id, task.status, task.status_reason, attempts, seconds=sum(one.seconds for one in attempts)
     )
-    opened = state.breakpoints(task_id=task_id, limit=1) if task.status is TaskStatus.ESCALATED else ()
-    return replace(found, breakpoint=opened[0]) if opened else found
+    if task.status is not TaskStatus.ESCALATED:
+        return found
+    opened = [one for one in state.breakpoints(task_id=task.id, limit=None) if not one.is_permission]
+    ours = opened[0] if opened and opened[0].attempt_number == len(attempts) else None
+    return replace(found, breakpoint=ours)
 
 
-def _open(outcome: Outcome, orchestrator: Orchestrator) -> Breakpoint | None:
+def _open(outcome: Outcome, state: StateManager) -> Breakpoint | None:
     """Return the breakpoint that a task waits at, as it is stored."""
     if outcome.status is not TaskStatus.ESCALATED or outcome.breakpoint is None:
         return None
-    found = orchestrator.state_manager.breakpoints(task_id=outcome.task_id, status=BreakpointStatus.OPEN, limit=1)
+    found = state.breakpoints(task_id=outcome.task_id, status=BreakpointStatus.OPEN, limit=1)
     return found[0] if found else None

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
-from obra.domain import Breakpoint, BreakpointStatus, Trigger
+from obra.domain import Breakpoint, BreakpointStatus, TaskStatus, Trigger
 from obra.errors import IllegalStatus, NotFound, StateError
-from obra.state import journal
+from obra.state import holding, journal, steps
 from obra.state.connection import Connection
 from obra.state.encoding import clean, utc
 from obra.state.tables import Columns
 from obra.state.tables import breakpoint_ as breakpoints
+from obra.state.tables import task as tasks
 
 _INSERT = sa.insert(breakpoints)
 _NEWEST = sa.select(breakpoints).order_by(breakpoints.c.id.desc())
 _NEWEST_OF_TASK = _NEWEST.where(breakpoints.c.task_id == sa.bindparam("key"))
 _FIND = sa.select(breakpoints).where(breakpoints.c.id == sa.bindparam("key")).with_for_update()
 _UPDATE = sa.update(breakpoints).where(breakpoints.c.id == sa.bindparam("key"))
+_UPDATE_TASK = sa.update(tasks).where(tasks.c.id == sa.bindparam("key"))
+_ANSWERED = "its breakpoint was answered, and the run that hears the answer has not begun"
 
 
 def open_(
@@ -84,12 +89,14 @@ def newest(
     return tuple(breakpoint_of(row) for row in connection.rows(query))
 
 
-def resolve(connection: Connection, breakpoint_id: int, answer: str) -> Breakpoint:
-    """Store a person's answer.
+def resolve(
+    connection: Connection, breakpoint_id: int, answer: str, run: Mapping[str, Any] | None = None
+) -> Breakpoint:
+    """Store a person's answer, and with *run* leave the escalated task as a run that is interrupted at its begin.
 
     Raises:
         NotFound: there is no such breakpoint.
-        IllegalStatus: it is answered already.
+        IllegalStatus: it is answered already, or there is a *run* and the task is not escalated.
     """
     row = connection.first(_FIND, {"key": breakpoint_id})
     if row is None:
@@ -104,7 +111,18 @@ def resolve(connection: Connection, breakpoint_id: int, answer: str) -> Breakpoi
     connection.run(_UPDATE, {"key": breakpoint_id, **values})
     told = {"breakpoint_id": breakpoint_id, "answer": answer}
     journal.write_event(connection, found.task_id, "breakpoint_resolved", told, now)
+    if run is not None:
+        _leave_to_go_on(connection, found.task_id, run, now)
     return replace(found, status=BreakpointStatus.RESOLVED, answer=clean(answer), resolved_at=now)
+
+
+def _leave_to_go_on(connection: Connection, task_id: int, run: Mapping[str, Any], now: datetime) -> None:
+    task = holding.find(connection, task_id)
+    if task.status is not TaskStatus.ESCALATED:
+        raise IllegalStatus(f"task {task_id} is {task.status}, not escalated: no run of it waits for an answer")
+    steps.begin(connection, task_id, task.iterations + 1, run)
+    values = {"status": TaskStatus.INTERRUPTED.value, "status_reason": _ANSWERED, "updated_at": now}
+    connection.run(_UPDATE_TASK, {"key": task_id, **values})
 
 
 def breakpoint_of(row: Columns) -> Breakpoint:

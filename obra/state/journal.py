@@ -23,6 +23,11 @@ _PROJECTS = sa.select(project_state).order_by(project_state.c.id)
 _PROJECT = sa.select(project_state).where(project_state.c.id == sa.bindparam("key"))
 _TASK_EXISTS = sa.select(task.c.id).where(task.c.id == sa.bindparam("key"))
 _EVENTS = sa.select(event).where(event.c.task_id == sa.bindparam("key")).order_by(event.c.id)
+_OF_KIND = (
+    sa.select(event.c.task_id, event.c.data)
+    .where(event.c.kind == sa.bindparam("kind"))
+    .order_by(event.c.id.desc())
+)
 
 
 def create_project(connection: Connection, name: str, description: str, working_dir: str) -> Project:
@@ -108,6 +113,12 @@ def events(connection: Connection, task_id: int) -> tuple[Mapping[str, Any], ...
     require_task(connection, task_id)
     rows = connection.rows(_EVENTS, {"key": task_id})
     return tuple(MappingProxyType({**row, "data": from_json(row["data"])}) for row in rows)
+
+
+def of_kind(connection: Connection, kind: str) -> tuple[tuple[int, Mapping[str, Any]], ...]:
+    """Return task and data of all events of one kind, the newest first."""
+    rows = connection.rows(_OF_KIND, {"kind": kind})
+    return tuple((row["task_id"], from_json(row["data"])) for row in rows)
 
 
 def _project_of(row: Columns) -> Project:

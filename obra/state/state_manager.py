@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,7 @@ from obra.domain import (
     Task,
     TaskStatus,
 )
+from obra.errors import StateError
 from obra.state import attempts, controls, holding, journal, steps, taking_over, tasks
 from obra.state.database import Database
 from obra.state.failures import masked
@@ -102,15 +103,36 @@ class StateManager(TaskQueue, Glimpses):
         working_dir: str | os.PathLike[str] = "",
         told: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Task:
-        """Store a project and its one pending task together, and return the task.
+        """Store a project and its one pending task together, and return the task; see :meth:`create_plan`."""
+        (made,) = self.create_plan(name, [task_data], description=description, working_dir=working_dir, told=told)
+        return made
 
-        *task_data* is the task's, as for :meth:`create_task`; the rest is the project's, but for *told*: what the
-        task's story begins with, JSON data by the kind of event.
+    def create_plan(
+        self,
+        name: str,
+        plan: Sequence[Mapping[str, Any]],
+        *,
+        description: str = "",
+        working_dir: str | os.PathLike[str] = "",
+        told: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> tuple[Task, ...]:
+        """Store a project and its pending tasks together, and return the tasks.
+
+        Args:
+            name: the project's.
+            plan: the tasks, as for :meth:`create_task`, but ``after`` names places in *plan*, from 1, before the
+                task's own.
+            description: the project's.
+            working_dir: the project's.
+            told: what the story of each task begins with, JSON data by the kind of event.
 
         Raises:
-            StateError: as those two methods; nothing is stored then.
+            StateError: as :meth:`create_project` and :meth:`create_task`; nothing is stored then.
         """
-        planned = task_of(0, task_data)
+        planned = [task_of(0, data) for data in plan]
+        for place, one in enumerate(planned, start=1):
+            if not all(1 <= earlier < place for earlier in one.after):
+                raise StateError(f"task {place} of the plan waits for {one.after}; name places before its own")
         project = Project(name=name, description=description, working_dir=os.fspath(working_dir))
         return self._database.write(tasks.create_with_project, project, planned, told or {})
 

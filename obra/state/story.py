@@ -48,14 +48,23 @@ class Story:
         """
         return self._database.write(breakpoints.open_resolved, asked, answer)
 
-    def resolve_breakpoint(self, breakpoint_id: int, answer: str) -> Breakpoint:
-        """Store a person's answer and return the breakpoint; the task itself is not changed.
+    def resolve_breakpoint(
+        self, breakpoint_id: int, answer: str, *, run: Mapping[str, Any] | None = None
+    ) -> Breakpoint:
+        """Store a person's answer and return the breakpoint.
+
+        Args:
+            breakpoint_id: which one.
+            answer: what the person says.
+            run: for whoever begins the next run at once: what that may use, as in ``start_task``. The escalated
+                task is interrupted then, so that a death before that run begins is one that is gone on behind.
+                Without it the task itself is not changed.
 
         Raises:
             NotFound: there is none with that id.
-            IllegalStatus: it was answered before.
+            IllegalStatus: it was answered before, or there is a *run* and its task is not escalated.
         """
-        return self._database.write(breakpoints.resolve, breakpoint_id, answer)
+        return self._database.write(breakpoints.resolve, breakpoint_id, answer, run)
 
     def record_event(self, task_id: int, kind: str, data: Mapping[str, Any]) -> None:
         """Append an event to the story of a task.
@@ -76,6 +85,10 @@ class Story:
             NotFound: there is no such task.
         """
         return self._database.read(journal.events, task_id)
+
+    def events_of_kind(self, kind: str) -> tuple[tuple[int, Mapping[str, Any]], ...]:
+        """Return task and data of all events of one kind, the newest first; it reads the stories of all tasks."""
+        return self._database.read(journal.of_kind, kind)
 
     def ask(self, control: Control) -> Control:
         """Store what a person asks of a running task; its process obeys, wherever it runs, within two seconds.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -67,14 +67,20 @@ def create(connection: Connection, task: Task) -> Task:
 
 
 def create_with_project(
-    connection: Connection, wanted: Project, planned: Task, told: Mapping[str, Mapping[str, Any]]
-) -> Task:
-    """Store a project, its one task and what the task's story begins with; return the task with its id."""
+    connection: Connection, wanted: Project, planned: Sequence[Task], told: Mapping[str, Mapping[str, Any]]
+) -> tuple[Task, ...]:
+    """Store a project, its tasks and what the story of each begins with; return the tasks with their ids.
+
+    The ``after`` of each names places in *planned*, from 1.
+    """
     project = journal.create_project(connection, wanted.name, wanted.description, wanted.working_dir)
-    task = create(connection, replace(planned, project_id=project.id))
-    for kind, data in told.items():
-        journal.write_event(connection, task.id, kind, data)
-    return task
+    made: list[Task] = []
+    for one in planned:
+        after = tuple(made[place - 1].id for place in one.after)
+        made.append(create(connection, replace(one, project_id=project.id, after=after)))
+        for kind, data in told.items():
+            journal.write_event(connection, made[-1].id, kind, data)
+    return tuple(made)
 
 
 def find_with_project(connection: Connection, task_id: int) -> tuple[Task, Project]:

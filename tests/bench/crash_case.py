@@ -102,7 +102,7 @@ class Case:
             story = [one["kind"] for one in state.events(1)]
             shown = {
                 "task": {name: task[name] for name in ("status", "status_reason", "iterations", "quality_score")},
-                "attempts": [self._plain(attempt) for attempt in attempts],
+                "attempts": [plain_attempt(attempt) for attempt in attempts],
                 "story": [kind for kind in story if kind not in ("started", "owner_lost", "resumed")],
                 "breakpoints": len(state.breakpoints(task_id=1)),
                 "steps": len(state.steps(1)),
@@ -119,15 +119,22 @@ class Case:
             return "put back"
         return "begun" if "owner_lost" not in story else "adopted"
 
-    def _plain(self, attempt) -> dict:
-        data = dataclasses.asdict(attempt)
-        for name in ("started_at", "seconds"):
-            del data[name]
-        for name in ("session", "seconds", "turns", "tokens_in", "tokens_out", "cost_usd"):
-            del data["reply"][name]
-        for check in data["evidence"]["checks"]:
-            del check["seconds"]
-        return data
+    def status(self) -> str:
+        """Where the killed run stood, for the table."""
+        with StateManager(f"sqlite:///{self.folder}/obra.db") as state:
+            return state.get_task(1).status
+
+
+def plain_attempt(attempt) -> dict:
+    """Return an attempt as plain data, without times and what a session cost."""
+    data = dataclasses.asdict(attempt)
+    for name in ("started_at", "seconds"):
+        del data[name]
+    for name in ("session", "seconds", "turns", "tokens_in", "tokens_out", "cost_usd"):
+        del data["reply"][name]
+    for check in data["evidence"]["checks"]:
+        del check["seconds"]
+    return data
 
 
 def in_child(work) -> int:
@@ -168,11 +175,3 @@ def emptied(folder: Path, seconds: float = 60.0) -> bool:
             return False
         time.sleep(0.01)
     return True
-
-
-def points_of(rung: str, folder: Path, place: Place | None = None) -> tuple[list[str], dict]:
-    """Run undisturbed; return every kill point in order, and what the run left."""
-    case, points = Case(folder / "undisturbed", rung, place or Place()), Points()
-    case.create()
-    case.run(points, resume=False)  # in this process: what it imports and compiles, the children need not
-    return points.seen, case.result()

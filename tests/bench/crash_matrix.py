@@ -1,7 +1,9 @@
 """The crash matrix: kill a run before and after all that it does, go on, and compare with an undisturbed run.
 
-Every call of a part that writes or reaches outside is a kill point: the same parts that a user gets, each behind a
-proxy that counts its calls. One forked child is killed by SIGKILL at point n, another one goes on with the task.
+Every call of a part that writes or reaches outside is a kill point: the same parts that a user gets, each behind
+a proxy that counts its calls. One forked child is killed by SIGKILL at point n, another one goes on with the task.
+The rungs ``mock:answered``, ``mock:several``, ``worker:answered``, ``worker:several`` are whole scenarios with a
+person's answers, a clarification and several tasks, gone on with as by ``pytest --obra-resume``, or by a worker.
 
     python tests/bench/crash_matrix.py [--rung mock ...|--all] [--jobs 2] [--points 10-20] [--every N]
                                        [--record FILE] [--json]
@@ -28,18 +30,19 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from crash_case import SSH, Case, Place, emptied, in_child, points_of, processes_in
+from crash_case import SSH, Case, Place, emptied, in_child, processes_in
+from crash_story import STORIES, Story
 from crash_table import table
 from kill_points import Points
 
 from obra.errors import AgentUnavailable
 from obra.replay.model_doors import Tape
-from obra.state.state_manager import StateManager
 from obra.testing.contract_table import KNOWN
 from obra.testing.ssh_server import SSHServer
 
 RUNGS = (
     "mock",
+    *STORIES,
     "replay",
     "replay:terminal",
     "replay:ssh",
@@ -54,6 +57,19 @@ LEASE = 20
 TRIES = 3
 """How often a point is looked for that another run had: real programs do not always print the same lines."""
 OVER = ("completed", "escalated", "failed")
+
+
+def case_of(folder: Path, rung: str, place: Place) -> Case | Story:
+    """Return a run of *rung* in *folder*."""
+    return Story(folder, rung, place) if rung in STORIES else Case(folder, rung, place)
+
+
+def points_of(rung: str, folder: Path, place: Place | None = None) -> tuple[list[str], dict]:
+    """Run undisturbed; return every kill point in order, and what the run left."""
+    case, points = case_of(folder / "undisturbed", rung, place or Place()), Points()
+    case.create()
+    case.run(points, resume=False)  # in this process: what it imports and compiles, the children need not
+    return points.seen, case.result()
 
 
 def killed_at(
@@ -71,7 +87,7 @@ def killed_at(
     With *forget* it does not go on but begins a new run, as if nothing had been kept.
     """
     for _ in range(TRIES):
-        case = Case(folder / str(number), rung, place or Place())
+        case = case_of(folder / str(number), rung, place or Place())
         shutil.rmtree(case.folder, ignore_errors=True)
         case.create()
         ended = in_child(lambda case=case: case.run(Points(point), resume=False))
@@ -81,10 +97,9 @@ def killed_at(
         return f"it was not killed but ended with {ended}", ""
     if rung != SSH and not emptied(case.folder):
         return f"processes left by the kill: {processes_in(case.folder)}", ""
-    with StateManager(f"sqlite:///{case.folder}/obra.db") as state:
-        status = state.get_task(1).status
+    status = case.status()
     way = f"was {status}"
-    if status not in OVER:
+    if status not in OVER or rung in STORIES:  # a scenario is over when it has told of itself
         ended = in_child(lambda: case.run(Points(), resume=not forget))
         if ended:
             return f"going on from {status} ended with {ended}", way
@@ -108,7 +123,7 @@ def _first_difference(one: object, other: object, where: str = "") -> str:
 
 def found_here(rung: str, folder: Path, stack: contextlib.ExitStack) -> Place | str:
     """Return where the programs of *rung* are; a text says what is missing."""
-    if rung == "mock":
+    if rung in ("mock", *STORIES):
         return Place()
     kind = {"replay:terminal": "claude_code_local", SSH: "claude_code_local"}.get(rung, rung.rpartition(":")[2])
     kind = "claude_code_local" if kind in ("replay", "cassette") else kind

@@ -1,13 +1,24 @@
 """A person who is asked through the database."""
 
+import os
+import signal
 import threading
 import time
 
 import pytest
+from crash_case import in_child
 
 from obra import Config, MockAgent, Orchestrator, StateManager
 from obra.asking import read_answer
-from obra.domain import Control, ControlAct, PermissionRequest, ScriptStep
+from obra.domain import (
+    PERMISSION_ASKED,
+    Breakpoint,
+    Control,
+    ControlAct,
+    PermissionRequest,
+    ScriptStep,
+    Trigger,
+)
 from obra.errors import TaskStopped
 from obra.events import BreakpointOpened
 
@@ -107,3 +118,22 @@ def test_a_question_that_nobody_waits_for_is_closed(loop):
     thread.join()
     (stored,) = state.breakpoints(task_id=1)
     assert (stored.status, stored.answer) == ("resolved", "deny: the run was stopped before anybody answered")
+
+
+def test_a_question_whose_run_was_killed_is_closed_when_that_goes_on(loop):
+    """Its process died while it waited; the agent asks anew, and only that question is open then."""
+    orchestrator, state, _, opened = loop
+
+    def ask_and_die():
+        with StateManager(f"sqlite:///{state.file}") as own:
+            own.start_task(1)
+            asked = f"{PERMISSION_ASKED}Bash: rm -rf build"
+            own.open_breakpoint(Breakpoint(task_id=1, attempt_number=1, trigger=Trigger.AGENT_ASKS, reason=asked))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert in_child(ask_and_die) == -signal.SIGKILL
+    thread = when_asked(opened, lambda key: state.resolve_breakpoint(key, "allow"))
+    assert orchestrator.resume_task(1).status == "completed"
+    thread.join()
+    answers = [one.answer for one in state.breakpoints(task_id=1)]
+    assert answers == ["allow", "deny: the run was stopped before anybody answered"]

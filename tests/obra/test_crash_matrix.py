@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
-from crash_case import SSH, Case, Place, points_of
-from crash_matrix import LEASE, found_here, killed_at
+from crash_case import SSH, Case, Place
+from crash_matrix import LEASE, found_here, killed_at, points_of
+from crash_story import STORIES
 from crash_table import table
 
 SLICES = 3
@@ -92,3 +93,14 @@ def test_a_rung_whose_program_is_not_here_is_told(tmp_path, monkeypatch):
     monkeypatch.delenv("CODEX_BINARY", raising=False)
     with ExitStack() as stack:
         assert "npm install @openai/codex" in found_here("replay:codex", tmp_path, stack)
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_a_scenario_killed_around_an_answer_and_between_its_tasks_ends_the_same(tmp_path, story):
+    """What a person answered is heard, once; finished attempts and tasks count with those that come after."""
+    names, expected = points_of(story, tmp_path)
+    assert expected["row"]["result"] == "passed"
+    around = ["after state.resolve_breakpoint #1", "after state.record_attempt #3"]
+    around.append("told AgentActed #4" if "several" in story else "after state.record_attempt #2")
+    found = {name: killed_at(names.index(name) + 1, name, story, tmp_path, expected) for name in around}
+    assert {name: differs for name, (differs, _) in found.items()} == dict.fromkeys(around, "")

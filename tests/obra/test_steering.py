@@ -1,11 +1,13 @@
 """What people ask of a running task, from another connection to its database, and how the loop obeys."""
 
+import os
 import signal
 import threading
 import time
 from dataclasses import replace
 
 import pytest
+from crash_case import in_child
 
 from obra import Config, DecisionEngine, Orchestrator, StateManager
 from obra.domain import Action, Control, ControlAct, ScriptStep, TaskStatus
@@ -186,6 +188,34 @@ def test_an_override_decides_only_the_attempt_that_it_is_about(loop, person):
     outcome = loop([NOT_YET, DONE], [NO, YES]).execute_task(1)
     assert [one.decision.override for one in outcome.attempts] == [None, None]
     assert person.effects() == [("override", "refused: it was about attempt 7, which is not the one decided then")]
+
+
+def test_an_override_whose_process_was_killed_before_the_record_still_decides(loop, person, url):
+    """Obeyed and not recorded, it decides the attempt in the process that goes on, and is told once."""
+    loop([NOT_YET], [NO])  # makes the task
+
+    def die_behind_it(event):
+        if isinstance(event, EvidenceGathered):
+            with StateManager(url) as state:
+                state.ask(
+                    Control(task_id=1, act=ControlAct.OVERRIDE, by="anna", text="enough", action=Action.PROCEED)
+                )
+        if isinstance(event, Steered) and event.control.effect:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def run():
+        doomed = loop([NOT_YET], [NO])
+        doomed.observers.append(die_behind_it)
+        doomed.execute_task(1)
+
+    assert in_child(run) == -signal.SIGKILL
+    assert loop([NOT_YET], [NO]).state_manager.attempts(1) == ()
+    outcome = loop([NOT_YET], [NO]).resume_task(1)
+    assert (outcome.status, outcome.iterations) == ("completed", 1)
+    assert outcome.attempts[0].decision.override.reason == "enough"
+    assert person.effects() == [("override", "decided attempt 1: proceed instead of retry")]
+    told = [one["kind"] for one in person.state.events(1)]
+    assert told.count("control_obeyed") == 1
 
 
 def test_of_two_overrides_the_later_counts(loop, person):

@@ -36,6 +36,33 @@ expect: {{iterations: {{min: 2, max: 2}}, truth: [{{contains: {{file: a.txt, tex
 """
 
 
+SEVERAL = """\
+name: {name}
+tasks:
+  - name: first
+    task: {{title: Write a.txt}}
+    checks: [{{file: a.txt}}]
+    script: [{{say: Done., write: {{a.txt: a}}, run: "echo first >> {folder}/{name}.log"}}]
+    reviewer: [{{score: 95}}]
+  - name: second
+    after: first
+    task: {{title: Write b.txt}}
+    checks: [{{file: b.txt}}]
+    script:
+      - {{say: Half., write: {{c.txt: c}}, run: "echo half >> {folder}/{name}.log"}}
+      - {{say: Done., write: {{b.txt: b}}, run: ["echo second >> {folder}/{name}.log", "{waits}"]}}
+    reviewer: [{{score: 40}}, {{score: 95}}]
+  - name: third
+    after: second
+    task: {{title: Write d.txt}}
+    checks: [{{file: d.txt}}]
+    script: [{{say: Done., write: {{d.txt: d}}, run: "echo third >> {folder}/{name}.log"}}]
+    reviewer: [{{score: 95}}]
+expect: {{truth: [{{file: [a.txt, b.txt, d.txt]}}]}}
+"""
+WAITS = "touch {folder}/waiting; while [ ! -e {folder}/go ]; do sleep 0.05; done"
+
+
 def rows_of(run):
     """The rows of a run, by scenario, but for one that is being written."""
     lines = (run / "results.jsonl").read_text().splitlines(keepends=True)
@@ -102,3 +129,31 @@ def test_without_an_interrupted_run_everything_runs(tmp_path):
         assert done.code == 0, done.out
         assert "obra: the newest run was not interrupted" in done.out
     assert (tmp_path / "a.log").read_text() == "turn\nturn\n"
+
+
+def test_a_scenario_with_several_tasks_goes_on_from_the_first_that_is_not_over(tmp_path):
+    """Killed in the second of three: the first stands, the second goes on; one with a row is taken over."""
+    for name, waits in (("a_over", "true"), ("b_killed", WAITS.format(folder=tmp_path))):
+        text = SEVERAL.format(name=name, folder=tmp_path, waits=waits)
+        (tmp_path / f"{name}.obra.yaml").write_text(text)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp", tmp_path / "kept"]
+    with subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE) as process:
+        end = time.monotonic() + 200
+        while not (tmp_path / "waiting").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    (first,) = (tmp_path / "reports").iterdir()
+    (tmp_path / "go").touch()
+    words = ["-q", "-p", "no:cacheprovider", "--obra-resume", "--basetemp", str(tmp_path / "kept")]
+    done = prepared_programs.run("pytest", words, folder=tmp_path, variables=os.environ)  # its folders are gone
+    assert done.code == 0, done.out
+    (second,) = set((tmp_path / "reports").iterdir()) - {first}
+    over, killed = rows_of(second)["a_over"], rows_of(second)["b_killed"]
+    assert (over["taken_over"], "taken_over" in killed) == (first.name, False)
+    assert [(one["name"], one["status"], one["iterations"]) for one in killed["tasks"]] == [
+        ("first", "completed", 1), ("second", "completed", 2), ("third", "completed", 1),
+    ]  # fmt: skip
+    assert (tmp_path / "a_over.log").read_text().split() == ["first", "half", "second", "third"]
+    assert (tmp_path / "b_killed.log").read_text().split() == ["first", "half", "second", "second", "third"]

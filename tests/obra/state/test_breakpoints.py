@@ -49,3 +49,24 @@ def test_an_unknown_breakpoint_is_named(manager):
     """NotFound says where to look."""
     with pytest.raises(NotFound, match="no breakpoint has the id 4; 'obra breakpoint list'"):
         manager.resolve_breakpoint(4, "x")
+
+
+def test_an_answer_that_begins_a_run_leaves_an_interrupted_task_that_has_it(manager, running):
+    """In one transaction: a death before that run begins is gone on behind; without the run there is no answer."""
+    manager.finish_task(
+        running.id, TaskStatus.ESCALATED, "x", breakpoint=Breakpoint(trigger=Trigger.AGENT_ASKS, reason="?")
+    )
+    (opened,) = manager.breakpoints()
+    assert manager.resolve_breakpoint(opened.id, "yes", run={"iterations": 2}).answer == "yes"
+    task = manager.get_task(running.id)
+    assert (task.status, task.status_reason) == (
+        TaskStatus.INTERRUPTED, "its breakpoint was answered, and the run that hears the answer has not begun",
+    )  # fmt: skip
+    assert [(one.number, one.position, one.data) for one in manager.steps(running.id)] == [
+        (1, 0, {"run": {"iterations": 2}})
+    ]
+    manager.start_task(running.id)
+    other = manager.open_breakpoint(Breakpoint(trigger=Trigger.AGENT_ASKS, reason="?", task_id=running.id))
+    with pytest.raises(IllegalStatus, match="is running, not escalated: no run of it waits for an answer"):
+        manager.resolve_breakpoint(other.id, "yes", run={})
+    assert manager.breakpoints(status="open") == (other,)

@@ -245,6 +245,21 @@ def test_a_project_and_its_task_are_stored_together_or_not_at_all(manager):
         manager.get_task_and_project(99)
 
 
+def test_a_plan_is_stored_as_a_whole_or_not_at_all(manager):
+    """Each task waits for places before its own, and its story begins with what is told."""
+    plan = [{"title": "a"}, {"title": "b", "after": [1]}, {"title": "c", "after": [1, 2]}]
+    first, second, third = manager.create_plan("p", plan, told={"test": {"node": "x"}})
+    assert (second.after, third.after) == ((first.id,), (first.id, second.id))
+    assert {task.project_id for task in (first, second, third)} == {first.project_id}
+    assert manager.events_of_kind("test") == tuple((key, {"node": "x"}) for key in (third.id, second.id, first.id))
+    for after in ([2], [3], [0], [-1]):
+        with pytest.raises(StateError, match="task 2 of the plan waits for"):
+            manager.create_plan("q", [{"title": "a"}, {"title": "b", "after": after}])
+    with pytest.raises(StateError, match="title"):
+        manager.create_plan("q", [{"title": "a"}, {"title": ""}])
+    assert [one.name for one in manager.projects()] == ["p"]
+
+
 def test_a_kept_step_answers_with_what_was_asked_since(manager, running):
     """So that the loop needs no look of its own between two steps; without *seen* nothing is looked for."""
     first = manager.ask(Control(task_id=running.id, act=ControlAct.SAY, by="anna", text="one"))
