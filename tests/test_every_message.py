@@ -65,7 +65,6 @@ def tree(path: Path) -> ast.Module:
 
 
 SOURCES = tuple(path for room in ("obra", "pytest_obra") for path in sorted((ROOT / room).rglob("*.py")))
-CLASSES = [node for path in SOURCES for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)]
 
 
 def name_of(node: ast.expr) -> str:
@@ -75,22 +74,21 @@ def name_of(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def bases() -> dict[str, tuple[str, ...]]:
+@cache
+def kinds() -> dict[str, tuple[str, ...]]:
     """Our error classes, each with itself and those it derives from."""
+    classes = [node for path in SOURCES for node in ast.walk(tree(path)) if isinstance(node, ast.ClassDef)]
     found = {"ObraError": ("ObraError",)}
     while True:
         new = {
             node.name: (node.name, *found[name_of(base)])
-            for node in CLASSES
+            for node in classes
             for base in node.bases
             if node.name not in found and name_of(base) in found
         }
         if not new:
             return found
         found |= new
-
-
-KINDS = bases()
 
 
 class File:
@@ -106,9 +104,9 @@ class File:
         for node in self.nodes:
             if isinstance(node, ast.Call) and node.args:
                 kind = name_of(node.func)
-                if kind in KINDS or kind in FOREIGN:
+                if kind in kinds() or kind in FOREIGN:
                     yield from self._of(node, kind)
-            if isinstance(node, ast.ClassDef) and node.name in KINDS:
+            if isinstance(node, ast.ClassDef) and node.name in kinds():
                 for inner in ast.walk(node):
                     if isinstance(inner, ast.Call) and ast.unparse(inner.func) == "super().__init__":
                         yield from self._of(inner, node.name)
@@ -146,7 +144,10 @@ class File:
         return []
 
 
-MESSAGES = [message for path in SOURCES for message in File(path).messages()]
+@cache
+def messages() -> tuple[Message, ...]:
+    """The inventory; read by the first test that needs it, and not where tests are only collected."""
+    return tuple(message for path in SOURCES for message in File(path).messages())
 
 
 # --- a heading tells of it
@@ -173,14 +174,14 @@ PATTERNS = patterns()
 
 def headings(message: Message) -> tuple[str, ...]:
     """The headings under which a message may be explained: that of its class, or of one that it derives from."""
-    return KINDS.get(message.kind) or (FOREIGN[message.kind],)
+    return kinds().get(message.kind) or (FOREIGN[message.kind],)
 
 
 def test_every_message_has_a_heading_that_tells_of_it():
     """Below the heading of its class, a pattern fits; a text that is handed on is known to be one."""
     missing = [
         f"{one.place} {one.kind}: {one.shown}"
-        for one in MESSAGES
+        for one in messages()
         if not any(fits(pattern, one.text) for title in headings(one) for pattern in PATTERNS.get(title, ()))
     ]
     assert not missing, "docs/troubleshooting.md does not tell of:\n" + "\n".join(missing)
@@ -191,7 +192,7 @@ def test_no_heading_tells_of_what_nobody_says(title):
     """Each pattern has words to look for, and fits something that the source can say."""
     for pattern in PATTERNS[title]:
         assert len(words(pattern)) >= FEWEST_WORDS, pattern
-        assert any(fits(pattern, one.text) for one in MESSAGES if title in headings(one)), pattern
+        assert any(fits(pattern, one.text) for one in messages() if title in headings(one)), pattern
 
 
 # --- a test would see it
@@ -238,12 +239,12 @@ def words_of_tests() -> tuple[set[tuple[str, ...]], set[tuple[str, ...]]]:
 
 def test_every_message_is_seen_by_a_test():
     """A row of words that no other message has stands in a test: three words, or two in what it expects."""
-    owners = Counter(row for text in {one.text for one in MESSAGES} for row in rows_of_words(text))
+    owners = Counter(row for text in {one.text for one in messages()} for row in rows_of_words(text))
     anywhere, expected = words_of_tests()
     missing = []
-    for one in MESSAGES:
+    for one in messages():
         rows = rows_of_words(one.text)
         own = {row for row in rows if owners[row] == 1} or rows
         if not own & (anywhere | expected):
             missing.append(f"{one.place} {one.kind}: {one.shown}")
-    assert not missing, f"no test knows {len(missing)} of {len(MESSAGES)}:\n" + "\n".join(missing)
+    assert not missing, f"no test knows {len(missing)} of {len(messages())}:\n" + "\n".join(missing)
