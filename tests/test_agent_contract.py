@@ -19,12 +19,20 @@ SECONDS = 300  # some of these programs take ten seconds to start on a busy mach
 ROWS = staged_here()
 
 
+SHOWN_BY = {
+    ContractCase.NORMAL_TURN: {ContractCase.GARBAGE},
+    ContractCase.SECOND_TURN: {ContractCase.TURN_LIMIT, ContractCase.RESUME_AFTER_KILL},
+}
+"""Cases that others show together: behind garbage there is a normal turn. What is killed is the second turn of a
+session whose first ended well, and what follows a limit is answered as the second prompt of one session."""
+
+
 def shown(stage: Stage | str) -> Iterable[ContractCase]:
-    """Return the cases to bring about; a turn behind garbage is also a normal one, and shows all that one does."""
+    """Return the cases to bring about: those that no others of this row show."""
     if isinstance(stage, str):
         return ContractCase
-    with_garbage = ContractCase.GARBAGE not in exceptions_of(stage.make_agent())
-    return [case for case in cases_of(stage) if case is not ContractCase.NORMAL_TURN or not with_garbage]
+    here = set(cases_of(stage)) - set(exceptions_of(stage.make_agent()))
+    return [case for case in cases_of(stage) if case not in SHOWN_BY or not SHOWN_BY[case] <= here]
 
 
 CELLS = [pytest.param(name, case, id=f"{name}-{case}") for name, stage in ROWS.items() for case in shown(stage)]

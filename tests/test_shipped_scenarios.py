@@ -34,6 +34,7 @@ def play(tmp_path):
         config = Config()
         config.set("database.url", f"sqlite:///{tmp_path}/obra.db")
         config.set("workspace.store", str(tmp_path / "snapshots.git"))
+        config.set("evidence.mutants", 0)  # what small mistakes show is for others to test
         with Orchestrator(config, script=scenario.script, reviewer=scenario.reviewer) as orchestrator:
             return run_scenario(scenario, orchestrator, root=tmp_path / "workspace")
 
@@ -95,6 +96,7 @@ def test_the_cassettes_play_in_a_clean_clone(claude, tmp_path):
         "OBRA__AGENT__LOCAL__COMMAND": claude,
         "OBRA__DATABASE__URL": f"sqlite:///{tmp_path}/obra.db",
         "OBRA__WORKSPACE__STORE": str(tmp_path / "snapshots.git"),
+        "OBRA__EVIDENCE__MUTANTS": "0",
     }
     arguments = ["-W", "error", "--obra-agent=cassette", f"--obra-report-dir={tmp_path}/reports"]
     paths = [path for path in PATHS if "calculator" not in path.name]

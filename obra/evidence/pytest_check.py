@@ -17,27 +17,17 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from obra.evidence.checks import Check, Finding, Model, ShortForm, failed, last_line, passed
 from obra.evidence.paths import Unusable, as_list, is_within, listed, locate, shown, tree_path
+from obra.evidence.repeated_runs import WATCH
 from obra.evidence.running import exit_words, run_in
 from obra.evidence.scene import Scene, Scratch
 
-_START = """
+_START = f"""
 import os
 import sys
 import pytest
 
 leave = os._exit
-
-class Watch:
-    stopped = 0
-
-    def pytest_keyboard_interrupt(self):
-        self.stopped = 2
-
-    def pytest_sessionfinish(self, session):
-        plugins = session.config.pluginmanager
-        if "hypothesis" not in sys.modules and plugins.has_plugin("hypothesispytest"):
-            plugins.unregister(name="hypothesispytest")
-
+{WATCH}
 sys.path.insert(0, "")
 watch = Watch()
 code = pytest.main(sys.argv[1:], plugins=[watch])
@@ -45,9 +35,8 @@ sys.stdout.flush()
 sys.stderr.flush()
 leave(int(code) or watch.stopped)
 """
-"""What ``python -m pytest`` does, but pytest is imported before the workspace is on the path, ``pytest.exit``
-counts as an interruption even with return code 0, Hypothesis, where unused, is not loaded for the summary, and
-what code under test registered for the end of the program is not run: it could rewrite the report."""
+"""What ``python -m pytest`` does, but pytest is imported before the workspace is on the path, and what code under
+test registered for the end of the program is not run: it could rewrite the report."""
 _REPORT_BYTES = 64 * 1024 * 1024
 _NAMED_TESTS = 5
 _NO_TESTS_COLLECTED = 5

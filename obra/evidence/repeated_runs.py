@@ -19,15 +19,7 @@ from obra.evidence.copying import make_writable
 from obra.evidence.running import run_in
 from obra.evidence.scene import Scene
 
-_RUNS = """
-import json, os, signal, sys, time
-import pytest
-
-with open(sys.argv[1], encoding="utf-8") as stream:
-    order = json.load(stream)
-results = open(order["results"], "a", encoding="utf-8")
-workspace = os.getcwd()
-
+WATCH = """
 class Watch:
     stopped, passed = 0, 0
 
@@ -36,6 +28,29 @@ class Watch:
 
     def pytest_runtest_logreport(self, report):
         self.passed += report.when == "call" and report.passed
+
+    def pytest_sessionfinish(self, session):
+        plugins = session.config.pluginmanager
+        if "hypothesis" not in sys.modules and plugins.has_plugin("hypothesispytest"):
+            plugins.unregister(name="hypothesispytest")
+"""
+"""A plugin for programs that run pytest: ``pytest.exit`` counts as an interruption even with return code 0, tests
+that passed are counted, and Hypothesis, where unused, is not loaded for the summary."""
+_RUNS = (
+    """
+import json, os, signal, sys, time
+import pytest
+
+with open(sys.argv[1], encoding="utf-8") as stream:
+    order = json.load(stream)
+results = open(order["results"], "a", encoding="utf-8")
+workspace = os.getcwd()
+"""
+    + WATCH
+    + """
+def mentions_hypothesis(path):
+    with open(path, "rb") as stream:
+        return b"hypothesis" in stream.read()
 
 def run():
     watch = Watch()
@@ -82,10 +97,12 @@ def outcome(texts):
     results.flush()
     return word
 
+uses_hypothesis = any(mentions_hypothesis(path) for path in order["options"] if os.path.isfile(path))
 os.chdir(order["empty"])
 with open("test_nothing.py", "w", encoding="utf-8") as stream:
     stream.write("def test_nothing():\\n    assert 1\\n")
-pytest.main(["-q", "-p", "no:obra", "-p", "no:cacheprovider", "--rootdir=.", "test_nothing.py"])  # imports it all
+options = ["-q", "-p", "no:obra", "-p", "no:cacheprovider", "--rootdir=.", "test_nothing.py"]
+pytest.main(options, plugins=[] if uses_hypothesis else [Watch()])  # imports all that the tests will need
 os.chdir(workspace)
 until = time.monotonic() + order["seconds"]
 if outcome(order["first"]) == "passed":
@@ -96,6 +113,7 @@ else:
             break
         outcome(texts)
 """
+)
 
 
 class Ended(StrEnum):
