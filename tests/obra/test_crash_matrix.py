@@ -51,14 +51,20 @@ def test_without_what_was_kept_a_run_would_end_otherwise(tmp_path):
     assert killed_at(1, point, "mock", tmp_path, expected, forget=True)[0] != ""
 
 
+@pytest.fixture(scope="module")
+def undisturbed(claude, tmp_path_factory):
+    """Where the real Claude Code is, the points of a run with it that nobody kills, and what that run leaves."""
+    place = Place({"agent.local.command": claude})
+    return place, *points_of("replay", tmp_path_factory.mktemp("undisturbed"), place)
+
+
 @pytest.mark.parametrize(
     "point",
     ["told AgentActed", "after agent.send_prompt", "after state.record_step Turn", "before state.record_attempt"],
 )
-def test_the_real_binary_is_killed_and_goes_on(claude, tmp_path, point):
+def test_the_real_binary_is_killed_and_goes_on(undisturbed, tmp_path, point):
     """The same with the real Claude Code, killed in the middle of its second turn and behind it."""
-    place = Place({"agent.local.command": claude})
-    names, expected = points_of("replay", tmp_path, place)
+    place, names, expected = undisturbed
     second = names.index("after state.record_attempt #1")
     number = next(at for at in range(second, len(names)) if names[at].startswith(point)) + 1
     assert killed_at(number, names[number - 1], "replay", tmp_path, expected, place=place)[0] == ""
