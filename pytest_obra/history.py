@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from obra.state.run_history import RunCase
-from obra.statistics.runs import CaseStatistics, Measure, run_statistics
+from obra.statistics.runs import CaseStatistics, Measure, RunStatistics
 from pytest_obra.running import shared
 
 
-def remember(
-    config: pytest.Config, name: str, rows: Sequence[Mapping[str, Any]], *, exit_status: int, seconds: float
-) -> None:
+def remember(config: pytest.Config, name: str, run: RunStatistics, *, exit_status: int, seconds: float) -> None:
     """Store a run in the database that the settings of its first agent name.
 
     Raises:
@@ -23,7 +19,7 @@ def remember(
     """
     found = shared(config)
     state = found.state_for(found.settings_for((config.getoption("--obra-agent") or ["mock"])[0]))
-    cases = [_case(case) for case in run_statistics(rows).cases]
+    cases = [_case(case) for case in run.cases]
     began = datetime.now(UTC) - timedelta(seconds=seconds)
     state.record_run(name, began, exit_status=exit_status, seconds=seconds, cases=cases)
 

@@ -84,22 +84,22 @@ class Reckoning:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def conclude(self, session: pytest.Session, rows: Sequence[Row]) -> dict[str, Any]:
+    def conclude(self, session: pytest.Session, rows: Sequence[Row], run: RunStatistics) -> dict[str, Any]:
         """Judge the run, set the exit code of pytest, and return what the reports tell of it.
 
         Args:
             session: whose exit status is set, unless pytest was interrupted or broke down itself.
             rows: lines of all runs, each an :class:`obra.reports.summary.Line`.
+            run: what they amount to.
 
         Returns:
             Plain data: ``agents`` in the order of the command line, ``gates``, and where they were asked for
             ``comparison`` and ``uplift``.
         """
         from obra.statistics.gates import GateState
-        from obra.statistics.runs import run_statistics
         from obra.statistics.uplift import uplifts
 
-        gates = self._gates(run_statistics(rows))
+        gates = self._gates(run)
         found: dict[str, Any] = {
             "agents": list(dict.fromkeys(self._config.getoption("--obra-agent") or ("mock",))),
             "gates": [

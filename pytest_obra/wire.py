@@ -1,8 +1,9 @@
 """What a report of ours weighs on its way from an xdist worker to the controller.
 
 execnet takes plain data apart value by value, in Python, and puts it together in the same way. A scenario's row
-has hundreds of values, so it travels as the line that the controller is to write; the report's keywords and our
-properties go as one text, too. All else of a report, and every report of other tests, travels as it was.
+has hundreds of values, so it travels as the line that the controller is to write. What else there is in a report
+of ours, the three of each test alike, goes as one text, if it is plain. The rest of it, and every report of other
+tests, travels as it was.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from pytest_obra import PACKED
+from pytest_obra import PACKED, SUFFIX
 
 ROW_TEXT = "obra_row_text"
 """Of a report from a worker: the text that its row came as, see :func:`obra.reports.rows.json_line`."""
 _ROWS = ("obra_row", "obra_variant_row")
 _PREFIX = "obra_"
-_PLAIN = (str, int, float, bool)
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Of a value of one of these types, and of no subclass, JSON makes the same again."""
 
 
 class Packing:
@@ -33,23 +35,28 @@ class Packing:
 
 
 def packed(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the data of a report with its rows, its keywords and our properties as texts; only ours have any.
+    """Return the data of a report with its rows as texts, and all that is plain as another; only ours are changed.
 
-    Rows are plain JSON data (:mod:`obra.reports.rows`). Properties and keywords that JSON would change stay as
-    they are.
+    Rows are plain JSON data (:mod:`obra.reports.rows`). What JSON would change stays as it is. Ours are reports
+    of scenario files, and those with rows or properties of ours.
     """
     own: list[Any] = []
     others: list[Any] = []
     for one in data.get("user_properties") or ():
         (own if one[0].startswith(_PREFIX) and type(one[1]) in _PLAIN else others).append(one)
     rows = [name for name in _ROWS if data.get(name) is not None]
-    if not own and not rows:
+    if not own and not rows and f"{SUFFIX}::" not in data.get("nodeid", ""):
         return data
-    found: dict[str, Any] = {"user_properties": own}
-    kept = {**data, "user_properties": others}
-    keywords = data.get("keywords") or {}
-    if all(type(name) is str and type(value) is int for name, value in keywords.items()):
-        found["keywords"] = kept.pop("keywords", {})
+    found: dict[str, Any] = {"user_properties": own, "plain": {}, "location": None}
+    kept: dict[str, Any] = {}
+    for name, value in data.items():
+        if type(value) in _PLAIN or (name == "keywords" and _is_plain(value)):
+            found["plain"][name] = value
+        else:
+            kept[name] = value
+    kept["user_properties"] = others
+    if type(place := kept.get("location")) is tuple and all(type(one) in _PLAIN for one in place):
+        found["location"] = kept.pop("location")
     if rows:
         from obra.reports.rows import json_line
 
@@ -59,12 +66,20 @@ def packed(data: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def _is_plain(keywords: object) -> bool:
+    if type(keywords) is not dict:
+        return False
+    return all(type(name) is str and type(value) in _PLAIN for name, value in keywords.items())
+
+
 def unpacked(data: dict[str, Any]) -> None:
     """Put into the data of a report what :func:`packed` made texts of."""
     found = json.loads(data.pop(PACKED))
     own = [(name, value) for name, value in found.pop("user_properties")]
     data["user_properties"] = [*data["user_properties"], *own]
-    data.update(found)
+    if (place := found["location"]) is not None:
+        data["location"] = tuple(place)
+    data.update(found["plain"])
     if _ROWS[0] in data:
         data[ROW_TEXT] = data[_ROWS[0]]
     for name in _ROWS:

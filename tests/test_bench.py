@@ -30,6 +30,8 @@ def test_the_speed_table_can_be_made(tmp_path):
         "obra report, a scenario",
         "one process / -n 2, wall",
         "two bare loops in turn / at once, wall",
+        "one process / -n 2, with a command, wall",
+        "two bare loops in turn / at once, wall",
     ]
     assert all(line["rounds"] == 1 for line in told["lines"])
     assert told["lines"][5]["ours"] > told["lines"][5]["baseline"] > 1

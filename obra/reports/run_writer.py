@@ -9,13 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from obra.errors import ReportError
 from obra.reports.atomic_file import unwritable, write_whole
 from obra.reports.markdown import report_parts
 from obra.reports.rows import json_line
 from obra.reports.summary import Line, numbers_of, plain
+
+if TYPE_CHECKING:
+    from obra.statistics.runs import RunStatistics
 
 
 def new_run_id(now: datetime) -> str:
@@ -92,6 +95,7 @@ class RunWriter:
         exit_status: int,
         seconds: float,
         conclusion: Mapping[str, Any] | None = None,
+        statistics: RunStatistics | None = None,
     ) -> None:
         """Write ``summary.json`` and ``report.md``, each whole or not at all; nothing when no row was added.
 
@@ -102,6 +106,7 @@ class RunWriter:
             seconds: its wall clock time.
             conclusion: what else the summary is to hold: ``agents``, ``gates``, ``comparison``, ``uplift``,
                 ``not_run_reasons``.
+            statistics: of the lines that :meth:`add` returned, where somebody has counted them already.
 
         Raises:
             ReportError: a file cannot be written or read back.
@@ -110,7 +115,12 @@ class RunWriter:
             return
         told = conclusion or {}
         numbers = numbers_of(
-            self._lines, not_run=not_run, exit_status=exit_status, seconds=seconds, agents=told.get("agents", ())
+            self._lines,
+            not_run=not_run,
+            exit_status=exit_status,
+            seconds=seconds,
+            agents=told.get("agents", ()),
+            statistics=statistics,
         )
         summary = {"run": self.directory.name, "environment": dict(environment), **numbers, **told}
         if self._variants:

@@ -9,7 +9,7 @@ from typing import Any
 
 from obra.reports.rows import MACHINERY_BROKE
 from obra.statistics.fidelity import fidelities
-from obra.statistics.runs import CaseStatistics, run_statistics
+from obra.statistics.runs import CaseStatistics, RunStatistics, run_statistics
 from obra.statistics.trials import counting
 
 JUDGED = ("passed", "agent_failed", "verdict_wrong")
@@ -135,11 +135,13 @@ def numbers_of(
     exit_status: int | None,
     seconds: float | None,
     agents: Sequence[str] = (),
+    statistics: RunStatistics | None = None,
 ) -> dict[str, Any]:
     """Return what :func:`summarize` does, with *lines* as they are, and the cases of ``statistics`` as records.
 
     Both are read by key, as their data would be. :func:`plain` makes that data, one by one: the data of all of
-    thousands of cases takes many times as much memory as the cases.
+    thousands of cases takes many times as much memory as the cases. Whoever has counted *lines* already gives
+    the *statistics*.
     """
     counted = counting(lines)
     for line in counted:
@@ -147,7 +149,7 @@ def numbers_of(
     seen = Counter(line["result"] for line in counted if not line["bare"])
     counts = {result: seen[result] for result in (*JUDGED, MACHINERY_BROKE)}
     judged = sum(counts[result] for result in JUDGED)
-    statistics = run_statistics(lines)
+    statistics = statistics or run_statistics(lines)
     return {
         "counts": {**counts, "not_run": len(not_run)},
         "reruns": len(lines) - len(counted),

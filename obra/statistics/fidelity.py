@@ -55,11 +55,14 @@ def fidelities(rows: Iterable[Row], agents: Sequence[str] = ()) -> tuple[Fidelit
     A pair is one repeat of one case. Attempts are not compared one by one: a rung may need another number of them
     and still come to the same verdict for the same reasons.
     """
+    lines = list(rows)
+    if len({row["agent"] for row in lines}) < 2:  # noqa: PLR2004  # one agent agrees with itself
+        return ()
     by_agent: dict[str, dict[tuple[str, int], Trial]] = {}
-    for trial in trials_of(rows):
+    for trial in trials_of(lines):
         if not trial.bare:
             by_agent.setdefault(trial.agent, {})[trial.case, trial.repeat] = trial
-    if len(by_agent) < 2:  # noqa: PLR2004  # one agent agrees with itself
+    if len(by_agent) < 2:  # noqa: PLR2004  # the same: the others ran without Obra
         return ()
     order = [name for name in dict.fromkeys((*agents, *by_agent)) if name in by_agent]
     (first, known), *others = [(name, by_agent[name]) for name in order]

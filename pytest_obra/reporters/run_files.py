@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import time
 from collections.abc import Generator, Sequence
@@ -19,6 +20,7 @@ from pytest_obra.wire import ROW_TEXT
 if TYPE_CHECKING:
     from obra.reports.run_writer import RunWriter
     from obra.reports.summary import Line
+    from obra.statistics.runs import RunStatistics
     from pytest_obra.reckoning import Reckoning
 
 
@@ -37,6 +39,8 @@ class RunFiles:
         self._not_run: dict[str, str] = {}
         self._writer: RunWriter | None = None
         self._slim = SlimReports(config)
+        self._statistics: RunStatistics | None = None
+        self._awaits_imports = False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember which scenarios are about to run."""
@@ -51,6 +55,16 @@ class RunFiles:
         for node in ids:
             if f"{SUFFIX}::" in node:
                 self._planned[node] = None
+        self._awaits_imports = True
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Load what the end of the run needs, where workers run scenarios: now, while they are busy with them.
+
+        In one process, the first scenario has loaded it.
+        """
+        if self._awaits_imports and nodeid in self._planned:
+            self._awaits_imports = False
+            importlib.import_module("pytest_obra.history")
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
@@ -102,7 +116,9 @@ class RunFiles:
     def _finish(self, session: pytest.Session) -> None:
         for node in self._planned:
             self._not_run.setdefault(node, _why_not(session))
-        self._conclusion = {**self._reckoning.conclude(session, self._rows), "not_run_reasons": self._not_run}
+        numbers = self._numbers()
+        concluded = self._reckoning.conclude(session, self._rows, numbers)
+        self._conclusion = {**concluded, "not_run_reasons": self._not_run}
         allure = self._config.pluginmanager.get_plugin("obra-allure-surface")
         self._problems += allure.finish() if allure else ()
         self._admit(session)
@@ -118,6 +134,7 @@ class RunFiles:
                 exit_status=int(session.exitstatus),
                 conclusion=self._conclusion,
                 seconds=time.monotonic() - self._started,
+                statistics=numbers,
             )
             if self._rows:
                 self._remember(session, self._writer.directory.name)
@@ -143,18 +160,26 @@ class RunFiles:
         for line in (
             *self._saboteurs(directory),
             *summary_lines(self._rows, directory=directory, not_run=self._not_run, columns=columns),
-            *conclusion_lines(self._rows, self._conclusion),
+            *conclusion_lines(self._rows, self._conclusion, self._numbers()),
         ):
             terminalreporter.line(line)
         for problem in dict.fromkeys(self._problems):
             terminalreporter.line(f"the report is not whole: {problem}", red=True)
+
+    def _numbers(self) -> RunStatistics:
+        """Return the statistics of all rows, counted once: to be called when no more will come."""
+        if self._statistics is None:
+            from obra.statistics.runs import run_statistics
+
+            self._statistics = run_statistics(self._rows)
+        return self._statistics
 
     def _remember(self, session: pytest.Session, name: str) -> None:
         """Add the run to the history, in the database of the first agent's settings."""
         from pytest_obra.history import remember
 
         seconds = time.monotonic() - self._started
-        remember(self._config, name, self._rows, exit_status=int(session.exitstatus), seconds=seconds)
+        remember(self._config, name, self._numbers(), exit_status=int(session.exitstatus), seconds=seconds)
 
     def _saboteurs(self, directory: str) -> list[str]:
         """Return the lines about saboteurs, if any ran; without scenarios they also say where the report lies."""

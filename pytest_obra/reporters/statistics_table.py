@@ -18,7 +18,7 @@ from obra.reports.statistics import (
 from obra.statistics.budget import amount
 from obra.statistics.fidelity import fidelities
 from obra.statistics.gates import share_text
-from obra.statistics.runs import CaseStatistics, Measure, run_statistics
+from obra.statistics.runs import CaseStatistics, Measure, RunStatistics
 
 Row = Mapping[str, Any]
 
@@ -28,14 +28,14 @@ MOST_ROWS = 50
 """Rows of a table that a person reads at a terminal; of more only those that are not simply well are shown."""
 
 
-def conclusion_lines(rows: Sequence[Row], conclusion: Mapping[str, Any]) -> list[str]:
+def conclusion_lines(rows: Sequence[Row], conclusion: Mapping[str, Any], numbers: RunStatistics) -> list[str]:
     """Return the lines below the closing table; none for a plain run without repeats, gates or comparisons.
 
     Args:
         rows: lines of all runs.
         conclusion: what :meth:`pytest_obra.reckoning.Reckoning.conclude` returned.
+        numbers: the statistics of the rows.
     """
-    numbers = run_statistics(rows)
     lines: list[str] = []
     if numbers.has_repeats:
         shown = (

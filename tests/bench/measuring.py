@@ -19,7 +19,7 @@ task:
   title: Write a greeting
   description: Create hello.txt with a greeting.
 checks:
-  - file: hello.txt
+  - {check}
 script:
   - say: Done.
     write:
@@ -29,6 +29,8 @@ reviewer:
 expect:
   status: completed
 """
+FILE, COMMAND = "file: hello.txt", """command: python -c "open('hello.txt')\""""
+"""What scenarios check: that a file is there, or that a program of its own, started for that, can read it."""
 _LARGER = Path(__file__).parents[2] / "scenarios" / "hello_world.obra.yaml"
 
 
@@ -89,11 +91,11 @@ def empty_project(folder: Path) -> Path:
     return folder
 
 
-def scenarios(folder: Path, count: int) -> Path:
-    """Make a project with *count* scenarios that check one file each."""
+def scenarios(folder: Path, count: int, *, check: str = FILE) -> Path:
+    """Make a project with *count* scenarios that make one *check* each."""
     made = empty_project(folder)
     for number in range(count):
-        text = _SCENARIO.format(number=number)
+        text = _SCENARIO.format(number=number, check=check)
         (made / f"case_{number:05}.obra.yaml").write_text(text, encoding="utf-8")
     return made
 

@@ -47,7 +47,7 @@ elif sys.argv[3] == "json":
         for row in rows:
             stream.write(json.dumps(row) + "\\n")
 """
-SPIN = "for _ in range(8_000_000): pass"
+SPIN = "for _ in range(24_000_000): pass"
 TWO_SPINS = f"""
 import subprocess, sys
 both = [subprocess.Popen([sys.executable, "-c", "{SPIN}"]) for _ in range(2)]
@@ -199,20 +199,25 @@ class Bench:
 
     def workers(self, size: int) -> Iterator[Line]:
         """Yield how much faster two workers are than one process, and what the machine gives to two at all."""
-        many = measuring.scenarios(self.folder / f"workers-{size}", size)
-        both = [*measuring.pytest(), *PLUGIN, "-p", "xdist.plugin", "-n", "2"]
-        found = self.pairs(
-            lambda: measuring.run(both, many), lambda: measuring.run([*measuring.pytest(), *PLUGIN], many)
-        )
-        took = [(one.wall, two.wall) for one, two in found]
-        faster = [alone / two for two, alone in took]
-        yield line("one process / -n 2, wall", size, took, faster, "s", limit=1.6, at_least=True)
-        found = self.pairs(
-            lambda: measuring.run([sys.executable, "-c", TWO_SPINS], self.empty),
-            lambda: measuring.run([sys.executable, "-c", SPIN], self.empty),
-        )
-        took = [(one.wall, 2 * two.wall) for one, two in found]
-        yield line("two bare loops in turn / at once, wall", 0, took, [two / one for one, two in took], "s")
+        yield from self.two_workers("", size, measuring.scenarios(self.folder / f"workers-{size}", size))
+        many = measuring.scenarios(self.folder / f"commands-{size}", size, check=measuring.COMMAND)
+        yield from self.two_workers(", with a command", size, many)
+
+    def two_workers(self, kind: str, size: int, many: Path) -> Iterator[Line]:
+        """Yield the gain for one kind of scenarios, and that of two bare loops in the same rounds."""
+        alone = [*measuring.pytest(), *PLUGIN]
+        both = [*alone, "-p", "xdist.plugin", "-n", "2"]
+        took, loops = [], []
+        for number in range(self.rounds):
+            first = None if number % 2 else measuring.run(alone, many).wall
+            two = measuring.run(both, many).wall
+            took.append((two, first or measuring.run(alone, many).wall))
+            at_once = measuring.run([sys.executable, "-c", TWO_SPINS], self.empty).wall
+            in_turn = 2 * measuring.run([sys.executable, "-c", SPIN], self.empty).wall
+            loops.append((at_once, in_turn))
+        faster = [one / two for two, one in took]
+        yield line(f"one process / -n 2{kind}, wall", size, took, faster, "s", limit=1.6, at_least=True)
+        yield line("two bare loops in turn / at once, wall", 0, loops, [two / one for one, two in loops], "s")
 
 
 def _for(size: int, limit: float) -> float | None:

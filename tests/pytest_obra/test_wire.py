@@ -61,6 +61,33 @@ def test_properties_arrive_as_they_were(properties):
     assert sorted(map(repr, found)) == sorted(map(repr, properties))
 
 
+def test_a_report_without_a_row_travels_as_one_text():
+    """The setup of a scenario and its teardown are plain; they come out equal, of the same types."""
+    times = {"when": "setup", "duration": 0.1 + 0.2, "longrepr": None, "start": 1795402343.357802}
+    data = report_data(sections=[], keywords={"t[mock-s]": 1, "s.obra.yaml": None, "": True}, **times)
+    sent = packed(data)
+    assert set(sent) == {PACKED, "user_properties", "sections"}
+    unpacked(sent)
+    assert sent == data
+    assert all(type(sent[name]) is type(data[name]) for name in data)
+
+
+class Named(str):
+    """A text that is more than one."""
+
+    __slots__ = ()
+
+
+def test_what_json_would_change_stays():
+    """A subclass, a longer explanation, captured output, a place that is a list: all of them go as they are."""
+    odd = {"outcome": Named("passed"), "longrepr": {"reprcrash": (1,)}, "location": ["s.obra.yaml", 0, "t"]}
+    data = report_data(**odd)
+    sent = packed(data)
+    assert {name: sent[name] for name in (*odd, "sections")} == {**odd, "sections": data["sections"]}
+    unpacked(sent)
+    assert sent == data
+
+
 def test_a_variants_row_arrives_too():
     """The row of a saboteur's variant is equal; it has no line of its own."""
     found = arrived(report_data(obra_variant_row={"name": "liar", "caught": True}))
@@ -70,7 +97,7 @@ def test_a_variants_row_arrives_too():
 
 def test_reports_of_other_tests_travel_as_they_were():
     """Without a row and properties of ours the data is the same object."""
-    data = report_data(user_properties=[("mine", 1)])
+    data = report_data(nodeid="test_s.py::test_s", user_properties=[("mine", 1)])
     assert packed(data) is data
 
 

@@ -9,6 +9,7 @@ import pytest
 from obra.errors import ReportError
 from obra.reports.rows import row_of
 from obra.reports.run_writer import RunWriter, new_run_id
+from obra.statistics.runs import run_statistics
 
 ENVIRONMENT = {"obra": "1", "python": "3"}
 
@@ -64,6 +65,19 @@ def test_finish_leaves_three_files_that_agree(tmp_path, make_report, make_passin
     page = (writer.directory / "report.md").read_text()
     assert page.startswith("# Obra run 20260101-000000-abcdef\n")
     assert page.count("\n## calculator") == 2
+
+
+def test_what_is_counted_already_makes_the_same_summary(tmp_path, make_report, make_passing_report):
+    """Whoever gives the statistics of the lines gets the files that the writer's own would make."""
+    made = []
+    for name in ("counts", "given"):
+        writer = RunWriter(tmp_path / name / "run")
+        lines = [writer.add(row_of(one())) for one in (make_report, make_passing_report)]
+        given = {"statistics": run_statistics(lines)} if name == "given" else {}
+        writer.finish({}, not_run=(), exit_status=1, seconds=1.0, **given)
+        made.append([(writer.directory / file).read_text() for file in ("summary.json", "report.md")])
+    assert made[0] == made[1]
+    assert json.loads(made[0][0])["statistics"] == json.loads(json.dumps(run_statistics(lines).as_data()))
 
 
 def test_finishing_again_replaces_the_old_summary(tmp_path, make_report):

@@ -1,6 +1,7 @@
 """The lines below the closing table."""
 
 from obra.reports.rows import row_of
+from obra.statistics.runs import run_statistics
 from pytest_obra.reporters.statistics_table import conclusion_lines
 
 
@@ -14,7 +15,7 @@ def test_agents_are_held_to_the_first(make_report, make_passing_report):
     rows = [row(make_passing_report(), case=case, agent=agent) for case in "ab" for agent in ("mock", "replay")]
     rows += [row(make_passing_report(), case="c"), row(make_report(), case="c", agent="replay")]
 
-    lines = conclusion_lines(rows, {})
+    lines = conclusion_lines(rows, {}, run_statistics(rows))
 
     assert lines[1].split("  ")[0] == "agents"
     assert lines[2].split() == [
@@ -38,7 +39,8 @@ def test_agents_are_held_to_the_first(make_report, make_passing_report):
 
 def test_a_run_with_one_agent_says_nothing_of_agreement(make_passing_report):
     """There is nobody to agree with."""
-    assert conclusion_lines([row(make_passing_report())], {}) == []
+    rows = [row(make_passing_report())]
+    assert conclusion_lines(rows, {}, run_statistics(rows)) == []
 
 
 def test_of_many_repeated_cases_only_the_odd_ones_are_listed(make_report, make_passing_report):
@@ -53,7 +55,7 @@ def test_of_many_repeated_cases_only_the_odd_ones_are_listed(make_report, make_p
         row(make_report(), case="odd", repeat=2, node="o2"),
     ]
 
-    lines = conclusion_lines(rows, {})
+    lines = conclusion_lines(rows, {}, run_statistics(rows))
 
     assert lines[2].split()[:3] == ["odd", "(mock)", "1/2"]
     assert lines[3] == "not shown: 60 cases that passed every time"
