@@ -28,6 +28,7 @@ from obra.events import (
     TaskStarted,
     TurnRetried,
 )
+from obra.settings import LoggingSettings
 
 logger = logging.getLogger("obra.loop")
 
@@ -47,8 +48,11 @@ def configure_logging(config: Config) -> None:
     """
     settings = config.settings.logging
     ours = logging.getLogger(_OURS)
-    ours.setLevel(settings.level)
-    handler = _file_handler(Path(settings.file)) if settings.file else _StandardError()
+    if ours.level != getattr(logging, settings.level):
+        ours.setLevel(settings.level)
+    if any(isinstance(one, _StandardError) and one.settings == settings for one in ours.handlers):
+        return  # as it was for the run before
+    handler = _file_handler(Path(settings.file)) if settings.file else _StandardError(settings)
     if settings.format == "json":
         handler.setFormatter(_JSONLines())
     handler.name = _OURS
@@ -66,6 +70,8 @@ def run_id() -> str:
 def log_event(event: Event) -> None:
     """Write down what happened: WARNING a turn sent again, INFO the milestones, DEBUG what the agent did."""
     _follow(event)
+    if not (isinstance(event, TurnRetried | Notified) or logger.isEnabledFor(logging.INFO)):
+        return
     match event:
         case TaskStarted(task=task):
             logger.info("task %d starts: %s", task.id, _line(task.title))
@@ -148,8 +154,9 @@ class _JSONLines(logging.Formatter):
 class _StandardError(logging.Handler):
     """Standard error as it is at that moment; silent where somebody else handles the log."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: LoggingSettings) -> None:
         super().__init__()
+        self.settings = settings
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -31,12 +31,11 @@ def look(work: Work, scene: Scene) -> Iterator[CheckResult]:
 
 def _links(work: Work, scene: Scene) -> Iterator[str]:
     """Find links that lead out of the workspace: what they lead to can be another thing tomorrow."""
-    root = os.path.realpath(scene.root)
     for change in work.changes:
         path = scene.root / change.path
         if change.kind is ChangeKind.DELETED or not path.is_symlink():
             continue
-        if not is_within(os.path.realpath(path), root):
+        if not is_within(os.path.realpath(path), os.path.realpath(scene.root)):
             yield f"{shown(change.path)} is a link that leads out of the workspace"
 
 

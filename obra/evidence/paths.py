@@ -92,7 +92,7 @@ def locate(root: Path, path: str) -> Path:
     except OSError as error:
         raise NotADirectoryError(f"the workspace {root} cannot be read: {error.strerror}") from error
     try:
-        real = os.path.realpath(Path(real_root, path), strict=True)
+        real = _without_links(real_root, path) or os.path.realpath(Path(real_root, path), strict=True)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise Missing("does not exist") from error
     except OSError as error:
@@ -102,6 +102,25 @@ def locate(root: Path, path: str) -> Path:
     if not is_within(real, real_root):
         raise Unusable("leads out of the workspace through a link")
     return Path(real)
+
+
+def _without_links(real_root: str, path: str) -> str:
+    """Return where *path* is when no part of it is a link; nothing of what is above it is looked at again.
+
+    Returns:
+        Nothing where there is a link, or a part that is not plain.
+
+    Raises:
+        OSError: nothing is there.
+    """
+    parts, at = path.split("/"), real_root.rstrip("/")
+    if not {"", ".", ".."}.isdisjoint(parts):
+        return ""
+    for part in parts:
+        at = f"{at}/{part}"
+        if stat.S_ISLNK(os.lstat(at).st_mode):
+            return ""
+    return at
 
 
 def locate_file(root: Path, path: str) -> Path:

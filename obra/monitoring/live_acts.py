@@ -51,7 +51,7 @@ class LiveActs:
         self._waits = waits
         self._name = ""
         self._due = 0.0
-        self._waiting: list[bytes] = []
+        self._waiting: list[dict[str, object]] = []
         self._held: AgentActed | None = None
         self._file: IO[bytes] | None = None
         self._last = 0.0
@@ -124,23 +124,22 @@ class LiveActs:
             self._write(line)
 
     def _tell(self, number: int, kind: str, text: str) -> None:
-        line = {"at": datetime.now(UTC).isoformat(), "attempt": number, "kind": str(kind), "text": text}
-        encoded = json.dumps(line).encode() + b"\n"
+        line = {"at": datetime.now(UTC), "attempt": number, "kind": str(kind), "text": text}
         self._held = None  # what came before this
         self.show()
         if self._file is None:
-            self._waiting.append(encoded)
+            self._waiting.append(line)
         else:
-            self._write(encoded)
+            self._write(line)
 
-    def _write(self, line: bytes) -> None:
+    def _write(self, line: dict[str, object]) -> None:
         if self._file is None:
             return
         try:
             if self._file.tell() > _LARGEST:
                 self._file.seek(0)
                 self._file.truncate()
-            self._file.write(line)
+            self._file.write(json.dumps(line, default=datetime.isoformat).encode() + b"\n")
         except OSError as error:
             logger.warning("what the agent does is not shown to others any more: %s", error)
             self.close()

@@ -54,3 +54,19 @@ def test_a_collection_that_fails_leaves_it_on(pytester, scenario_file, told):
     scenario_file("a")
     pytester.makefile(".obra.yaml", wrong="task: {titel: t}\n")
     assert told() == ["False", "True"]
+
+
+@pytest.mark.parametrize(("first", "meanwhile"), [(700, "5000"), (9000, "9000"), (0, "0")])
+def test_it_begins_less_often_while_scenarios_run(pytester, scenario_file, first, meanwhile):
+    """After more new objects than by itself, never after fewer, and in the end as before."""
+    scenario_file("a")
+    pytester.makeconftest("import gc\ndef pytest_runtest_setup(): print('search', gc.get_threshold()[0])\n")
+    main = f"""
+        import gc, pytest
+        gc.set_threshold({first}, 10, 10)
+        pytest.main(["-s", "-p", "no:cacheprovider"])
+        print("search", gc.get_threshold()[0])
+        """
+    result = pytester.runpython(pytester.makepyfile(main=main))
+    told = [line.partition("search ")[2] for line in result.outlines if "search " in line]
+    assert told == [meanwhile, str(first)]
