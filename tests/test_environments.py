@@ -209,6 +209,8 @@ def test_the_oldest_of_everything_runs_the_shipped_scenarios(tmp_path, site, wor
     check = run(python, "-m", "pip", "check", folder=tmp_path, site=site)
     assert check.returncode == 0, check.stdout
     paths = [str(path) for path in sorted((ROOT / "scenarios").glob("*.obra.yaml"))]
+    if workers:  # what the long ones need of the libraries is seen without workers
+        paths = [path for path in paths if path.endswith(("hello_world.obra.yaml", "vague_task.obra.yaml"))]
     command = ["-m", "pytest", "-c", os.devnull, f"--rootdir={tmp_path}", "-p", "no:cacheprovider"]
     done = run(python, *command, *workers, "--alluredir=allure", *paths, folder=tmp_path, site=site)
     assert f"{len(paths)} passed" in done.stdout, done.stdout
@@ -217,7 +219,8 @@ def test_the_oldest_of_everything_runs_the_shipped_scenarios(tmp_path, site, wor
     command = ["-c", "from obra.cli import main; main()", "report", report.parent.name]
     page = run(python, *command, folder=tmp_path, site=site)
     assert page.returncode == 0, page.stdout
-    assert "calculator" in report.with_name("report.html").read_text()
+    shown = report.with_name("report.html").read_text()
+    assert [path for path in paths if Path(path).name.removesuffix(".obra.yaml") not in shown] == []
 
 
 @pytest.mark.parametrize("variable", ["PYTHON_3_12", "PYTHON_3_13"])

@@ -1,14 +1,14 @@
 """The real Codex, opencode, Gemini CLI and claude-code-acp, each with the scripted model of its own API.
 
 Each is looked for under the name of an environment variable, then on PATH; where it is not there, its test is
-skipped and says how to get it. That its limits hold is shown in test_agent_contract.py, and that no file in the
-workspace moves its traffic in test_hostile_workspaces.py.
+skipped and says how to get it. That its limits hold is shown in test_agent_contract.py.
 """
 
 from __future__ import annotations
 
 import psutil
 import pytest
+from planted_settings import planted
 
 from obra.domain import ScriptStep
 from obra.plugins import AGENTS, find_plugin
@@ -53,12 +53,18 @@ def processes_with(text: str) -> list[str]:
 
 @pytest.mark.parametrize("known", OTHERS, ids=lambda known: known.kind)
 def test_it_keeps_the_contract_and_does_the_work(known, tmp_path):
-    """The shipped suite passes, two turns are one session, the files are as the script says, nothing is left."""
+    """The shipped suite passes, two turns are one session, the files are as the script says, nothing is left.
+
+    All that in a workspace full of hostile settings, of which none is obeyed. (Gemini CLI's own are refused; see
+    test_hostile_workspaces.py.)
+    """
     program = known.find()
     if program is None:
         pytest.skip(f"no {known.program}: npm install {known.package} and name its path in {known.variable}")
     workspace = tmp_path / "workspace"
-    with server_for(known.kind, SCRIPT, workspace=workspace) as server:
+    workspace.mkdir()
+    hostile = planted(workspace, gemini=known.kind != "gemini")
+    with hostile, server_for(known.kind, SCRIPT, workspace=workspace) as server:
         config = {"command": program, **settings_for(known.kind, server)}
         impossible = {**config, "command": str(tmp_path / "nowhere")}
         check_agent(
@@ -69,6 +75,7 @@ def test_it_keeps_the_contract_and_does_the_work(known, tmp_path):
             impossible=impossible,
         )
         assert server.error == ""
+        assert server.requests > 1
     assert (workspace / "a.txt").read_text() == "y = 1\nx = 2\n"
     assert (workspace / "c d.txt").read_text() == "another word"
     assert not (workspace / "where.txt").exists()

@@ -9,6 +9,9 @@ import pytest
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 
+UNASKED = "-p no:allure_pytest -p no:anyio -p no:hypothesispytest"
+"""Plugins that take as long to load as all the rest, and that no test asks for here."""
+
 
 @pytest.fixture
 def shell(pytester):
@@ -16,7 +19,7 @@ def shell(pytester):
 
     def shell(line, *, without=(), **variables):
         environment = {name: text for name, text in os.environ.items() if name not in without} | variables
-        environment["PYTEST"] = f"{sys.executable} -m pytest -p no:cacheprovider"
+        environment["PYTEST"] = f"{sys.executable} -m pytest -p no:cacheprovider {UNASKED}"
         return subprocess.run(
             ["sh", "-c", line],
             cwd=pytester.path,

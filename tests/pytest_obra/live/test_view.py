@@ -17,6 +17,9 @@ import pytest
 
 from obra.statistics.exit_codes import RunExit
 
+UNASKED = ("-p", "no:allure_pytest", "-p", "no:anyio", "-p", "no:hypothesispytest")
+"""Plugins that take as long to load as all the rest, and that no test asks for here."""
+
 
 def slow(folder: Path, go: str = "go") -> list[dict[str, Any]]:
     """Return a script whose turn waits for a file in *folder*."""
@@ -33,7 +36,7 @@ class Terminal:
         kept = {name: value for name, value in os.environ.items() if name not in {"CI", "NO_COLOR"}}
         self.child = pexpect.spawn(
             sys.executable,
-            ["-m", "pytest", "-p", "no:cacheprovider", *arguments],
+            ["-m", "pytest", "-p", "no:cacheprovider", *UNASKED, *arguments],
             cwd=str(folder),
             dimensions=(24, columns),
             env={**kept, "TERM": "xterm", **environment},
