@@ -1,9 +1,10 @@
-"""Every message of an error that the source can write: a heading tells of it, and a test would see it.
+"""Every message that tells a person of something wrong: a heading explains it, and a test would see it.
 
 The inventory is made from the source by AST: each text that is given to an error class of ours, to click's or to
-pytest's refusals. What is put into a text stands there as a hole. Below a heading of docs/troubleshooting.md, the
-list items begin with patterns in backticks, whose ``...`` stands for anything: one of them has to fit. Tests are
-read the same way: one has to have words in a row that only this message has.
+pytest's refusals, to an error that ours quote, and each cure, warning and remark on standard error. What is put in
+stands there as a hole. Below a heading of docs/troubleshooting.md, the list items begin with patterns in
+backticks, whose ``...`` stands for anything: one of them has to fit. Tests are read the same way: one has to have
+words in a row that only this message has.
 """
 
 from __future__ import annotations
@@ -21,16 +22,34 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HOLE = "\0"
 FOREIGN = {
-    "UsageError": "UsageError",
-    "BadParameter": "UsageError",
-    "ArgumentTypeError": "UsageError",
-    "CollectError": "ScenarioError",
-    "DocumentError": "ScenarioError",
-    "ValueProblem": "ScenarioError",
-    "ScriptMismatch": "AgentCrashed",
-    "CassetteMiss": "AgentCrashed",
+    "UsageError": ("UsageError",),
+    "BadParameter": ("UsageError",),
+    "ArgumentTypeError": ("UsageError",),
+    "CollectError": ("ScenarioError",),
+    "DocumentError": ("ScenarioError",),
+    "ValueProblem": ("ScenarioError",),
+    "ScriptMismatch": ("AgentCrashed",),
+    "CassetteMiss": ("AgentCrashed",),
+    "ValueError": ("ScenarioError", "UsageError", "LLMProtocolError", "ObraError"),
+    "TypeError": ("ObraError",),
+    "RuntimeError": ("CheckError", "ObraError"),
+    "TimeoutError": ("CheckError", "AgentCrashed"),
+    "PermissionError": ("CheckError",),
+    "NotADirectoryError": ("CheckError",),
+    "Missing": ("CheckError",),
+    "Unusable": ("CheckError",),
+    "Unreadable": ("LLMProtocolError",),
+    "NotDelivered": ("Warnings",),
+    "Prerequisite": ("PrerequisiteError",),
+    "_package": ("PrerequisiteError",),
+    "write": ("AgentCrashed",),
+    "say": ("Warnings",),
+    "warn": ("Warnings",),
+    "warning": ("Warnings",),
+    "add_note": ("Warnings",),
 }
-"""Errors that are none of our tree, and the heading that tells of them."""
+"""Errors that are none of our tree, and other calls that tell a person that something is wrong, with the headings
+that may tell of it: the text of such an error mostly reaches people inside of one of ours."""
 SECOND = {"ValueProblem"}
 """Those whose text is the second argument."""
 FEWEST_WORDS = 2
@@ -91,6 +110,16 @@ def kinds() -> dict[str, tuple[str, ...]]:
         found |= new
 
 
+def said_by(call: ast.Call, kind: str) -> list[ast.expr]:
+    """What a call tells a person of something that is wrong."""
+    given = {word.arg: word.value for word in call.keywords}
+    if kind in ("Prerequisite", "_package"):
+        return [given["cure"]] if "cure" in given else []
+    if (kind == "say" and "error" not in given) or (kind == "write" and "stderr" not in ast.unparse(call.func)):
+        return []
+    return call.args if kind == "say" else call.args[kind in SECOND :][:1]
+
+
 class File:
     """One source file: its texts, and where they are given to an error."""
 
@@ -102,7 +131,7 @@ class File:
     def messages(self) -> Iterator[Message]:
         """Every text that is given to an error."""
         for node in self.nodes:
-            if isinstance(node, ast.Call) and node.args:
+            if isinstance(node, ast.Call):
                 kind = name_of(node.func)
                 if kind in kinds() or kind in FOREIGN:
                     yield from self._of(node, kind)
@@ -112,9 +141,11 @@ class File:
                         yield from self._of(inner, node.name)
 
     def _of(self, call: ast.Call, kind: str) -> Iterator[Message]:
-        for text in self.texts(call.args[kind in SECOND], DEPTH):
-            if len(words(text)) >= FEWEST_WORDS:
-                yield Message(f"{self.place}:{call.lineno}", kind, text)
+        for said in said_by(call, kind):
+            for text in self.texts(said, 0 if kind == "warning" else DEPTH):
+                whole = re.sub(r"%[dgrs]", HOLE, text) if kind == "warning" else text
+                if len(words(whole)) >= FEWEST_WORDS:
+                    yield Message(f"{self.place}:{call.lineno}", kind, whole)
 
     def texts(self, node: ast.expr, depth: int) -> list[str]:
         """What an expression can say; a hole for what is not written in this file."""
@@ -174,7 +205,7 @@ PATTERNS = patterns()
 
 def headings(message: Message) -> tuple[str, ...]:
     """The headings under which a message may be explained: that of its class, or of one that it derives from."""
-    return kinds().get(message.kind) or (FOREIGN[message.kind],)
+    return kinds().get(message.kind) or FOREIGN[message.kind]
 
 
 def test_every_message_has_a_heading_that_tells_of_it():

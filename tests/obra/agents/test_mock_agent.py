@@ -87,7 +87,7 @@ def test_a_command_ends_with_the_turns_limit(tmp_path):
         (ScriptStep(edit={"a.py": ("gone", "x")}), "the text 'gone' is not in it"),
         (ScriptStep(edit={"none.py": ("a", "b")}), "No such file"),
         (ScriptStep(delete=("none.py",)), "No such file"),
-        (ScriptStep(write={"../out.txt": "x"}), "leaves the workspace"),
+        (ScriptStep(write={"../out.txt": "x"}), "which leaves the workspace"),
         (ScriptStep(write={"a.py/b": "x"}), "cannot be acted out"),
     ],
 )

@@ -275,3 +275,13 @@ def test_without_a_terminal_obra_alone_prints_its_help(obra):
     refused = obra("interactive")
     assert refused.code == 2
     assert "needs a terminal" in refused.err
+
+
+def test_lines_that_cannot_be_kept_are_told_once(terminal, tmp_path):
+    """A file stands where the history would; the session goes on without one."""
+    (tmp_path / "file").touch()
+    here = terminal(XDG_STATE_HOME=str(tmp_path / "file"))
+    here.see(r"lines are not kept for later: .*/file/obra/history: Not a directory")
+    here.see(r"^obra>")
+    here.do("quit")
+    assert here.end() == 0

@@ -28,7 +28,7 @@ BAD = {
     '{"verdict": true, "score": 90}': "it is True",
     '{"verdict": ["yes"], "score": 90}': "a list of 1",
     '{"verdict": null, "score": 90}': "it is None",
-    '{"verdict": "yes", "score": 101}': "0 to 100",
+    '{"verdict": "yes", "score": 101}': "must be a number from 0 to 100",
     '{"verdict": "yes", "score": -1}': "0 to 100",
     '{"verdict": "yes", "score": NaN}': "NaN is no JSON number",
     '{"verdict": "yes", "score": Infinity}': "Infinity",

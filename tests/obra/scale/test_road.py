@@ -48,6 +48,8 @@ def test_cases_are_run_by_a_worker_and_read_back(field):
     assert {row["path"] for row in rows} == {str(one.path), str(two.path)}
     assert [check["passed"] for row in rows for check in row["truth"]] == [True] * 4
     assert worker.wait(100) == 0
+    assert "is ready" in field.log(0)
+    assert "ends after 4 cases" in field.log(0)
     assert field.runner.workers() == ()
 
 

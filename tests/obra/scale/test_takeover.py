@@ -78,6 +78,7 @@ def test_a_frozen_worker_that_wakes_is_refused(field):
     told = field.log(0)
     assert "silent for longer than its lease of 1.5 s" in told
     assert "was broken off" in told
+    assert "other workers go on" in told
     field.until(lambda: field.processes() == [])
     field.until(lambda: len(field.runner.workers()) == 1)
 
