@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,10 +78,24 @@ class RemoteCases:
         from obra.reports.rows import MACHINERY_BROKE
 
         assert self._runner is not None  # noqa: S101  # there is one where there are ids; tells mypy so
-        (case,) = self._runner.wait(self.ids[node])
+        (case,) = self._runner.wait(self.ids[node], self._tell, start=self._start())
         if case.state == MACHINERY_BROKE:
             raise RemoteRunFailed(f"{case.reason} (case {case.id}, on worker {case.worker})")
         return {**self._runner.row(case), "node": node}
+
+    def _tell(self, text: str) -> None:
+        """Show a line at once, also while pytest captures what a test prints."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        capture = self._config.pluginmanager.get_plugin("capturemanager")
+        if reporter is not None:
+            with capture.global_and_fixture_disabled() if capture else nullcontext():
+                reporter.ensure_newline()
+                reporter.write_line(f"obra: {text}", flush=True)
+
+    def _start(self) -> str:
+        """Return the command that starts a worker which takes these cases."""
+        file = self._config.getoption("--obra-config")
+        return f"obra worker --config {shlex.quote(str(file))}" if file else "obra worker"
 
     def pytest_unconfigure(self) -> None:
         """Cancel what nobody waits for any more, and let go of the database."""

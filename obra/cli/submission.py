@@ -87,7 +87,7 @@ def show(*, name: str, database: str | None, in_json: bool, chosen: Chosen) -> N
 def wait(*, name: str, database: str | None, chosen: Chosen) -> int:
     """Follow the submission NAME to its end, and write its reports; exit codes are those of a pytest run."""
     with opened(chosen, database) as runner:
-        return follow(runner, name)
+        return follow(runner, name, start=with_database(chosen, database).again("obra worker"))
 
 
 @submission.command(examples=["obra submission cancel 20261122-205501-ab12cd"])
@@ -127,7 +127,7 @@ def prune(*, age: str, database: str | None, in_json: bool, chosen: Chosen) -> N
     )
 
 
-def follow(runner: DurableRunner, name: str, *, quiet: bool = False) -> int:
+def follow(runner: DurableRunner, name: str, *, start: str, quiet: bool = False) -> int:
     """Tell of each case as it ends, write the reports, and return the exit code of a pytest run."""
     from time import monotonic
 
@@ -138,7 +138,7 @@ def follow(runner: DurableRunner, name: str, *, quiet: bool = False) -> int:
 
     started, results, not_run = monotonic(), [], []
     writer = RunWriter(_report_folder(name))
-    for case in runner.wait(name):
+    for case in runner.wait(name, lambda line: say(line, error=True), start=start):
         if case.row:
             writer.add(runner.row(case))
         else:

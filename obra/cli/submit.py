@@ -72,4 +72,4 @@ def submit(
             return 0
         from obra.cli.submission import follow
 
-        return follow(runner, name, quiet=in_json)
+        return follow(runner, name, start=chosen.again("obra worker"), quiet=in_json)

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +30,8 @@ _FIRST_CALL = 8
 """Workers that are called to a submission at once; each that comes calls another one while cases are left."""
 _LOOK = 0.2
 """Seconds between two looks at whether cases have ended."""
+_SOON = 3.0
+"""Seconds without a living worker before whoever waits is told; one that was just started needs about one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,8 @@ class DurableRunner:
         self._queue: DurableQueue = DBOSQueue(self._address, polling=self._settings.polling)
         self._register = Register(self._address)
         self._roll = Roll(self._register.database)
+        self._seen: float | None = None
+        self._told = False
 
     def __enter__(self) -> Self:
         return self
@@ -140,31 +144,51 @@ class DurableRunner:
         row: dict[str, Any] = json.loads(self.artefacts.read(case.row))
         return row
 
-    def wait(self, name: str) -> Iterator[CaseStatus]:
+    def wait(
+        self, name: str, tell: Callable[[str], None] | None = None, *, start: str = "obra worker"
+    ) -> Iterator[CaseStatus]:
         """Yield each case of a submission, or one case, as it comes to its end.
+
+        Args:
+            name: the submission, or the case.
+            tell: told in a sentence, once, when no worker has lived for some seconds.
+            start: the command that starts a worker, for that sentence.
 
         Raises:
             NotFound: there is none with that name.
-            RemoteRunFailed: for ``scale.patience`` no worker lived while cases were left.
+            RemoteRunFailed: for ``scale.patience`` no worker lived while cases were left. Seconds in which earlier
+                calls waited in vain count, too.
         """
-        told: set[str] = set()
-        alive = time.monotonic()
+        over: set[str] = set()
         while True:
             cases = self.cases(name)
             for case in cases:
-                if case.is_over and case.id not in told:
-                    told.add(case.id)
+                if case.is_over and case.id not in over:
+                    over.add(case.id)
                     yield case
-            if len(told) == len(cases):
+            if len(over) == len(cases):
                 return
-            if any(worker.is_alive for worker in self.workers()):
-                alive = time.monotonic()
-            elif time.monotonic() - alive > self._settings.patience:
-                raise RemoteRunFailed(
-                    f"{len(cases) - len(told)} case(s) of {name} are left, and for {self._settings.patience:g} s "
-                    f"no worker lived; start one with the same database: obra worker"
-                )
+            self._look_for_workers(f"{len(cases) - len(over)} case(s) of {name}", tell, start)
             time.sleep(_LOOK)
+
+    def _look_for_workers(self, left: str, tell: Callable[[str], None] | None, start: str) -> None:
+        now, patience = time.monotonic(), self._settings.patience
+        if any(worker.is_alive for worker in self.workers()):
+            self._seen, self._told = now, False
+            return
+        self._seen = now if self._seen is None else self._seen
+        if now - self._seen > patience:
+            raise RemoteRunFailed(
+                f"{left} are left, and for {patience:g} s no worker lived; "
+                f"start one with the same database: {start}"
+            )
+        if tell is not None and not self._told and now - self._seen > _SOON:
+            end = datetime.now().astimezone() + timedelta(seconds=patience - (now - self._seen))
+            tell(
+                f"no worker lives: {left} wait for one until {end:%H:%M:%S} (scale.patience: {patience:g} s); "
+                f"start one with the same database: {start}"
+            )
+            self._told = True
 
     def prune(self, older_than: float) -> Pruned:
         """Remove submissions that are over and older than so many seconds: queue, cases, artefacts; say what went.

@@ -29,6 +29,8 @@ _LOOK = 0.1
 """Seconds between two looks of the main thread at whether it is to end."""
 T = TypeVar("T")
 
+_SILENCE = 2 / 3
+"""The part of its lease that a worker may be silent for; see :class:`Worker`."""
 _BEATS = 6
 """At least so many beats fit into a lease, so that one that is late does no harm."""
 _PAUSE = 0.5
@@ -55,6 +57,11 @@ class _Job:
 class Worker:
     """One worker; made and run once, in the main thread.
 
+    A case goes on elsewhere within its dead worker's lease, where another worker is free: that worker is given up
+    when it was silent for two thirds of the lease, the others look at least six times in a lease, so that by five
+    sixths its case waits for them, and the last sixth is for taking it (``scale.polling``) and for bringing its
+    files. ``python tests/bench/workers.py --kills 20`` measures it.
+
     Args:
         cases: the queue.
         register: what the cases are, and what became of them.
@@ -62,7 +69,7 @@ class Worker:
         run_case: runs a claim and returns its row.
         store_row: stores a row and returns its reference.
         tell: told in sentences what happens.
-        lease: seconds after which the others may give this worker up.
+        lease: seconds within which its case goes on elsewhere when this worker dies.
         beat: seconds between two signs of life; shorter where the lease asks for it.
         takeovers: how often a case goes on after a worker was lost with it.
     """
@@ -83,7 +90,7 @@ class Worker:
         self.id = new_worker_id()
         self._queue, self._register, self._roll = cases, register, roll
         self._run_case, self._store_row, self._tell = run_case, store_row, tell
-        self._lease, self._beat = lease, min(beat, lease / _BEATS)
+        self._lease, self._silence, self._beat = lease, lease * _SILENCE, min(beat, lease / _BEATS)
         self._takeovers = takeovers
         self._jobs: queue.Queue[_Job] = queue.Queue()
         self._interruption = Interruption()
@@ -109,7 +116,7 @@ class Worker:
         Whoever gets an end with ``broken_off`` must end the process at once: threads of the queue wait for ever.
         """
         self._queue.workers_at_work()  # opens the queue first: that may take longer than a short lease
-        self._roll.join(self.id, lease=self._lease)
+        self._roll.join(self.id, lease=self._silence)
         watch = threading.Thread(target=self._watch, name="obra-worker-watch", daemon=True)
         watch.start()
         try:
@@ -251,17 +258,17 @@ class Worker:
         while not self._gone.wait(self._beat):
             try:
                 if not self._roll.beat(self.id, self._claim.id if self._claim else ""):
-                    self._break_off(f"it was silent for longer than its lease of {self._lease:g} s")
+                    self._break_off(f"it was silent for longer than its lease of {self._lease:g} s allows")
                     continue
                 heard = time.monotonic()
                 self._look_after_case()
-                if heard - swept > self._lease:
+                if heard - swept > self._silence:
                     swept = heard
                     self._sweep()
                 self._see_to_the_dead()
             except Exception as error:  # noqa: BLE001  # of whatever driver: a watch that ends would let the case run on
-                if time.monotonic() - heard > self._lease:
-                    self._break_off(f"the database was not reached for its lease of {self._lease:g} s: {error}")
+                if time.monotonic() - heard > self._silence:
+                    self._break_off(f"the database was not reached for {self._silence:g} s: {error}")
 
     def _look_after_case(self) -> None:
         claim = self._claim
@@ -280,7 +287,9 @@ class Worker:
             count = self._roll.remove(dead)
             self._queue.hand_over(dead)  # behind that: whoever gets the shift must find its case
             if count:
-                self._tell(f"worker {dead} was silent for longer than its lease: {count} case(s) are put back")
+                self._tell(
+                    f"worker {dead} was silent for longer than its lease allows: {count} case(s) are put back"
+                )
 
     def _sweep(self) -> None:
         """See to work of workers that were removed and then woke, and to cases that nobody is called to.

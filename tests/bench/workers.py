@@ -1,6 +1,7 @@
 """Workers in numbers: how fast 1 to 8 finish cases of 50 ms, and, simulated with those costs, how far it goes.
 
     python tests/bench/workers.py [--workers 1 2 4 8] [--cases N] [--task-ms MS] [--json FILE] [--quick]
+    python tests/bench/workers.py --kills N [--lease SECONDS]
 
 ``measured``: real worker processes, each in a folder of its own; a case is a mock task whose agent runs ``sleep``
 for so long, writes a file, and is judged by a check and a hidden check: what the loop does around it comes on top.
@@ -11,6 +12,9 @@ database's clock. The PostgreSQL server is one of our own (package postgresql), 
 ``simulated``: a discrete-event simulation (simpy) with what was measured: a worker's own work on a case, and the
 database's work on a case, on each beat and on each look of a worker. The database is a queue with as many
 servers as it has processors. It knows no locks and no network, so it is what is possible at best.
+
+``--kills``: workers are killed in the middle of a turn, on SQLite and on PostgreSQL; how long their cases stood
+still is printed in seconds and in leases. The exit code is 1 when one stood still for longer than the lease.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "obra" / room) for room in ("sca
 
 from field import QUICK, Field, field_of  # noqa: E402  # found by the line above
 from postgres_server import PostgresServer  # noqa: E402  # the same
+from takeover import table, takeovers  # noqa: E402  # beside this file
 
 SIMULATED = (1, 10, 100, 300, 1000)
 POLLING, BEAT = 0.2, 1.0
@@ -157,6 +162,18 @@ def simulate(workers: int, task: float, costs: dict[str, float], *, seconds: flo
     }
 
 
+def _kill(kills: int, lease: float) -> int:
+    with PostgresServer.or_skip() as server:
+        found = {"SQLite": takeovers("", kills, lease=lease)}
+        found["PostgreSQL"] = takeovers(server.new_database(), kills, lease=lease)
+    print(f"{_at()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}\n\n{table(found, lease)}")
+    return int(max(map(max, found.values())) > lease)
+
+
+def _at() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, simulate, and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -165,7 +182,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--task-ms", type=float, default=50.0)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true", help="1 and 2 workers, 4 cases each")
+    parser.add_argument(
+        "--kills", type=int, metavar="N", help="measure takeovers instead: so many on each database"
+    )
+    parser.add_argument("--lease", type=float, default=6.0, help="of the killed workers, in seconds")
     given = parser.parse_args(arguments)
+    if given.kills:
+        return _kill(given.kills, given.lease)
     counts, each = ([1, 2], 4) if given.quick else (given.workers, given.cases)
     with PostgresServer.or_skip() as server:
         measured = [measure(server, count, count * each, given.task_ms / 1000) for count in counts]
@@ -182,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for task in (given.task_ms / 1000, 60.0)
         for count in SIMULATED
     ]
-    at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    at = _at()
     told = {"at": at, "costs": costs, "measured": measured, "simulated": simulated}
     if given.json:
         given.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

@@ -89,12 +89,15 @@ def test_without_a_worker_there_is_no_verdict(here):
     """ERROR, exit code 12, and what was submitted is cancelled."""
     settings = here.folder / "settings.yaml"
     text = settings.read_text()
-    settings.write_text(text.replace("patience: 90", "patience: 1"))
+    settings.write_text(text.replace("patience: 90", "patience: 5"))
     assert settings.read_text() != text
     done = run_pytest(here.folder, "--obra-engine=dbos", "scenarios/good.obra.yaml", "--obra-report-dir=r")
     (name,) = [one.id for one in here.runner.submissions()]
     assert done.code == 12, done.out
     assert "no worker lived; start one with the same database: obra worker" in done.out
+    told = [line for line in done.out.splitlines() if line.startswith("obra: no worker lives: 1 case(s) of")]
+    assert len(told) == 1
+    assert told[0].endswith("start one with the same database: obra worker --config settings.yaml")
     assert here.runner.cases(name)[0].state == "cancelled"
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import time
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +14,7 @@ from field import QUICK, Field, each_once, rows_of
 from obra.cli.failures import exit_code_of
 from obra.cli.program import obra as program
 from obra.errors import ConfigError, NotFound, RemoteRunFailed, ScaleError
+from obra.scale import durable_runner
 
 BOTH = pytest.mark.parametrize("field", ["sqlite", "postgresql"], indirect=True)
 
@@ -132,3 +135,26 @@ def test_what_cannot_be_is_refused(field, tmp_path):
     field.runner._settings = field.runner._settings.model_copy(update={"patience": 0.2})
     with pytest.raises(RemoteRunFailed, match="no worker lived"):
         list(field.runner.wait(name))
+    began = time.monotonic()
+    with pytest.raises(RemoteRunFailed, match="no worker lived"):  # the seconds were waited already
+        list(field.runner.wait(name))
+    assert time.monotonic() - began < 60
+
+
+def test_whoever_waits_without_a_worker_is_told_once_and_soon(field, monkeypatch):
+    """What waits, until when, and what to start; a worker that comes takes the cases."""
+    monkeypatch.setitem(vars(durable_runner), "_SOON", 0.2)
+    name = field.submit(field.write("one", QUICK.format(name="one", run="'true'")), repeat=2)
+    told = []
+
+    def hear(line):
+        told.append(line)
+        field.worker()
+
+    cases = list(field.runner.wait(name, hear, start="obra worker --config many.yaml"))
+    assert each_once(tuple(cases))
+    (line,) = told
+    pattern = (
+        rf"no worker lives: 2 case\(s\) of {name} wait for one until \d\d:\d\d:\d\d \(scale.patience: 60 s\); "
+    )
+    assert re.fullmatch(pattern + "start one with the same database: obra worker --config many.yaml", line)

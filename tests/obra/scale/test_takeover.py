@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from field import QUICK, SEVERAL, TWO_ATTEMPTS, each_once, field_of, rows_of
+from takeover import table, takeovers
 
 from obra import StateManager
 from obra.reports.summary import summarize
@@ -76,7 +77,7 @@ def test_a_frozen_worker_that_wakes_is_refused(field):
     assert (case.claims, field.attempts(case)) == (2, 2)
     assert field.runner.cases(name)[0] == case
     told = field.log(0)
-    assert "silent for longer than its lease of 1.5 s" in told
+    assert "silent for longer than its lease of 2.25 s allows" in told
     assert "was broken off" in told
     assert "other workers go on" in told
     field.until(lambda: field.processes() == [])
@@ -187,3 +188,12 @@ def test_a_task_that_ended_before_its_worker_told_of_it_is_judged_by_its_own_fil
     assert log.read_text().split() == (["a"] if text is QUICK else ["a", "first", "second", "c"])
     (row,) = rows_of(field, (case,))
     assert ([check["passed"] for check in row["truth"]], "machine-0" in row["workspace"]) == ([True], True)
+
+
+def test_the_time_of_a_takeover_is_measured():
+    """As tests/bench/workers.py --kills does: a worker is killed in its turn, and its case goes on elsewhere."""
+    found = takeovers("", 1, lease=60, patient=False)
+    assert 0 < found[0] < 60
+    shown = table({"SQLite": [3.0, 5.0, 9.0]}, 6.0).splitlines()
+    assert shown[0].startswith("| kills, lease 6 s |")
+    assert shown[-1] == "| 3, SQLite | 3.00 s | 5.00 s | 9.00 s | 1.50 | 1 |"
