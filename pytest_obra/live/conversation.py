@@ -19,7 +19,7 @@ from obra.reports.quoting import visible
 
 
 class Conversation:
-    """An observer that prints; hostile control characters are shown, not obeyed."""
+    """An observer that prints; control characters, and letters that the terminal does not know, are shown."""
 
     def __init__(self, file: TextIO | None = None) -> None:
         """Print to *file*; standard output when none is given."""
@@ -54,4 +54,7 @@ class Conversation:
     def _say(self, who: str, text: str) -> None:
         margin = f"{who:>10} | "
         lines = [visible(line) for line in text.splitlines()] or [""]
-        print("\n".join(margin + line for line in lines), file=self._file or sys.stdout, flush=True)
+        file = self._file or sys.stdout
+        encoding = file.encoding or "utf-8"  # what it cannot write must not end the run that is told of
+        told = "\n".join(margin + line for line in lines).encode(encoding, "backslashreplace").decode(encoding)
+        print(told, file=file, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import pyte
 import pytest
 
 from obra.statistics.exit_codes import RunExit
+from pytest_obra.live.conversation import Conversation
 
 UNASKED = ("-p", "no:allure_pytest", "-p", "no:anyio", "-p", "no:hypothesispytest")
 """Plugins that take as long to load as all the rest, and that no test asks for here."""
@@ -180,3 +182,11 @@ def test_s_shows_the_conversation(scenario_file, run):
         "end | completed:",
     ):
         assert expected in out
+
+
+def test_the_conversation_is_told_on_a_terminal_of_plain_ascii():
+    """What it does not know is an escape; it once was the end of the run, which counted as broken."""
+    raw = io.BytesIO()
+    with io.TextIOWrapper(raw, encoding="ascii", write_through=True) as terminal:
+        Conversation(terminal)._say("agent", "Grüße ✓")
+        assert raw.getvalue() == b"     agent | Gr\\xfc\\xdfe \\u2713\n"
