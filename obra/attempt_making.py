@@ -28,9 +28,10 @@ from obra.events import (
 )
 from obra.judging.claims import false_claims
 from obra.looking import look, photographed
+from obra.offers import asks_permission
 from obra.parts import Parts
 from obra.permissions import PermissionDesk
-from obra.plugins import AsksPermission, LeftBehind, OutlivesUs, TakenUp
+from obra.plugins import LeftBehind, OutlivesUs, TakenUp
 from obra.prompting.interrupted import after_interruption, with_messages
 from obra.prompting.requirements import split_description
 from obra.reviewing import Reviewed, Reviewer, Work
@@ -84,23 +85,28 @@ class AttemptSteps:
         task, gathered = run.task, run.take_kept(Gathered)
         if gathered is not None:
             return gathered.requirements
-        described = set(self.evidence_collector.describe(task.checks))
+        described = set(self._described(run))
         known = run.attempts[-1].requirements if run.attempts else ()
         found = task.acceptance or tuple(one.text for one in known if one.text not in described)
         answered = split_description("", run.answer) if run.answer and run_start.names_nothing(task) else ()
         return tuple(dict.fromkeys((*(found or self.reviewer.split(task)), *answered)))
 
+    def _described(self, run: TaskRun) -> tuple[str, ...]:
+        if run.described is None:
+            run.described = tuple(self.evidence_collector.describe(run.task.checks))
+        return run.described
+
     def _gather(self, run: TaskRun) -> Gathered:
         task, before = run.task, run.snapshot
         started, at = datetime.now(UTC), run.elapsed()
-        described = self.evidence_collector.describe(task.checks)
+        described = self._described(run)
         context = self._context(run, before, (*run.requirements, *described))
         prompt = self.prompt_generator.generate_prompt(task, context)
         self._tell(PromptReady(task_id=task.id, number=run.number, prompt=prompt))
         return Gathered(
             prompt=prompt,
             before=before,
-            described=tuple(described),
+            described=described,
             requirements=run.requirements,
             started_at=started,
             at=at,
@@ -152,7 +158,7 @@ class AttemptSteps:
 
     def _open_desk(self, run: TaskRun) -> None:
         """Let the agent ask for permission, where it can."""
-        if isinstance(self.agent, AsksPermission):
+        if asks_permission(self.agent):
             self.agent.on_permission = self._desk.for_attempt(
                 self.state_manager, run.task.id, run.number, run.workspace.root, self._tell
             )

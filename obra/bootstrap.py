@@ -17,8 +17,9 @@ from obra.judging.decision_engine import DecisionEngine
 from obra.judging.quality_controller import QualityController
 from obra.judging.response_validator import ResponseValidator
 from obra.logbook import configure_logging, run_id
+from obra.offers import asks_permission
 from obra.parts import AgentSession, Parts
-from obra.plugins import AGENTS, LLMS, AgentPlugin, AsksPermission, LLMPlugin, find_plugin
+from obra.plugins import AGENTS, LLMS, AgentPlugin, LLMPlugin, find_plugin
 from obra.prompting.prompt_generator import PromptGenerator
 from obra.reviewing import make_reviewer
 from obra.settings import AgentSettings, Settings
@@ -159,7 +160,7 @@ def session_opener(
         playing = rehearsal if rehearsal.script is not None or script is None else rehearsal.of(script, played)
         with ExitStack() as stack:
             given = agent_config(settings.agent, root, playing.script, playing.played)
-            if ask_about and isinstance(agent, AsksPermission):
+            if ask_about and asks_permission(agent):
                 given = {**given, "ask_about": tuple(ask_about)}
             given = stack.enter_context(opened(settings, given, playing, root, agent=agent, resumed=played > 0))
             given = {**given, **_confinement(settings.agent, agent)}

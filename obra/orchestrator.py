@@ -35,9 +35,10 @@ from obra.events import (
     TaskStarted,
 )
 from obra.logbook import log_event, logger
+from obra.offers import outlives_us, plays_reviews
 from obra.parts import Parts
 from obra.permissions import Operator, PermissionDesk
-from obra.plugins import OutlivesUs, PlaysReviews, TakenUp, close_llm
+from obra.plugins import TakenUp, close_llm
 from obra.reviewing import Reviewed
 from obra.steering import Steering, Stopped
 from obra.task_run import Made, TaskRun
@@ -162,9 +163,9 @@ class Orchestrator(AttemptSteps):
         try:
             run_start.require_writable(run.workspace.root)
             meanwhile = self._live.show if self._live else None
-            run.outlives = self.agent if isinstance(self.agent, OutlivesUs) else None
+            run.outlives = self.agent if outlives_us(self.agent) else None
             self._tell(TaskStarted(task=run.task))
-            if isinstance(self.llm_interface, PlaysReviews):
+            if plays_reviews(self.llm_interface):
                 self.llm_interface.rehearse(run.task.reviewer, played=run.reviews_played)
             with (
                 Steering(run, self.state_manager, self._tell, meanwhile=meanwhile) as self._steering,

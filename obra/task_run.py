@@ -40,6 +40,8 @@ class TaskRun:
     """True when nothing in the task can be checked, and no person has answered yet."""
     requirements: tuple[str, ...] = ()
     """What the task demands, in sentences; the same in every attempt of the run."""
+    described: tuple[str, ...] | None = None
+    """One sentence for each check that somebody wrote, once they are needed; the same in every attempt, too."""
     started: float = field(default_factory=time.monotonic)
     earlier: int = 0
     """How many of the attempts belong to earlier runs."""

@@ -72,8 +72,10 @@ def obra_workspace(obra_request: pytest.FixtureRequest) -> Path:
         from pytest_obra.running import shared
 
         # Named as an argument, the factory would keep the request of each test to the end of the run.
-        factory: pytest.TempPathFactory = obra_request.getfixturevalue("tmp_path_factory")
-        root = shared(obra_request.config).new_folder(factory, obra_request.node.name)
+        # To ask for it costs as much as the rest of this fixture, so only the first test does.
+        root = shared(obra_request.config).new_folder(
+            lambda: obra_request.getfixturevalue("tmp_path_factory"), obra_request.node.name
+        )
     root.mkdir()
     return root
 

@@ -97,13 +97,13 @@ class Shared:
             self._states[key] = StateManager(key[0], echo=key[1])
         return self._states[key]
 
-    def new_folder(self, factory: pytest.TempPathFactory, name: str) -> Path:
+    def new_folder(self, factory: Callable[[], pytest.TempPathFactory], name: str) -> Path:
         """Return where to make a folder for the test *name*: no other test of this process gets the same.
 
         ``tmp_path`` would cost several times as much: it makes a link to the newest folder of each name.
         """
         if self._workspaces is None:
-            self._workspaces = factory.mktemp("obra")
+            self._workspaces = factory().mktemp("obra")
         return self._workspaces / f"{_NO_WORD.sub('_', name)[:_LONGEST_NAME]}-{next(self._folders)}"
 
     def close(self) -> None:

@@ -154,10 +154,11 @@ class Database:
         driver = self._idle.pop() if self._idle else engine.raw_connection()
         is_good = False
         try:
-            connection = Connection(driver.dbapi_connection, engine.dialect, self._told)
-            self._begin(connection, driver.dbapi_connection, begin)
+            own: Any = driver.dbapi_connection  # the pool's stand-in looks each of its methods up
+            connection = Connection(own, engine.dialect, self._told)
+            self._begin(connection, own, begin)
             made = work(connection)
-            driver.commit()
+            own.commit()
             is_good = True
         except BaseException as error:
             self._take_back(driver, error)

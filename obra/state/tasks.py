@@ -40,6 +40,11 @@ def create(connection: Connection, task: Task) -> Task:
     """
     journal.project(connection, task.project_id)
     _require_earlier(connection, task)
+    return _insert(connection, task)
+
+
+def _insert(connection: Connection, task: Task) -> Task:
+    """Store *task*, whose project and tasks to wait for are known to be there."""
     now = datetime.now(UTC)
     data = {name: task[name] for name in ("after", "acceptance", "checks", "limits", "working_dir")}
     data |= {name: task[name] for name in ("script", "reviewer") if task[name] is not None}
@@ -77,7 +82,7 @@ def create_with_project(
     made: list[Task] = []
     for one in planned:
         after = tuple(made[place - 1].id for place in one.after)
-        made.append(create(connection, replace(one, project_id=project.id, after=after)))
+        made.append(_insert(connection, replace(one, project_id=project.id, after=after)))
         for kind, data in told.items():
             journal.write_event(connection, made[-1].id, kind, data)
     return tuple(made)
