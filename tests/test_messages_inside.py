@@ -9,6 +9,7 @@ import contextlib
 import errno
 import io
 import logging
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -24,11 +25,14 @@ from refusing_kernel import with_refusal
 from obra import ClaudeCodeLocalAgent
 from obra.agents.far_side.runner import Runner
 from obra.agents.ssh_connection import _read_both
+from obra.cli.calibrate import _write
+from obra.cli.program import obra
 from obra.cli.record import _tell
 from obra.config import Config
 from obra.domain import ControlAct, Task
-from obra.errors import LLMProtocolError, RemoteRunFailed, StateError
+from obra.errors import LLMProtocolError, RemoteRunFailed, StateError, WorkspaceError
 from obra.evidence.copying import make_writable
+from obra.evidence.paths import read_file
 from obra.evidence.python_source import literal
 from obra.examination import examine
 from obra.judging.checklist_reader import _answers
@@ -45,11 +49,14 @@ from obra.scale.worker import Worker
 from obra.scenarios.scenario import Scenario
 from obra.state.controls import _require_words
 from obra.state.database import Database
+from obra.state.state_manager import StateManager
 from obra.statistics.exact_tests import sign_test
 from obra.steering import Steering
 from obra.watching.dialogs import AnswerDialog
 from obra.workspace.preparation import prepare
+from obra.workspace.sandbox import bubblewrap
 from obra.workspace.snapshot_store import SnapshotStore
+from obra.workspace.workspace import Workspace
 
 NO_RIGHTS = """
 import ctypes, os, pathlib, sys
@@ -105,6 +112,29 @@ def broken_off() -> None:
     raise RemoteRunFailed(Worker._work_on(itself, SimpleNamespace(order=order, number=1)).reason)
 
 
+def with_a_pipe(folder: Path) -> None:
+    """Prepare a workspace from a template that has a named pipe in it."""
+    (folder / "template").mkdir()
+    os.mkfifo(folder / "template/pipe")
+    prepare(folder / "work", template=folder / "template")
+
+
+def changed_behind(folder: Path, statement: str, call) -> None:
+    """Do something with a database and its running task, after somebody has changed its tables by hand."""
+    with StateManager(f"sqlite:///{folder}/obra.db") as state:
+        project = state.create_project("p", working_dir=str(folder))
+        task = state.start_task(state.create_task(project.id, {"title": "t"}).id, base_snapshot="x", run={})
+        with contextlib.closing(sqlite3.connect(folder / "obra.db")) as connection:
+            connection.execute(statement)
+            connection.commit()
+        call(state, task)
+
+
+def typed(*words: str) -> None:
+    """Type a command."""
+    obra.main(words, standalone_mode=False)
+
+
 def cut_off(folder: Path) -> None:
     """Read a run whose last row was cut off."""
     (folder / "results.jsonl").write_text('{"a":')
@@ -115,6 +145,30 @@ CASES = {
     "allowed_tools must be a list of names; it is": lambda path: (
         ClaudeCodeLocalAgent().initialize({"workspace_dir": path, "allowed_tools": "Write"})
     ),
+    "the template .* cannot be copied: .*named pipe": with_a_pipe,
+    "project 1 is archived; only an active one can be paused": lambda path: (
+        changed_behind(
+            path, "UPDATE project_state SET status = 'archived'", lambda state, _: state.pause_project(1)
+        )
+    ),
+    r"has lost task 1: it was released and is gone now": lambda path: (
+        changed_behind(path, "DELETE FROM task", lambda state, task: state.record_step(task, SimpleNamespace()))
+    ),
+    r"task_data\['queued'\] is 'yes'; give True for a task that waits": lambda path: (
+        changed_behind(
+            path, "SELECT 1", lambda state, _: state.create_task(1, {"title": "t", "queued": "yes"})
+        )
+    ),
+    "file/x/y cannot be written: Not a directory; make room or name another place": lambda path: (
+        _write((path / "file").write_text("") or path / "file/x/y", "text")
+    ),
+    "--older-than 5x: write a number with s, m, h or d, such as 30d": lambda _: (
+        typed("submission", "prune", "--older-than", "5x")
+    ),
+    "this kind of LLM has no list of models; see: obra llm check": lambda _: (
+        typed("llm", "list", "-o", "llm.type=llamacpp")
+    ),
+    "cannot be read: Input/output error": lambda _: read_file(Path(f"/proc/{os.getpid()}"), "mem"),
     "no link to Obra": lambda _: Runner._reach_obra(SimpleNamespace(_lease=-1, _orders={})),
     "its output did not end": lambda _: (
         _read_both(
@@ -206,6 +260,28 @@ def test_a_machine_without_an_ssh_server_is_told():
         pytest.skip(f"bubblewrap does not work here: {done.stderr.strip()}")
     said = "no OpenSSH server: /usr/sbin/sshd is missing; apt-get install openssh-server"
     assert done.stderr.splitlines()[-1] == f"obra.errors.AgentUnavailable: {said}"
+
+
+def test_a_bubblewrap_that_cannot_be_started_is_told(tmp_path, monkeypatch):
+    """It is there, and its interpreter is not."""
+    (tmp_path / "bwrap").write_text("#!/nowhere/interpreter\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(WorkspaceError, match="'bwrap' does not start: .*; install it anew: "):
+        bubblewrap.__wrapped__()
+
+
+def test_a_disk_that_is_full_is_told_where_a_workspace_is_put_back_or_copied(tiny_disk, tmp_path):
+    """With the file that had no room."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/large").write_bytes(bytes(300_000))
+    store = SnapshotStore(tmp_path / "store")
+    here = Workspace(tmp_path / "work", store)
+    tree = here.snapshot()
+    with pytest.raises(WorkspaceError, match="cannot be restored: .*No space left on device; give yourself"):
+        Workspace(tiny_disk / "work", store).restore(tree)
+    with pytest.raises(WorkspaceError, match="/large cannot be copied: .*No space left on device"):
+        here.copy_to(tiny_disk / "copy")
 
 
 # --- cures
