@@ -31,6 +31,7 @@ def pack(folder: Path, stream: IO[bytes]) -> None:
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted(folder.iterdir()):
             archive.add(path, arcname=path.name, filter=anonymous)
+        _let_go(archive)
 
 
 def unpack(stream: IO[bytes], folder: Path, *, is_whole: Callable[[], bool]) -> None:
@@ -46,7 +47,10 @@ def unpack(stream: IO[bytes], folder: Path, *, is_whole: Callable[[], bool]) -> 
     try:
         try:
             with tarfile.open(fileobj=stream, mode="r|") as archive:
-                _extract(archive, arrived)
+                try:
+                    _extract(archive, arrived)
+                finally:
+                    _let_go(archive)
         except (tarfile.TarError, EOFError) as error:
             raise AgentCrashed(
                 f"the workspace did not come back whole: {error}; the local copy is as it was before the turn"
@@ -61,6 +65,14 @@ def unpack(stream: IO[bytes], folder: Path, *, is_whole: Callable[[], bool]) -> 
             path.rename(folder / path.name)
     finally:
         shutil.rmtree(arrived)
+
+
+def _let_go(archive: tarfile.TarFile) -> None:
+    """Break a circle: each member knows its archive, and that the stream.
+
+    In it the collector may end the stream's buffer before the stream, which then complains at any later moment.
+    """
+    archive.members.clear()  # type: ignore[attr-defined]  # it is there; the stubs do not tell of it
 
 
 def _extract(archive: tarfile.TarFile, root: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import socket
 import stat
 import tarfile
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -94,3 +97,34 @@ def test_a_workspace_survives_the_journey(tmp_path: Path):
     assert stat.S_IMODE((there / "run").stat().st_mode) == 0o751
     assert (there / "twin").samefile(there / "run")
     assert (there / "up").readlink() == Path("../..")
+
+
+@pytest.fixture
+def _no_collector() -> Iterator[None]:
+    """Whatever goes away goes without the collector of circles."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+class Watched(io.BytesIO):
+    """A stream that can be watched going away."""
+
+
+@pytest.mark.usefixtures("_no_collector")
+@pytest.mark.parametrize("bytes_kept", [None, 700, 0])
+def test_the_stream_goes_away_with_its_last_user(tmp_path: Path, bytes_kept: int | None):
+    """Sent, read to its end or broken off: no circle keeps it, in which its parts would end in any order."""
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    (folder / "a").write_text("a")
+    sent = Watched()
+    pack(folder, sent)
+    back = Watched(sent.getvalue()[:bytes_kept])
+    try:
+        unpack(back, folder, is_whole=lambda: bytes_kept is None)
+    except AgentCrashed:
+        assert bytes_kept is not None
+    watched = [weakref.ref(sent), weakref.ref(back)]
+    del sent, back
+    assert [one() for one in watched] == [None, None]
