@@ -114,7 +114,7 @@ def watched(lookout, doors):
     """Open the screen, do what a function says with it, and close it."""
 
     def watch(steps, size=(110, 30)):
-        app = Watch(lookout, doors, every=0.05)
+        app = Watch(lookout, doors, every=0.2)
 
         async def with_pilot():
             async with app.run_test(size=size, notifications=True) as pilot:
