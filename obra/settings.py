@@ -320,7 +320,7 @@ class ScaleSettings(Section):
     artefacts: str = ""
     """Shared folder or s3://bucket/prefix for rows and snapshots; empty means one beside an SQLite database."""
     lease: Annotated[float, Field(ge=0.5)] = 30
-    """Seconds within which a dead worker's cases go on elsewhere; silent for two thirds of it, it loses them."""
+    """Seconds within which a dead worker's cases go on elsewhere; silent for half of it, it loses them."""
     beat: Seconds = 1
     """Seconds between two signs of life of a worker; a cancelled case is noticed as fast."""
     takeovers: Annotated[int, Field(ge=0)] = 4

@@ -29,9 +29,9 @@ _LOOK = 0.1
 """Seconds between two looks of the main thread at whether it is to end."""
 T = TypeVar("T")
 
-_SILENCE = 2 / 3
+_SILENCE = 1 / 2
 """The part of its lease that a worker may be silent for; see :class:`Worker`."""
-_BEATS = 6
+_BEATS = 8
 """At least so many beats fit into a lease, so that one that is late does no harm."""
 _PAUSE = 0.5
 """Seconds between two tries to write the end of a case while the database is away."""
@@ -58,9 +58,9 @@ class Worker:
     """One worker; made and run once, in the main thread.
 
     A case goes on elsewhere within its dead worker's lease, where another worker is free: that worker is given up
-    when it was silent for two thirds of the lease, the others look at least six times in a lease, so that by five
-    sixths its case waits for them, and the last sixth is for taking it (``scale.polling``) and for bringing its
-    files. ``python tests/bench/workers.py --kills 20`` measures it.
+    when it was silent for half of the lease, the others look at least eight times in a lease, so that by five
+    eighths its case waits for them, and the rest is for taking it (``scale.polling``) and for bringing its files.
+    ``python tests/bench/workers.py --kills 20`` measures it.
 
     Args:
         cases: the queue.

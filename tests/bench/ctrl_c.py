@@ -36,11 +36,14 @@ from pathlib import Path
 
 import psutil
 from crash_case import SSH, Place, processes_in
-from crash_matrix import RUNGS, found_here
+from crash_matrix import RUNGS as MATRIX
+from crash_matrix import found_here
+from crash_story import STORIES
 
 from obra.domain import TaskStatus
 from obra.state.state_manager import StateManager
 
+RUNGS = tuple(one for one in MATRIX if one not in STORIES)
 MOMENTS = ("starting", "prompt", "model", "tool", "check")
 LIMIT = 2.0
 """Seconds that Ctrl-C may take."""

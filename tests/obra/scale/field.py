@@ -77,7 +77,7 @@ class Field:
     """
 
     def __init__(
-        self, folder: Path, database: str, artefacts: str = "", *, lease: float = 2.25, patience: float = 60
+        self, folder: Path, database: str, artefacts: str = "", *, lease: float = 3.0, patience: float = 60
     ) -> None:
         self.folder, self.database = folder, database
         self.options = {
