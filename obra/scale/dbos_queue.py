@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import cached_property
@@ -38,6 +39,28 @@ _AWAY_SECONDS = 60
 _OPEN = ["ENQUEUED", "PENDING"]
 """How DBOS calls what waits and what is taken."""
 
+_SUBSECONDS = (3, 42)
+"""The SQLite from which on ``unixepoch('subsec')`` is known, see its list of changes."""
+
+
+def require_subseconds(python: tuple[Any, ...], sqlite: tuple[int, ...]) -> None:
+    """Refuse a SQLite that DBOS cannot use: it decides by the version of Python what it asks of SQLite.
+
+    Args:
+        python: ``sys.version_info``.
+        sqlite: ``sqlite3.sqlite_version_info``.
+
+    Raises:
+        PrerequisiteError: under Python 3.12 or newer SQLite is older than 3.42.
+    """
+    if python >= (3, 12) and sqlite < _SUBSECONDS:
+        here = ".".join(map(str, sqlite))
+        reason = (
+            f"the queue needs SQLite 3.42 or newer under Python 3.12 or newer, and this Python has {here}: "
+            f"name a PostgreSQL in database.url, or use a Python with a newer SQLite"
+        )
+        raise PrerequisiteError([reason])
+
 
 class DBOSQueue:
     """Implements :class:`obra.scale.port.DurableQueue`.
@@ -53,6 +76,8 @@ class DBOSQueue:
         self._polling = polling
         self._serving: Any = None
         self._require()
+        if self._file is not None:
+            require_subseconds(sys.version_info, sqlite3.sqlite_version_info)
 
     @cached_property
     def _client(self) -> DBOSClient:

@@ -102,13 +102,14 @@ class Worker:
 
     def stop(self) -> None:
         """Take no more cases and finish the one under way; called again, break that off and leave it to others."""
-        if self._draining:
+        # before anything is told: whoever reads that, and asks once more, interrupts this very call
+        was_told, self._draining = self._draining, True
+        if was_told:
             self._break_off("it was told to stop at once")
         elif self._claim is not None:
             self._tell(
                 f"finishing {self._claim.id}, then ending; once more breaks it off, and others go on with it"
             )
-        self._draining = True
 
     def run(self, *, until_idle: bool = False) -> WorkerEnd:
         """Work until :meth:`stop`, or, with *until_idle*, until no case waits or runs anywhere.
