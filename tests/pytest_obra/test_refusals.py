@@ -38,6 +38,6 @@ def test_a_case_that_broke_on_its_worker_is_told():
     cases = RemoteCases(asked())
     cases.ids["node"] = "c1"
     broken = SimpleNamespace(state=MACHINERY_BROKE, reason="no disk", id="c1", worker="build7")
-    cases._runner = SimpleNamespace(wait=lambda _: iter([broken]))
+    cases._runner = SimpleNamespace(wait=lambda *_, **__: iter([broken]))
     with pytest.raises(RemoteRunFailed, match=r"no disk \(case c1, on worker build7\)"):
         cases.row("node")

@@ -3,11 +3,16 @@
 import pytest
 
 TELLS = """
-    import os, sys
+    import sys
 
-    def pytest_runtest_logreport(report):
-        if "PYTEST_XDIST_WORKER" not in os.environ and report.when == "setup":
-            print("loaded:", "pytest_obra.history" in sys.modules)
+    def pytest_configure(config):
+        if not hasattr(config, "workerinput"):  # the variables of a worker may be those of the suite's own
+            config.pluginmanager.register(Controller())
+
+    class Controller:
+        def pytest_runtest_logreport(self, report):
+            if report.when == "setup":
+                print("loaded:", "pytest_obra.history" in sys.modules)
     """
 
 
