@@ -12,11 +12,11 @@ starts ``obra run`` with a scenario, sends SIGINT at a moment, and waits for the
 * check: the turn is over, and a check of Obra's own runs.
 
 An end counts only when the exit code is 130 to a shell, the task is stored as interrupted and nothing that was
-started works in the run's folder, here or there; what is not so is told, and the exit code is 1. So that a busy
-machine can be told from a slow end, a fixed piece of computing is timed just after each: ``slowness`` is how much
-longer it took than its processor time. The exit code is 1, too, where an end took more than 2 seconds times that.
-With ``--first`` (as root) all that runs goes before everything else of the machine from the signal to the end, so
-that what others do there is not measured.
+started works in the run's folder 5 seconds later, here or there; what is not so is told, and the exit code is
+1. So that a busy machine can be told from a slow end, a fixed piece of computing is timed just after each:
+``slowness`` is how much longer it took than its processor time. The exit code is 1, too, where an end took more
+than 2 seconds times that. With ``--first`` (as root) all that runs goes before everything else of the machine
+from the signal to the end, so that what others do there is not measured.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ LIMIT = 2.0
 """Seconds that Ctrl-C may take."""
 NO_MODEL = ("mock",)
 PATIENCE = 120.0
+GUARD_SECONDS = 5.0
+"""What the guard of a run may take for its last look at all processes; it begins when the run is gone."""
 INTERRUPTED = (130, -signal.SIGINT)
 """Both are 130 to a shell. ``python -m`` ends by the signal where it came while a text was executed, as modules do
 that make dataclasses, however it was dealt with then."""
@@ -127,13 +129,19 @@ class Run:
     def _wrong(self, errors: str) -> Iterator[str]:
         if self.process.returncode not in INTERRUPTED:
             yield f"exit code {self.process.returncode}: {' '.join(errors.split())[-300:]}"
-        if left := [number for number in processes_in(self.folder) if number != self.process.pid]:
+        end = time.monotonic() + GUARD_SECONDS
+        while (left := self._left()) and time.monotonic() < end:
+            time.sleep(0.02)
+        if left:
             yield f"processes left: {left}"
         if there := [one.name for one in (self.folder / "there").iterdir()]:
             yield f"left on the other machine: {there}"
         with StateManager(f"sqlite:///{self.folder}/.obra/obra.db") as state:
             if (status := state.get_task(1).status) is not TaskStatus.INTERRUPTED:
                 yield f"the task is {status}"
+
+    def _left(self) -> list[int]:
+        return [number for number in processes_in(self.folder) if number != self.process.pid]
 
     def _has_begun(self) -> bool:
         return any(MARK in files for _, _, files in os.walk(self.folder))  # what vanishes meanwhile is passed over
