@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import queue
-import signal
 import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from obra.agents.wire import LONGEST_LINE
 from obra.errors import AgentUnavailable, WorkspaceError
-from obra.workspace.processes import ProcessTree
+from obra.workspace.processes import AGENT, ProcessTree
 
 if TYPE_CHECKING:
     from acp import RequestPermissionResponse
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from acp.connection import StreamEvent
 
 _END_OF_INPUT_SECONDS = 0.5
-_LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 2.0))
 _SHOWN_ERRORS = 1000
 
 
@@ -105,7 +103,7 @@ class ACPConnection:
         try:
             self._do(self._connection.close()).result()
             if self._tree.wait(0 if hopeless else _END_OF_INPUT_SECONDS) is None:
-                self._tree.stop(_LADDER)
+                self._tree.stop(AGENT)
         finally:
             self._tree.sweep()
             self._do(self._settle()).result()

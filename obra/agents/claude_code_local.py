@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +28,7 @@ from obra.errors import AgentCrashed, AgentUnavailable, ObraError, WorkspaceErro
 from obra.events import AgentEventSink
 from obra.plugins import LeftBehind, PermissionDecider, TakenUp
 from obra.workspace.private_folder import SESSION, make_private_folder, remove_private_folder
-from obra.workspace.processes import ProcessTree, clean_environment
+from obra.workspace.processes import AGENT, ProcessTree, clean_environment
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 """Where Claude Code finds its model unless it is told otherwise."""
@@ -38,8 +37,6 @@ _END_OF_INPUT_SECONDS = 3.0
 """Seconds that Claude Code gets to end by itself when its input ends; 0.02 to 0.07 are usual."""
 _HANGING_SECONDS = 0.2
 """The same, when there is no hope that it does."""
-_LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 2.0))
-"""It obeys both within 0.3 seconds, even while its model API stalls; SIGINT lets it end its tools."""
 
 
 class LocalProgram:
@@ -69,7 +66,7 @@ class LocalProgram:
         """Wait for it to end by itself, then make it; sweep what it left behind and close the pipes."""
         try:
             if self.tree.wait(_HANGING_SECONDS if hopeless else _END_OF_INPUT_SECONDS) is None:
-                self.tree.stop(_LADDER)
+                self.tree.stop(AGENT)
         finally:
             self.tree.sweep()
             self.wire.close()

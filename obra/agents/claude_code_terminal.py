@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,12 +13,11 @@ from obra.agents.claude_code import FOR_PEOPLE, ClaudeCodeSettings, Launch, tool
 from obra.agents.terminal_records import TerminalRecords, seed_configuration
 from obra.agents.terminal_screen import COLUMNS, ROWS, TerminalScreen
 from obra.agents.terminal_wire import ENTER_SECONDS, TerminalWire
-from obra.workspace.processes import ProcessTree
+from obra.workspace.processes import AGENT, ProcessTree
 
 _LEAVING_SECONDS = 3.0
 """Seconds that it gets to end by itself after Ctrl-C was pressed twice; some 0.4 are usual."""
 _HANGING_SECONDS = 0.2
-_LADDER = ((signal.SIGINT, 1.0), (signal.SIGTERM, 2.0))
 
 
 class TerminalProgram:
@@ -72,7 +70,7 @@ class TerminalProgram:
         hopeless |= self.wire.is_broken
         try:
             if self.tree.wait(_HANGING_SECONDS if hopeless else _LEAVING_SECONDS) is None:
-                self.tree.stop(_LADDER)
+                self.tree.stop(AGENT)
         finally:
             self.tree.sweep()
             self.wire.close()

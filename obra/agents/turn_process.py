@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import signal
 import subprocess
 import threading
 import time
@@ -14,9 +13,8 @@ from obra.agents.conversation import TurnClock
 from obra.agents.output_file import OutputFile
 from obra.agents.wire import PipeWire
 from obra.errors import AgentCrashed, AgentTimeout, AgentUnavailable, WorkspaceError
-from obra.workspace.processes import ProcessTree
+from obra.workspace.processes import AGENT, ProcessTree
 
-_LADDER = ((signal.SIGINT, 2.0), (signal.SIGTERM, 2.0))
 _SLICE = 0.1
 """Seconds between two looks whether a silent process has ended: something it left may hold its output open."""
 _EXIT_SECONDS = 3.0
@@ -137,7 +135,7 @@ class TurnProcess:
     def _end(self) -> None:
         try:
             if self._tree.process.poll() is None:
-                self._tree.stop(_LADDER)
+                self._tree.stop(AGENT)
         finally:
             self._tree.sweep()
             self._wire.close()

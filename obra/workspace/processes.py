@@ -41,6 +41,10 @@ Ladder = Sequence[tuple[signal.Signals, float]]
 POLITE: Ladder = ((signal.SIGINT, 2.0), (signal.SIGTERM, 5.0))
 """First what Ctrl-C does, so that an agent ends its own tools and says its last words; then SIGTERM."""
 
+AGENT: Ladder = ((signal.SIGINT, 0.6), (signal.SIGTERM, 0.6))
+"""For an agent in a turn that is over for us. Those we know obey either within 0.3 seconds nearly always; one that
+does not is ended so soon that Ctrl-C takes less than two seconds, with all that is done before and after."""
+
 BRISK: Ladder = ((signal.SIGINT, 0.5), (signal.SIGTERM, 0.5))
 """For a command over its time limit: long enough for pytest to print where it hung."""
 

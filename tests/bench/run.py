@@ -199,24 +199,34 @@ class Bench:
 
     def workers(self, size: int) -> Iterator[Line]:
         """Yield how much faster two workers are than one process, and what the machine gives to two at all."""
-        yield from self.two_workers("", size, measuring.scenarios(self.folder / f"workers-{size}", size))
-        many = measuring.scenarios(self.folder / f"commands-{size}", size, check=measuring.COMMAND)
-        yield from self.two_workers(", with a command", size, many)
+        yield from self.two_workers("", size, measuring.FILE)
+        yield from self.two_workers(", with a command", size, measuring.COMMAND)
 
-    def two_workers(self, kind: str, size: int, many: Path) -> Iterator[Line]:
-        """Yield the gain for one kind of scenarios, and that of two bare loops in the same rounds."""
+    def two_workers(self, kind: str, size: int, check: str) -> Iterator[Line]:
+        """Yield the gain for one kind of scenarios, whole runs and what as many more add to them.
+
+        Beside it that of two bare loops in the same rounds.
+        """
+        many, more = (
+            measuring.scenarios(self.folder / f"workers{len(check)}-{count}", count, check=check)
+            for count in (size, 2 * size)
+        )
         alone = [*measuring.pytest(), *PLUGIN]
-        both = [*alone, "-p", "xdist.plugin", "-n", "2"]
-        took, loops = [], []
+        commands = {"alone": alone, "both": [*alone, "-p", "xdist.plugin", "-n", "2"]}
+        took, added, loops = [], [], []
         for number in range(self.rounds):
-            first = None if number % 2 else measuring.run(alone, many).wall
-            two = measuring.run(both, many).wall
-            took.append((two, first or measuring.run(alone, many).wall))
+            order = sorted(commands, reverse=bool(number % 2))
+            walls = {name: [measuring.run(commands[name], all_).wall for all_ in (many, more)] for name in order}
+            two, one = walls["both"], walls["alone"]
+            took.append((two[0], one[0]))
+            added.append((two[1] - two[0], one[1] - one[0]))
             at_once = measuring.run([sys.executable, "-c", TWO_SPINS], self.empty).wall
             in_turn = 2 * measuring.run([sys.executable, "-c", SPIN], self.empty).wall
             loops.append((at_once, in_turn))
         faster = [one / two for two, one in took]
         yield line(f"one process / -n 2{kind}, wall", size, took, faster, "s", limit=1.6, at_least=True)
+        rates = [one / two for two, one in added]
+        yield line(f"as many more, one process / -n 2{kind}, wall", size, added, rates, "s")
         yield line("two bare loops in turn / at once, wall", 0, loops, [two / one for one, two in loops], "s")
 
 
