@@ -29,8 +29,10 @@ def test_the_speed_table_can_be_made(tmp_path):
         "writing a run's files, a scenario",
         "obra report, a scenario",
         "one process / -n 2, wall",
+        "as many more, one process / -n 2, wall",
         "two bare loops in turn / at once, wall",
         "one process / -n 2, with a command, wall",
+        "as many more, one process / -n 2, with a command, wall",
         "two bare loops in turn / at once, wall",
     ]
     assert all(line["rounds"] == 1 for line in told["lines"])
