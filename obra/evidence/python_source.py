@@ -7,6 +7,7 @@ import io
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from obra.domain import Record
@@ -49,16 +50,18 @@ class PythonSource(Record):
         Raises:
             RecursionError: the node, or a part of the old file, is nested too deep.
         """
-        if self.before is None:
-            return False
-        # only nodes of the same kind can be the same, and few are asked for
-        kind, text = type(node), ast.dump(node)
-        return any(type(old) is kind and ast.dump(old) == text for old in ast.walk(self.before))
+        return self.before is not None and ast.dump(node) in _dumps(self.before, type(node).__name__)
 
     def added_functions(self) -> dict[str, Function]:
         """Return the functions and methods whose full name was not there before."""
         old = functions_of(self.before)
         return {name: item for name, item in functions_of(self.after).items() if name not in old}
+
+
+@lru_cache(maxsize=8)
+def _dumps(tree: ast.Module, kind: str) -> frozenset[str]:
+    """Return all nodes of one kind as texts; kept, since a hostile file may have thousands to compare."""
+    return frozenset(ast.dump(node) for node in ast.walk(tree) if type(node).__name__ == kind)
 
 
 def is_too_deep(tree: ast.Module | None) -> bool:
