@@ -21,29 +21,30 @@ _SECONDS = 5.0
 _PAUSE = 0.005
 
 
-def end_leftovers(owner: str) -> int:
+def end_leftovers(owner: str, seconds: float = _SECONDS) -> int:
     """Kill all that *owner* started and that is alive still; nothing is done while *owner* may be alive itself.
 
     Args:
         owner: name of a process, as :func:`obra.state.owners.this_process` makes them; empty for nobody.
+        seconds: how long to try.
 
     Returns:
         How many processes were ended.
 
     Raises:
-        WorkspaceError: something does not end within 5 seconds.
+        WorkspaceError: something does not end within *seconds* (stuck in the kernel, or of another user).
     """
     if not owner or is_alive(owner) is not False or not Path("/proc/self/environ").exists():
         return 0
     pattern = re.compile(pattern_of(number_of(owner)).encode())
     ended: set[int] = set()
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + seconds
     while alive := [process for process in _others() if _is_alive(process) and _is_marked(process, pattern)]:
         if time.monotonic() > deadline:
             raise WorkspaceError(f"processes {alive} of {describe(owner)} do not end; end them by hand")
         ended.update(alive)
         for process in alive:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
         time.sleep(_PAUSE)
     return len(ended)

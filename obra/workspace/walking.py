@@ -144,10 +144,11 @@ class Walker:
 
     def _hash(self, folder: int, name: str) -> str:
         descriptor = os.open(name, OPEN_FILE, dir_fd=folder)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):  # swapped for something else while we looked
+            os.close(descriptor)
+            raise FileNotFoundError(name)
         with os.fdopen(descriptor, "rb", buffering=0) as stream:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise FileNotFoundError(name)  # swapped for something else while we looked
             if status.st_size >= _STREAM_FROM:
                 return self._store.write_stream(stream)
             return self._store.write(BLOB, stream.readall() or b"")

@@ -48,3 +48,13 @@ def test_a_run_that_is_none_is_told(obra):
     done = obra("export", "nonsense", "--to", "otlp")
     assert done.code == 1
     assert "there is no run 'nonsense'" in done.err
+
+
+@pytest.mark.parametrize("form", ["atif", "otlp"])
+def test_a_place_that_cannot_be_written_is_told(obra, run_folder, tmp_path, form):
+    """A file stands where its folder should be; nothing is left beside it."""
+    (tmp_path / "file").write_text("mine")
+    done = obra("export", str(run_folder), "--to", form, "--out", "file/found")
+    assert done.code == 1
+    assert "Error: file/found cannot be written: Not a directory; make room or name another place\n" in done.err
+    assert (tmp_path / "file").read_text() == "mine"

@@ -103,3 +103,27 @@ def test_the_key_is_never_printed(ask):
     """Neither the check nor the settings show it."""
     done = ask("check", OBRA__LLM__API_KEY="sk-secret-1")
     assert "sk-secret-1" not in done.out + done.err
+
+
+STRANGER = """
+class Stranger:
+    identity = "stranger"
+    def __init__(self, settings): pass
+    def generate(self, prompt, **more): return "yes"
+
+class Waiting(Stranger):
+    def missing(self): return ()
+"""
+
+
+@pytest.mark.parametrize("verb", ["check", "list"])
+def test_a_reviewer_by_others_that_tells_nothing_about_itself(obra, write, verb):
+    """It may review; there is only nothing to check or to list."""
+    write("stranger.py", STRANGER)
+    done = obra("llm", verb, "-o", "llm.type=stranger:Stranger")
+    assert done.code == 2
+    assert "the LLM 'stranger:Stranger' cannot tell what it lacks; set llm.type to another\n" in done.err
+    assert obra("llm", "check", "-o", "llm.type=stranger:Waiting").code == 0
+    done = obra("llm", "list", "-o", "llm.type=stranger:Waiting")
+    assert done.code == 2
+    assert "this kind of LLM has no list of models; see: obra llm check\n" in done.err

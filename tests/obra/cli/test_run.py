@@ -15,6 +15,12 @@ from obra.domain import TaskStatus
 from obra.state.state_manager import StateManager
 from obra.statistics.exit_codes import RunExit
 
+HELLO_TWICE = """\
+task: {title: Say hello}
+parameters: [{id: one}, {id: two}]
+script: [{say: Done.}]
+"""
+
 
 def test_a_scenario_that_ends_as_it_should_exits_0_and_says_both(obra, hello, tmp_path):
     """Progress comes line by line, then the task's end and the scenario's, and the work is in a fresh folder."""
@@ -332,3 +338,16 @@ def test_the_conversation_is_shown_in_full(obra, hello):
     ended = obra("run", "--conversation", hello)
     assert "to agent   | ## Task" in ended.out
     assert "reply      | Done." in ended.out
+
+
+def test_one_folder_is_not_for_several_scenarios(obra, write, hello, vague, tmp_path):
+    """Neither for two files nor for one with two cases; nothing is run."""
+    several = write("cases.obra.yaml", HELLO_TWICE).name
+    for files in ((hello, vague), (several,)):
+        ended = obra("run", *files, "--workspace", "work")
+        assert ended.code == 2
+        assert (
+            "Error: --workspace is the folder of one scenario; run them one by one, or leave it out\n" in ended.err
+        )
+    assert not (tmp_path / "work").exists()
+    assert not (tmp_path / ".obra").exists()

@@ -136,6 +136,18 @@ def test_a_check_that_breaks_is_an_error_and_not_a_verdict(tmp_path: Path) -> No
             collector().collect(checks, gone)
 
 
+def test_findings_that_break_are_an_error_and_not_a_verdict(root: Path) -> None:
+    """A written check passed, and took the workspace away: nobody can look for what nobody wrote."""
+    scene = Scene(root=root, changes=created("pytest.ini"))
+    with pytest.raises(CheckError) as caught:
+        collector().collect([{"command": f"mv {root} {root}.away"}], scene)
+    assert str(caught.value) == (
+        f"the check 'findings that nobody wrote' could not be carried out in {root}: NotADirectoryError: the "
+        f"workspace {root} cannot be read: No such file or directory; this says nothing about the work: see that "
+        f"the workspace can be read and copied, then run it again"
+    )
+
+
 def test_a_command_that_cannot_be_started_is_an_error(root: Path) -> None:
     """A line too long for the system is the scenario's fault, not the agent's."""
     with pytest.raises(CheckError, match="could not be carried out"):

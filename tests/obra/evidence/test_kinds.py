@@ -31,6 +31,11 @@ class LinesCheck(Check):
                 return failed(f"expected at most {most} lines in {path}; it has {lines}")
         return passed("short enough")
 
+class WordsCheck(LinesCheck):
+    """A file has at most so many words."""
+    kind: ClassVar[str] = "at_most_words"
+    at_most_words: int
+
 class NoCheck:
     pass
 '''
@@ -46,6 +51,7 @@ def package(tmp_path: Path) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: obra-lines\nVersion: 1.0\n", encoding="utf-8")
     (info / "entry_points.txt").write_text(
         "[obra.checks]\nat_most_lines = obra_lines:LinesCheck\nno_check = obra_lines:NoCheck\n"
+        "at_most_words = obra_lines:WordsCheck\n"
         "gone = obra_lines:Gone\nother_name = obra_lines:LinesCheck\n",
         encoding="utf-8",
     )
@@ -93,6 +99,10 @@ def test_a_check_of_an_installed_package_judges_a_scenario(package: Path, tmp_pa
     [
         ({"at_most_lines": {"a": "x"}}, "check 'at_most_lines': 'at_most_lines.a'"),
         ({"at_most_line": {"a": 1}}, "did you mean 'at_most_lines'?"),
+        (
+            {"at_most_lines": {"a": 1}, "at_most_words": 9},
+            "one check has the kinds at_most_lines and at_most_words; write one check for each",
+        ),
         ({"no_check": 1}, "is no subclass of obra.evidence.checks.Check"),
         (
             {"gone": 1},

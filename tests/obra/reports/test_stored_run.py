@@ -98,3 +98,12 @@ def test_of_two_runs_of_one_second_the_last_is_the_one_written_last(tmp_path):
         (tmp_path / name / "results.jsonl").touch()
         os.utime(tmp_path / name, (age, age))
     assert StoredRun.find("last", tmp_path).name == "20260101-120000-aaaaaa"
+
+
+def test_rows_on_a_broken_disk_are_an_error_with_the_file(runs):
+    """The system's words stand in it; a file that reads like one on such a disk is the memory of a process."""
+    found = StoredRun.find("last", runs)
+    (found.directory / "results.jsonl").unlink()
+    (found.directory / "results.jsonl").symlink_to("/proc/self/mem")
+    with pytest.raises(ReportError, match=r"results\.jsonl cannot be read: Input/output error$"):
+        list(found.rows())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 
 import psutil
+from refusing_kernel import with_refusal
 
 from obra.state.owners import this_process
 from obra.workspace.leftovers import end_leftovers
@@ -64,3 +66,29 @@ def test_strangers_are_left_alone():
     finally:
         os.kill(other.pid, signal.SIGKILL)
         other.wait()
+
+
+def test_what_may_not_be_killed_is_named(tmp_path):
+    """An agent that became another user left it: its number is told, and no foreign error escapes."""
+    code = """
+import os, subprocess, sys
+from obra.errors import WorkspaceError
+from obra.state.owners import this_process
+from obra.workspace.leftovers import end_leftovers
+from obra.workspace.supervision import RUN_ID, number_of
+
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.write(writing, this_process().encode())
+    os._exit(0)
+os.wait()
+owner = os.read(reading, 500).decode()
+with subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={RUN_ID: number_of(owner) + "00000001"}) as left:
+    try:
+        end_leftovers(owner, 0.05)
+    except WorkspaceError as error:
+        print(str(error) == f"processes [{left.pid}] of process {owner.split(':')[1]} on {owner.split(':')[0]} "
+              "do not end; end them by hand", error)
+"""
+    ended = with_refusal("kill", errno.EPERM, code, tmp_path)
+    assert ended.stdout.startswith("True processes ["), (ended.stdout, ended.stderr)

@@ -1,8 +1,10 @@
 """Preparation: from files, a template or real git, and nothing half-made on failure."""
 
 import os
+import shutil
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -194,3 +196,24 @@ def test_a_bundle_is_cloned_at_a_ref(tmp_path, upstream):
     )
     prepare(tmp_path / "work", git=GitSource(url=str(tmp_path / "r.bundle"), ref="v1"))
     assert (tmp_path / "work" / ".git").exists()
+
+
+def test_a_python_without_safe_archives_unpacks_none(tmp_path):
+    """Python 3.11.0 to 3.11.3 would follow a path out of the workspace; it is told which Python does not."""
+    old = shutil.which("python3.11", path="/usr/bin:/usr/local/bin")
+    asked = "import sys, tarfile; sys.exit(hasattr(tarfile, 'data_filter'))"
+    if old is None or subprocess.run([old, "-c", asked], check=False).returncode:
+        pytest.skip("no Python 3.11 before 3.11.4 in /usr/bin or /usr/local/bin; Debian 12 has one: python3.11")
+    with tarfile.open(tmp_path / "a.tar", "w") as packed:
+        packed.addfile(tarfile.TarInfo("a"))
+    code = (
+        "import pathlib, sys; from obra.workspace.preparation import prepare\n"
+        "prepare(pathlib.Path(sys.argv[1], 'work'), archive=pathlib.Path(sys.argv[1], 'a.tar'))"
+    )
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [old, "-c", code, tmp_path], env={"PYTHONPATH": str(root)}, capture_output=True, text=True, check=False
+    )
+    said = f"the archive {tmp_path}/a.tar is not unpacked: this Python cannot do so safely; use 3.11.4 or newer"
+    assert done.stderr.splitlines()[-1] == f"obra.errors.WorkspaceError: {said}"
+    assert not (tmp_path / "work").exists()

@@ -133,3 +133,12 @@ def test_ids_that_are_remembered_are_bounded_and_what_was_forgotten_is_still_the
     store.write(BLOB, b"one more")
     assert len(store._known) == 1
     assert [store.write(BLOB, b"%d" % number) for number in range(3)] == names
+
+
+def test_a_store_that_git_cannot_open_is_a_clear_error(store):
+    """Its HEAD stands and its configuration was damaged: what lies in packs cannot be had."""
+    store.write(BLOB, b"x")
+    (store.path / "config").write_text("[core\n")
+    message = rf"the snapshot store {store.path} cannot be opened: .*config.*\. Give an empty or new folder"
+    with pytest.raises(WorkspaceError, match=message):
+        SnapshotStore(store.path).read("0" * 40)
