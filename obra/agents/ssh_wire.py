@@ -31,6 +31,11 @@ _LONGEST_BEAT = 1.0
 _LONGEST_SILENCE = 10.0
 _START_SECONDS = 5.0
 """Seconds that the other end of a link gets to start on a busy machine."""
+_LAST_WORDS_SECONDS = 5.0
+"""Seconds that the last words of an end that refuses a link get to arrive after its exit code.
+
+They have no order: sshd tells the code as soon as the program is gone, and what it printed when it has read that.
+"""
 
 Attach = Callable[[int, int, float], str]
 """Gives the command line that goes on after so many bytes of output and errors, with a beat of so many seconds."""
@@ -185,9 +190,22 @@ class RunnerWire:
         """Tell whether the other end of the link ended of itself; then another one would do so, too."""
         if channel.recv_ready() or not channel.exit_status_ready() or channel.recv_exit_status() <= 0:
             return self._over.is_set()
+        complaint += self._last_words(channel)
         said = complaint.decode("utf-8", "replace").strip().rpartition("\n")[2]
         self._trouble = f"over SSH: {said or 'the runner cannot be reached'}"
         return True
+
+    def _last_words(self, channel: paramiko.Channel) -> bytes:
+        """Read standard error to its end, for a bounded time: something there may hold it open for ever."""
+        end = time.monotonic() + _LAST_WORDS_SECONDS
+        words, is_whole = b"", False
+        while not is_whole and not self._closing and time.monotonic() < end:
+            is_whole = bool(channel.eof_received or channel.closed)  # before the last look at what came
+            if not is_whole:
+                select.select([channel.fileno()], [], [], _LOOK_SECONDS)
+            while channel.recv_stderr_ready():
+                words += channel.recv_stderr(_CHUNK)
+        return words[-_ERRORS_KEPT:]
 
     def _due(self, is_known: bool, *, is_time: bool) -> bytes:
         """Return what is to be sent next, if anything is."""
