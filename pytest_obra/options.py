@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+GATES = ("--obra-min-pass-rate", "--obra-max-false-accepts", "--obra-baseline")
+"""Options that ask a run to be judged as a whole."""
+
 
 def add_statistics_options(group: Any) -> None:
     """Declare them in pytest's option group of Obra."""
@@ -78,7 +81,7 @@ def check_statistics_options(config: pytest.Config) -> None:
             "--obra-early-stop needs a gate to be certain about: add --obra-min-pass-rate=RATE"
         )
     if asked("--obra-sabotage"):
-        for option in ("--obra-repeat", "--obra-bare", "--obra-min-pass-rate", "--obra-baseline"):
+        for option in (*GATES, "--obra-repeat", "--obra-bare"):
             if asked(option) not in (None, False):
                 raise pytest.UsageError(
                     f"--obra-sabotage runs variants and no scenarios; leave out {option}, or run pytest twice"

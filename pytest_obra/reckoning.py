@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_obra import SUFFIX
-from pytest_obra.options import has_ledger
+from pytest_obra.options import GATES, has_ledger
 from pytest_obra.repeats import names_in
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ Row = Mapping[str, Any]
 
 LEDGER_ADDRESS = pytest.StashKey[tuple[str, float]]()
 """Path of the ledger that workers share, and when the run began."""
+_BAD = frozenset({"agent_failed", "verdict_wrong"})
 _JUDGED_EXITS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
@@ -39,6 +40,9 @@ class Reckoning:
         """Repeats that could not change the gate's verdict, and why."""
         self.skipped: dict[str, None] = {}
         """Scenarios that a mark or a fixture skipped: where all are, a gate has nothing to hold by."""
+        typed = {argument.partition("=")[0] for argument in map(str, config.invocation_params.args)}
+        self.gate_was_typed = not typed.isdisjoint(GATES)
+        """A gate was asked for where pytest was called, not by settings that hold for every call."""
         self._baseline: Sequence[Row] | None = None
         if config.getoption("--obra-baseline"):
             self._baseline = _baseline_of(config)
@@ -62,14 +66,16 @@ class Reckoning:
             (self.left_out if kind == "left_out" else self.not_needed)[report.nodeid] = reason
         elif report.skipped and (hasattr(report, "obra_skipped") or f"{SUFFIX}::" in report.nodeid):
             self.skipped[report.nodeid] = None
+        row = getattr(report, "obra_row", None)
+        if str(report.outcome) == "rerun" and row is not None and row["result"] in _BAD:
+            self._failed_by.setdefault(report.nodeid, "scenario")  # the first verdict stands, whatever comes next
         if not report.failed:
             return
-        row = getattr(report, "obra_row", None)
         if getattr(report, "obra_broke", False):
             self._failed_by.setdefault(report.nodeid, "machinery")
             if row is None and self._folder is not None:
                 self._record_lost(report.nodeid)
-        elif row is not None and row["result"] in {"agent_failed", "verdict_wrong"}:
+        elif row is not None and row["result"] in _BAD:
             self._failed_by.setdefault(report.nodeid, "scenario")
         else:
             self._failed_by[report.nodeid] = "test"
@@ -118,7 +124,9 @@ class Reckoning:
         self._set_exit(
             session,
             gate_failed=worse or any(gate.state is GateState.FAILED for gate in gates),
-            undecided=bool(rows or self.skipped) and any(gate.state is GateState.UNDECIDED for gate in gates),
+            undecided=any(gate.state is GateState.UNDECIDED for gate in gates)
+            if rows or self.skipped
+            else self.gate_was_typed,
         )
         return found
 

@@ -7,7 +7,11 @@ import re
 
 _SPACE = re.compile(r"\s+")
 _BACKTICKS = re.compile("`+")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+"""What a terminal obeys, what ends a line unseen, and marks that turn text: a diff must not read other than it is
+run (N. Boucher, R. Anderson, "Trojan Source: invisible vulnerabilities", arXiv:2111.00169, 2021)."""
 _ACTIVE = re.compile(r"([\\`*_\[\]|~$])")
 _OPENING = re.compile(r"^([#+=-]|\d+(?=[.)](?:\s|$)))")
 """What would begin a heading, a list or a line at the start of a block."""
@@ -49,5 +53,5 @@ def fenced(text: str, language: str = "text") -> str:
 
 
 def visible(text: str) -> str:
-    """Return *text* with control characters, but tab and line ends, shown as U+FFFD: no terminal obeys them."""
+    """Return *text* with control characters, but tab and line ends, and marks that turn text shown as U+FFFD."""
     return _CONTROL.sub("\ufffd", text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from obra.reports.figures import cost_text, count_text, duration_text, score_text, seconds_text
 from obra.reports.markdown import headline, not_run_parts, result_table
 from obra.reports.quoting import inline
-from obra.reports.wording import MEANINGS, WORDS, command_again, issues_of
+from obra.reports.wording import MEANINGS, WORDS, command_again, issues_of, title_of
 
 if TYPE_CHECKING:
     from obra.reports.stored_run import StoredRun
@@ -92,7 +92,7 @@ def _workarounds(row: Row) -> str:
 
 
 def _listed(row: Row, lines: Sequence[str]) -> str:
-    head = f"- {inline(row['case'])} ({inline(row['agent'])})\n"
+    head = f"- {inline(title_of(row))}\n"
     return head + "".join(f"  - {inline(line, _LONGEST)}\n" for line in lines) if lines else ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isclose
 
 from obra.domain import Record
 from obra.statistics.runs import Measure
@@ -46,7 +47,9 @@ def used_up(budget: Budget, *, cost_usd: Measure, tokens: Measure, seconds: floa
 def _spent(limit: float | None, measure: Measure, unit: str, option: str) -> str:
     if limit is None:
         return ""
-    if measure.total >= limit:
+    if measure.total >= limit or isclose(
+        measure.total, limit
+    ):  # ten times 0.1 is less than 1, as binary fractions
         return f"the budget of {limit:g} {unit} is used up ({amount(measure, unit)} spent)"
     if measure.unknown:
         return (

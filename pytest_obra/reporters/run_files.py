@@ -99,7 +99,7 @@ class RunFiles:
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Judge the run as a whole, and write summary and report; a full disk is told, and is no success."""
         known = self._rows or self._variants or self._reckoning.left_out or self._planned
-        if not (known or self._reckoning.skipped):
+        if not (known or self._reckoning.skipped or self._reckoning.gate_was_typed):
             return (yield)
         self._finish(session)
         try:
@@ -149,7 +149,8 @@ class RunFiles:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the closing table, and what could not be written."""
-        if self._writer is None and not self._not_run and not self._conclusion.get("gates"):
+        told = self._not_run or self._conclusion.get("gates") or self._conclusion.get("comparison")
+        if self._writer is None and not told:
             return
         from pytest_obra.reporters.statistics_table import conclusion_lines
         from pytest_obra.reporters.terminal import summary_lines

@@ -11,6 +11,7 @@ from obra.reports.quoting import visible
 from obra.reports.rows import row_of, text_of
 from obra.reports.wording import agent_text
 from obra.scenarios.scenario_run import ScenarioReport
+from obra.statistics.trials import counting
 from pytest_obra.reporters.statistics_table import MOST_ROWS
 
 Row = Mapping[str, Any]
@@ -43,18 +44,18 @@ def summary_lines(
         columns: of the terminal; names of cases are cut in their middle, so that the table fits.
     """
     lines: list[str] = []
+    counted = {id(row): row for row in counting(rows)}
     if rows:
         shown = rows if len(rows) <= MOST_ROWS else _worth_a_look(rows)
         if shown:
             repeated = {_case(row) for row in rows if row["repeat"] > 1}
-            lines += _aligned(
-                [_HEAD, *(_cells(row, is_repeated=_case(row) in repeated) for row in shown)], columns
-            )
+            cells = (_cells(row, is_repeated=_case(row) in repeated, counts=id(row) in counted) for row in shown)
+            lines += _aligned([_HEAD, *cells], columns)
         if len(shown) < len(rows):
             lines.append(
                 f"not shown: {len(rows) - len(shown)} that passed; every row stands in {directory}/report.md"
             )
-        lines += ["", _counts(rows)]
+        lines += ["", *_counts(rows, tuple(counted.values()))]
     for reason in dict.fromkeys(not_run.values()):
         found = [name for name, why in not_run.items() if why == reason]
         names = ", ".join(_line(name) for name in found[:_MOST_NAMES])
@@ -102,11 +103,11 @@ def _case(row: Row) -> tuple[str, str, bool]:
     return row["case"], row["agent"], row["bare"]
 
 
-def _cells(row: Row, *, is_repeated: bool) -> tuple[str, ...]:
+def _cells(row: Row, *, is_repeated: bool, counts: bool) -> tuple[str, ...]:
     return (
         _line(f"{row['case']} #{row['repeat']}" if is_repeated else row["case"]),
         _name(agent_text(row), _SHORTEST_NAME),
-        _SHORT[row["result"]],
+        _SHORT[row["result"]] if counts else f"({_SHORT[row['result']]})",
         row["status"] or "-",
         str(row["iterations"]),
         _score(row["quality"]),
@@ -129,12 +130,21 @@ def _aligned(table: Sequence[Sequence[str]], columns: int) -> Iterator[str]:
         yield " ".join(padded).rstrip()
 
 
-def _counts(rows: Sequence[Row]) -> str:
-    with_obra = [row for row in rows if not row["bare"]]
+def _counts(rows: Sequence[Row], counted: Sequence[Row]) -> Iterator[str]:
+    """Yield how many runs had which outcome; what a plugin ran again is told apart, and what it made pass."""
+    with_obra = [row for row in counted if not row["bare"]]
     seen = Counter(_SHORT[row["result"]] for row in with_obra)
     told = [f"{seen[word]} {word}" for word in _SHORT.values() if seen[word]]
-    alone = [f"and {len(rows) - len(with_obra)} without Obra"] if len(rows) > len(with_obra) else []
-    return ", ".join([f"scenarios: {len(with_obra)}", *told, *alone])
+    alone = [f"and {len(counted) - len(with_obra)} without Obra"] if len(counted) > len(with_obra) else []
+    yield ", ".join([f"scenarios: {len(with_obra)}", *told, *alone])
+    if len(rows) == len(counted):
+        return
+    yield f"in brackets, and not counted: {len(rows) - len(counted)} executions of tests that ran more than once"
+    last = {row["node"]: row for row in rows}
+    bad = [row for row in counted if row["result"] in _LONG and row["result"] != "passed"]
+    mended = [_line(row["case"]) for row in bad if last[row["node"]]["result"] == "passed"]
+    if mended:
+        yield f"passed only when run again, and the first verdict counts: {', '.join(dict.fromkeys(mended))}"
 
 
 def _unmet(kind: str, checks: Iterable[Row]) -> Iterator[str]:

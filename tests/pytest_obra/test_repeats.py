@@ -137,7 +137,21 @@ def test_skips_of_python_tests_are_no_green_gate_either(scenario_file, run, pyte
     result.assert_outcomes(skipped=3)
     assert result.ret == RunExit.MACHINERY_BROKE
     result.stdout.fnmatch_lines(["gate undecided: *"])
-    assert run("test_mine.py", "--obra-min-pass-rate=1", "-k", "other").ret == RunExit.OK
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]])
+def test_a_gate_that_was_typed_and_had_no_scenario_is_not_green(scenario_file, run, pytester, workers):
+    """A wrong folder or -k leaves a gate nothing to hold by; one in the settings lets plain tests run alone."""
+    scenario_file("good", folder="given")
+    pytester.makepyfile(test_other="def test_other():\n    pass\n")
+    for gate in ("--obra-min-pass-rate=1", "--obra-max-false-accepts=0"):
+        result = run("test_other.py", gate, *workers)
+        result.assert_outcomes(passed=1)
+        assert result.ret == RunExit.MACHINERY_BROKE
+        result.stdout.fnmatch_lines(["gate undecided: *"])
+    assert not (pytester.path / "reports").exists()
+    pytester.makeini("[pytest]\naddopts = --obra-min-pass-rate=1")
+    assert run("test_other.py", *workers).ret == RunExit.OK
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])

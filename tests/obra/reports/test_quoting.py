@@ -1,5 +1,6 @@
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,14 @@ def test_what_is_shown_keeps_its_words():
 def test_control_characters_are_shown_and_not_obeyed():
     """An escape sequence that would clear the screen is text; tab and line end stay."""
     assert visible("a\x1b[2Jb\tc\nd\x00\x9b") == "a\ufffd[2Jb\tc\nd\ufffd\ufffd"
+
+
+@pytest.mark.parametrize("mark", "\u061c\u200e\u200f\u202a\u202e\u2066\u2069")
+def test_text_is_not_turned_around(mark):
+    """A mark that makes what follows read from the other side is shown in each form of Markdown."""
+    for text in (visible(mark), inline(f"a{mark}b"), html_line(mark), fenced(mark)):
+        assert mark not in text
+        assert "\ufffd" in text
 
 
 @given(st.text(alphabet=st.sampled_from(list("aZ09 .,:;()/%'_-#\n")), max_size=30))

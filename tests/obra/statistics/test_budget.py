@@ -22,6 +22,8 @@ def test_without_limits_all_may_begin():
     [
         (Budget(usd=1.0), {"usd": [0.5, 0.5]}, "budget of 1 USD is used up (1.00 USD spent)"),
         (Budget(tokens=100), {"tokens": [101]}, "budget of 100 tokens is used up (101 tokens spent)"),
+        (Budget(usd=1.0), {"usd": [0.1] * 10}, "budget of 1 USD is used up"),
+        (Budget(usd=0.8), {"usd": [0.1] * 8}, "budget of 0.8 USD is used up"),
         (Budget(seconds=60), {"seconds": 60.0}, "budget of 60 seconds is used up"),
         (Budget(usd=1.0), {"usd": [1.5, None]}, "(at least 1.50 USD, 1 unknown spent)"),
     ],

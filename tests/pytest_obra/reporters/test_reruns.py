@@ -28,6 +28,16 @@ def rerun(pytester, scenario_file, run):
     pytester.makeconftest(FIRST_REVIEW_IS_BAD)
     result = run("--reruns=2", "--alluredir=found", "--junitxml=out.xml")
     result.stdout.fnmatch_lines(["*1 passed, 1 rerun*"])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED  # a wrong verdict is none the less wrong for another run
+    result.stdout.fnmatch_lines(
+        [
+            "flaky*mock*wrong *",
+            "flaky*mock*(passed) *",
+            "scenarios: 1, 1 wrong",
+            "in brackets, and not counted: 1 *",
+            "passed only when run again, and the first verdict counts: flaky",
+        ]
+    )
     return pytester.path
 
 
@@ -68,3 +78,13 @@ def test_junit_has_the_properties_once(rerun):
     assert (last["obra_case"], last["obra_iterations"], last["obra_cost_usd"]) == ("flaky", "1", "0.0")
     names = [one.get("name") for one in cases[-1].iter("property")]
     assert len(names) == len(set(names))
+
+
+def test_machinery_that_broke_once_is_no_failure(pytester, scenario_file, run):
+    """There was no verdict, so the next execution takes its place, and all is well."""
+    scenario_file("shaky")
+    pytester.makeconftest(FIRST_REVIEW_IS_BAD.replace("lambda *_, **__: '", "lambda *_, **__: 1 / 0 or '"))
+    result = run("--reruns=2")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["shaky*mock*(broke) *", "shaky*mock*passed *", "scenarios: 1, 1 passed"])
+    result.stdout.no_fnmatch_line("passed only when run again*")
