@@ -19,6 +19,8 @@ T = TypeVar("T")
 _PAUSE = 0.1
 _BUSY_SECONDS = 30
 """How long a writer waits for another one in SQLite."""
+_FROZEN = "-c idle_in_transaction_session_timeout=5000"
+"""Milliseconds after which PostgreSQL takes the locks of one who was frozen in the middle of a transaction."""
 _LOCK = 0x0B8A
 """Number of PostgreSQL's advisory lock under which the tables are made: two at once would both try."""
 
@@ -38,6 +40,8 @@ class RegisterDatabase:
         options: dict[str, Any] = {"pool_size": 1, "max_overflow": 2}  # transact() finds out who is away
         if self._is_file:
             options["connect_args"] = {"timeout": _BUSY_SECONDS}
+        else:
+            options["connect_args"] = {"options": _FROZEN}
         try:
             engine = sa.create_engine(address.url, **options)
         except ImportError as error:

@@ -72,17 +72,23 @@ class Roll:
         self._database.transact(write)
 
     def take_dead(self, by: str) -> tuple[str, ...]:
-        """Take the rows of workers whose lease ran out, and return their ids: *by* must see to their work now."""
-        now = self._database.now
-        lives = sa.select(worker.c.id).where(worker.c.beat_at >= now - worker.c.lease)
+        """Take the rows of workers whose lease ran out, and return their ids: *by* must see to their work now.
+
+        A row that is locked is left for the next look: one who was frozen in the middle of writing its beat holds
+        it, and whoever waited for that would not beat either.
+        """
+        now, one, other = self._database.now, worker.alias(), worker.alias()
+        lives = sa.select(other.c.id).where(other.c.beat_at >= now - other.c.lease)
+        dead = (
+            sa.select(one.c.id)
+            .where(one.c.id != by, one.c.beat_at < now - one.c.lease)
+            .where(sa.or_(one.c.taken_by.in_(("", by)), one.c.taken_by.not_in(lives)))
+            .with_for_update(skip_locked=True)
+        )
 
         def write(connection: sa.Connection) -> tuple[str, ...]:
             rows = connection.execute(
-                sa.update(worker)
-                .where(worker.c.id != by, worker.c.beat_at < now - worker.c.lease)
-                .where(sa.or_(worker.c.taken_by.in_(("", by)), worker.c.taken_by.not_in(lives)))
-                .values(taken_by=by)
-                .returning(worker.c.id)
+                sa.update(worker).where(worker.c.id.in_(dead)).values(taken_by=by).returning(worker.c.id)
             )
             return tuple(row.id for row in rows)
 

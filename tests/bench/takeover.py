@@ -18,7 +18,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "obra" / room) for room in ("sca
 from field import TWO_ATTEMPTS, Field, field_of  # noqa: E402  # found by the line above
 
 TURN = 2.0
-"""Seconds of the turn in which a worker is killed."""
+"""Seconds of the turn in which a worker is killed; it would last for longer, however late the kill comes."""
 
 
 def takeovers(database: str, kills: int, *, lease: float, seed: int = 1, patient: bool = True) -> list[float]:
@@ -45,7 +45,7 @@ def takeovers(database: str, kills: int, *, lease: float, seed: int = 1, patient
 
 def _one(here: Field, name: str, moment: float, *, patient: bool) -> float:
     log, times = here.folder / f"{name}.log", here.folder / f"{name}.times"
-    slow = f"date +%s.%N >> {times}; test -e {here.folder}/{name}.killed || sleep {TURN:g}"
+    slow = f"date +%s.%N >> {times}; test -e {here.folder}/{name}.killed || sleep 600"
     submission = here.submit(here.write(name, TWO_ATTEMPTS.format(name=name, log=log, slow=slow)))
     here.until(lambda: times.exists() and times.read_text().endswith("\n"))
     time.sleep(moment)

@@ -70,14 +70,14 @@ VARIABLES = {name: text for name, text in os.environ.items() if not name.startsw
 
 
 class Field:
-    """Where the workers of one test meet. Leases are short, so that a test is.
+    """Where the workers of one test meet.
 
-    A worker that must not be given up before its time, though the machine may stand still, gets a long one; see
-    :meth:`let_lease_pass`.
+    Leases are long, as the machine may stand still, and no worker is to be given up before its time; for one that
+    beats no more see :meth:`let_lease_pass`.
     """
 
     def __init__(
-        self, folder: Path, database: str, artefacts: str = "", *, lease: float = 3.0, patience: float = 60
+        self, folder: Path, database: str, artefacts: str = "", *, lease: float = 60.0, patience: float = 60
     ) -> None:
         self.folder, self.database = folder, database
         self.options = {

@@ -115,6 +115,21 @@ def test_the_dead_are_taken_by_one_and_may_do_nothing(register):
     assert {one.id for one in roll.workers()} == {"w2", "w3"}
 
 
+def test_one_who_was_frozen_in_the_middle_of_its_beat_holds_nobody_up(request, register):
+    """Its row is locked, and the others are taken meanwhile; PostgreSQL takes the lock from it in the end."""
+    roll = Roll(register.database)
+    roll.leave("w1", has_left_work=True)
+    roll.add_dead("w3")
+    if "sqlite" in request.node.name:
+        assert sorted(roll.take_dead("w2")) == ["w1", "w3"]
+        return
+    with register.database._engine.connect() as frozen:
+        frozen.exec_driver_sql("SELECT 1 FROM obra_queue.worker WHERE id = 'w1' FOR UPDATE")
+        assert roll.take_dead("w2") == ("w3",)
+        assert frozen.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar() == "5s"
+    assert sorted(roll.take_dead("w2")) == ["w1", "w3"]
+
+
 def test_who_has_work_and_stands_nowhere_is_a_stray(register):
     """One that holds a case, and one of which only the queue knows; those on the roll are none."""
     roll = Roll(register.database)
