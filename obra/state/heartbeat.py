@@ -44,11 +44,22 @@ class Heartbeat:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        try:
+            self._end()
+        except (
+            KeyboardInterrupt
+        ) as late:  # of a person, or our own: the claim was lost as the work came to its end
+            self._end()
+            error = error or late
+            if self._lost is None:
+                raise
+        if self._lost is not None and isinstance(error, (KeyboardInterrupt, TaskBusy)):
+            raise self._lost from error
+
+    def _end(self) -> None:
         with self._guard:
             self._over.set()
         self._thread.join()
-        if self._lost is not None and isinstance(error, (KeyboardInterrupt, TaskBusy)):
-            raise self._lost from error
 
     def _beat(self) -> None:
         renewed = time.monotonic()

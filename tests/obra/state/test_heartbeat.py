@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -69,6 +72,35 @@ def test_a_database_that_is_away_for_a_moment_is_no_loss_and_for_the_whole_lease
     assert time.monotonic() - began >= 0.3
     with Heartbeat(closed, claimed(60)):  # over before the lease is
         assert datetime.now(UTC)
+
+
+def test_a_claim_that_is_lost_as_the_work_comes_to_its_end_is_told_as_lost(manager, claimed):
+    """The stop comes while the context is left: no Ctrl-C of nobody comes out, and one of a person still does."""
+
+    class Held:
+        """A lock that is had only after something has happened."""
+
+        def __init__(self, happens) -> None:
+            self.happens, self.lock = happens, threading.Lock()
+
+        def __enter__(self) -> None:
+            happens, self.happens = self.happens, None
+            if happens:
+                happens()
+            self.lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.lock.release()
+
+    beat = Heartbeat(manager, claimed(60))
+    beat._guard = Held(lambda: beat._stop(TaskBusy("lost")))
+    with pytest.raises(TaskBusy, match="lost"), beat:
+        pass
+    beat = Heartbeat(manager, claimed(60))
+    beat._guard = Held(lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt), beat:
+        pass
+    assert not beat._thread.is_alive()
 
 
 def test_other_errors_and_ctrl_c_pass_through(manager, claimed):
