@@ -103,7 +103,8 @@ def gone_on(settings, work):
     with Orchestrator(config, reviewer=[{"score": 95}] * 3) as loop:
         outcome = loop.resume_task(1)
         [told] = [one["data"] for one in loop.state_manager.events(1) if one["kind"] == "resumed"]
-    return outcome, told, sorted(path.name for path in work.iterdir())
+    # No empty folders, which no snapshot knows: a Codex that is killed in a command leaves those of its sandbox.
+    return outcome, told, sorted(str(path.relative_to(work)) for path in work.rglob("*") if path.is_file())
 
 
 def home_of(tmp_path) -> Path:

@@ -9,9 +9,11 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
+from ever_longer import with_time
 
 from obra.agents.claude_code_ssh import ClaudeCodeSSHAgent
 from obra.agents.kept_session import GONE
@@ -57,6 +59,8 @@ with Orchestrator(config, script=script, reviewer=told["reviewer"], observers=[l
     state.create_task(project.id, data)
     loop.execute_task(1)
 """
+LEASES = (5, 20, 60)
+"""Seconds that nobody is heard of; the first that no machine lets pass before the kill."""
 REVIEWER = [{"score": 40, "issues": ["no c.txt"]}, {"score": 40, "issues": ["no c.txt"]}, {"score": 95}]
 
 
@@ -146,6 +150,16 @@ class Killed:
         return self.outside.read_text().split()
 
 
+def gone(tmp_path: Path, claude: str, server, lease: float) -> Killed:
+    """One of which nothing lives there any more, since its lease is over; it was not over before the kill."""
+    place = tmp_path / f"lease-{lease:g}"
+    place.mkdir()
+    killed = Killed(place, claude, server, lease=lease)
+    assert killed.lines() == ["one", "before"]
+    until(lambda: not killed.processes())
+    return killed
+
+
 def test_a_living_turn_is_adopted_and_nothing_of_it_is_done_twice(claude, tmp_path, ssh_server):
     """Within the lease the new Obra takes the turn up: one prompt, each command once, all events, nothing left."""
     killed = Killed(tmp_path, claude, ssh_server)
@@ -178,32 +192,35 @@ def test_a_turn_that_came_to_its_end_is_read_from_what_it_left(claude, tmp_path,
 
 def test_after_the_lease_the_turn_is_begun_anew_from_the_snapshot(claude, tmp_path, ssh_server):
     """Nothing lives there any more: the prompt is sent again, in the folder as it was before that turn."""
-    killed = Killed(tmp_path, claude, ssh_server, lease=5)
-    until(lambda: not killed.processes())
-    killed.let_go()
-    outcome = killed.go_on()
-    assert outcome.status is TaskStatus.COMPLETED
-    assert killed.lines() == ["one", "before", "before", "after", "three"]
-    assert (tmp_path / "workspace" / "count").read_text() == "done\n"
-    assert list((tmp_path / "there").iterdir()) == []
+
+    def go_on_late(lease: float) -> None:
+        killed = gone(tmp_path, claude, ssh_server, lease)
+        killed.let_go()
+        outcome = killed.go_on()
+        assert outcome.status is TaskStatus.COMPLETED
+        assert killed.lines() == ["one", "before", "before", "after", "three"]
+        assert (killed.place / "workspace" / "count").read_text() == "done\n"
+        assert list((killed.place / "there").iterdir()) == []
+
+    with_time(go_on_late, *LEASES)
 
 
 def test_after_the_lease_the_next_prompt_goes_to_the_old_session(claude, tmp_path, ssh_server):
     """Where no script is played, the conversation goes on in the folder of the killed Obra, by its own id."""
-    killed = Killed(tmp_path, claude, ssh_server, lease=5)
-    until(lambda: not killed.processes())
+    killed = with_time(partial(gone, tmp_path, claude, ssh_server), *LEASES)
+    place = killed.place
     handle = json.loads(killed.handle())
     agent = ClaudeCodeSSHAgent()
     steps = [ScriptStep(say=word) for word in ("first", "second, broken off", "again")]
-    with ModelServer(steps, workspace=tmp_path / "workspace", elsewhere=agent) as model:
-        config = {**ssh_server.reach, "command": claude, "remote_dir": str(tmp_path / "there")}
+    with ModelServer(steps, workspace=place / "workspace", elsewhere=agent) as model:
+        config = {**ssh_server.reach, "command": claude, "remote_dir": str(place / "there")}
         more = {"base_url": model.base_url, "api_key": "none", "tunnel": True}
-        agent.initialize({**config, **more, "workspace_dir": str(tmp_path / "workspace")})
+        agent.initialize({**config, **more, "workspace_dir": str(place / "workspace")})
         assert agent.take_up(left_behind(json.dumps(handle))) == TakenUp(session=handle["session"])
         reply = agent.send_prompt("once more")
         agent.cleanup()
     assert (reply.text, reply.session) == ("again", handle["session"])
-    assert list((tmp_path / "there").iterdir()) == []
+    assert list((place / "there").iterdir()) == []
 
 
 def test_a_handle_of_another_machine_or_of_a_folder_that_is_gone_takes_nothing_up(play, tmp_path):
