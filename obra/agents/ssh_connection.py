@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 _CHUNK = 256 * 1024
 _CHANNEL_SECONDS = 15.0
+_NOT_TOLD = -1
+"""What paramiko gives for an exit code that never came: a signal ended the command, or the connection broke."""
 _LOOK_SECONDS = 0.02
 _WRONG_FINGERPRINT = "its host key is"
+_ENDED = "it ended"
+"""What is said for an error of paramiko's that says nothing."""
 
 
 class SSHConnection:
@@ -108,7 +112,9 @@ class SSHConnection:
             if channel is not None:
                 channel.exec_command(command)
         except (OSError, EOFError, paramiko.SSHException) as error:
-            raise AgentCrashed(f"the SSH connection is lost: {error}; the next prompt logs in again") from error
+            raise AgentCrashed(
+                f"the SSH connection is lost: {str(error) or _ENDED}; the next prompt logs in again"
+            ) from error
         if channel is None:
             raise AgentCrashed("the SSH connection is closed; the next prompt logs in again")
         return channel
@@ -134,6 +140,11 @@ class SSHConnection:
                     f"over SSH, {command[:80]!r} did not end within {seconds:g} s: {error}"
                 ) from error
             code = channel.recv_exit_status()
+            if code == _NOT_TOLD and not self.is_alive():
+                raise AgentCrashed(
+                    f"the SSH connection is lost: it ended in the middle of {command[:80]!r}; "
+                    f"the next prompt logs in again"
+                )
             return code, (output if code == 0 else output + errors).decode("utf-8", "replace")
 
     def forward(self, take: Callable[[Any, Any, Any], None]) -> int:
@@ -146,14 +157,14 @@ class SSHConnection:
         import paramiko
 
         transport = self._client.get_transport()
-        if transport is None or not transport.is_active():
+        if transport is None:
             raise AgentCrashed("the SSH connection is closed; the next prompt logs in again")
         try:
             return transport.request_port_forward("127.0.0.1", 0, take)
         except (OSError, EOFError, paramiko.SSHException) as error:
-            if not transport.is_active():
+            if not (isinstance(error, paramiko.SSHException) and transport.is_active()):
                 raise AgentCrashed(
-                    f"the SSH connection is lost: {error}; the next prompt logs in again"
+                    f"the SSH connection is lost: {str(error) or _ENDED}; the next prompt logs in again"
                 ) from error
             raise AgentUnavailable(
                 f"the SSH server does not let a port there lead to the model's server here: {error}; set "

@@ -34,7 +34,7 @@ def send_workspace(connection: SSHConnection, far: FarSide, local: Path) -> None
             said = b"".join(iter(lambda: channel.recv(4096), b""))
             code = channel.recv_exit_status()
         except OSError as error:
-            raise AgentCrashed(f"the workspace cannot be sent: {error or type(error).__name__}") from error
+            raise AgentCrashed(f"the workspace cannot be sent: {str(error) or type(error).__name__}") from error
     if code != 0:
         raise AgentCrashed(f"the workspace cannot be sent: tar ended with {code}: {said.decode(errors='replace')}")
 
@@ -51,7 +51,7 @@ def fetch_workspace(connection: SSHConnection, far: FarSide, local: Path) -> Non
             with channel.makefile("rb") as stream:
                 unpack(stream, local, is_whole=lambda: _tar_succeeded(channel))  # type: ignore[arg-type]  # paramiko's file has what tarfile reads from
         except OSError as error:
-            raise AgentCrashed(f"the workspace cannot be fetched: {error or type(error).__name__}") from error
+            raise AgentCrashed(f"the workspace cannot be fetched: {str(error) or type(error).__name__}") from error
 
 
 def _tar_succeeded(channel: paramiko.Channel) -> bool:

@@ -48,8 +48,14 @@ def matches(dialog: Dialog, request: Mapping[str, Any]) -> bool:
     return not wanted or wanted in _BLANK.sub("", dialog.text)
 
 
-def answer_dialog(screen: TerminalScreen, type_keys: Callable[[bytes], None], dialog: Dialog, ask: Ask) -> Ticks:
-    """Go to the answer, choose it (a refusal gets its reason), and wait until the dialog is gone.
+def answer_dialog(
+    screen: TerminalScreen,
+    type_keys: Callable[[bytes], None],
+    dialog: Dialog,
+    ask: Ask,
+    seconds: float = _ANSWER_SECONDS,
+) -> Ticks:
+    """Go to the answer, choose it (a refusal gets its reason), and wait *seconds* for the dialog to be gone.
 
     Raises:
         AgentCrashed: the dialog has no such answer, or does not go away.
@@ -65,7 +71,7 @@ def answer_dialog(screen: TerminalScreen, type_keys: Callable[[bytes], None], di
         type_keys(pastes(prompt_text(" ".join(ask.reason.split()))))
         yield from _until_changed(screen)
     type_keys(ENTER)
-    end = time.monotonic() + _ANSWER_SECONDS
+    end = time.monotonic() + seconds
     while (now := screen.dialog()) is not None and now.text == dialog.text:
         if time.monotonic() > end:
             raise AgentCrashed(f"a dialog of Claude Code did not go away when it was answered: {dialog.text}")

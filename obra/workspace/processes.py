@@ -259,6 +259,8 @@ def _why_not_started(command: Sequence[str] | str, cwd: Path, error: Exception) 
     if not cwd.is_dir():
         return f"cannot run {program!r}: its folder {cwd} is not there (any more); prepare the workspace again"
     if isinstance(error, FileNotFoundError):
+        if os.sep in program and (cwd / program).is_file():
+            return f"cannot run {program!r}: the interpreter named in its first line is not there; install it anew"
         return f"cannot run {program!r}: no such program on PATH; install it or give its full path"
     reason = getattr(error, "strerror", None) or error
     return f"cannot run {program!r} in {cwd}: {reason}; check the command and its permissions"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +26,20 @@ def claude_command() -> str:
             f"no Claude Code: {named!r} is not on PATH; {INSTALL_HINT}, or set OBRA__AGENT__LOCAL__COMMAND to it"
         )
     return found
+
+
+@pytest.fixture
+def fake(tmp_path: Path):
+    """Write an executable that answers --version and then does what it is told."""
+
+    def write(body: str, version: str = "2.1.330 (Claude Code)") -> Path:
+        path = tmp_path / f"fake claude {len(list(tmp_path.iterdir()))}"
+        answer = f"echo {shlex.quote(version)}"
+        path.write_text(f'#!/bin/sh\nif [ "$1" = --version ]; then {answer}; exit; fi\n{body}\n')
+        path.chmod(0o755)
+        return path
+
+    return write
 
 
 @pytest.fixture

@@ -189,3 +189,14 @@ def test_an_agent_that_does_not_stop_when_it_is_told_to(make, processes_in, work
     with pytest.raises(AgentTimeout, match="passed a limit, and did not stop when it was told to"):
         agent.send_prompt("insist", limits=TurnLimits(turns=5))
     assert not processes_in(workspace)
+
+
+def test_a_program_or_a_library_that_is_not_there_is_told(make, tmp_path, monkeypatch):
+    """A script whose interpreter is gone, and a Python without the library of the protocol."""
+    (tmp_path / "agent").write_text("#!/nowhere/interpreter\n")
+    (tmp_path / "agent").chmod(0o755)
+    with pytest.raises(AgentUnavailable, match=r"^the ACP agent cannot be started: cannot run .*/agent"):
+        make(command=str(tmp_path / "agent"))
+    monkeypatch.setitem(sys.modules, "acp", None)
+    with pytest.raises(AgentUnavailable, match=r"needs a library that is not here: pip install 'obra\[acp\]'$"):
+        make()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -21,20 +23,6 @@ from obra.errors import AgentCrashed, AgentTimeout, AgentUnavailable, ObraError
 RESULT = json.dumps(
     {"type": "result", "subtype": "success", "is_error": False, "result": "hi", "session_id": "s", "num_turns": 1}
 )
-
-
-@pytest.fixture
-def fake(tmp_path: Path):
-    """Write an executable that answers --version and then does what it is told."""
-
-    def write(body: str, version: str = "2.1.330 (Claude Code)") -> Path:
-        path = tmp_path / f"fake claude {len(list(tmp_path.iterdir()))}"
-        answer = f"echo {shlex.quote(version)}"
-        path.write_text(f'#!/bin/sh\nif [ "$1" = --version ]; then {answer}; exit; fi\n{body}\n')
-        path.chmod(0o755)
-        return path
-
-    return write
 
 
 @pytest.fixture
@@ -233,6 +221,58 @@ def test_cleanup_in_the_middle_of_a_turn_interrupts_it_first(started, fake, work
         agent.send_prompt("go")
     thread.join()
     assert (workspace / "heard").exists()  # after the end of its input it reads no more
+
+
+def test_cleanup_before_the_next_program_is_started_starts_none(started, fake, workspace: Path):
+    """Another limit needs another program; while the old one takes its time to end, the next is given up."""
+    turn = f"case $line in *'\"user\"'*) echo {shlex.quote(RESULT)};; esac"
+    ending = "touch ending; until [ -e go ]; do sleep 0.01; done"
+    agent = started(fake(f"echo x >> starts; while read -r line; do {turn}; done; {ending}"))
+    assert agent.send_prompt("one").text == "hi"
+
+    def cancel() -> None:
+        while not (workspace / "ending").exists():
+            time.sleep(0.01)
+        agent.cleanup()
+        (workspace / "go").touch()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    with pytest.raises(AgentCrashed, match="the agent was cleaned up before its turn began"):
+        agent.send_prompt("two", limits=TurnLimits(turns=7))
+    thread.join()
+    assert (workspace / "starts").read_text() == "x\n"
+
+
+def test_a_program_that_closed_its_output_after_a_turn_is_replaced(started, fake, workspace: Path):
+    """It lives and says nothing any more: the next prompt goes to another one."""
+    turn = f"case $line in *'\"user\"'*) echo {shlex.quote(RESULT)}; exec >&-;; esac"
+    agent = started(fake(f"echo x >> starts; while read -r line; do {turn}; done"))
+    assert [agent.send_prompt(word).text for word in ("one", "two")] == ["hi", "hi"]
+    assert (workspace / "starts").read_text() == "x\nx\n"
+
+
+def test_a_terminal_without_its_library_is_told(started, fake, monkeypatch):
+    """With the command that installs it, before anything is started."""
+    monkeypatch.setitem(sys.modules, "pyte", None)
+    with pytest.raises(AgentUnavailable, match=r"needs pexpect and pyte: pip install 'obra\[terminal\]'$"):
+        started(fake("exit"), transport="terminal")
+
+
+def test_a_sandbox_that_is_not_there_is_told(fake, workspace: Path, tmp_path: Path):
+    """With the command that installs it; the agent never runs unconfined in its place."""
+    (tmp_path / "bin").mkdir()
+    code = (
+        "import json, sys; from obra.agents.claude_code_local import ClaudeCodeLocalAgent\n"
+        "ClaudeCodeLocalAgent().initialize(json.loads(sys.argv[1]))"
+    )
+    config = {"command": str(fake("touch ran")), "workspace_dir": str(workspace), "sandbox": "bubblewrap"}
+    command = [sys.executable, "-c", code, json.dumps(config)]
+    variables = {**os.environ, "PATH": str(tmp_path / "bin")}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("obra.errors.AgentUnavailable: agent.sandbox is bubblewrap, but 'bwrap' is not on PATH")
+    assert "apt-get install bubblewrap" in said
 
 
 def test_cleanup_while_the_program_is_started_ends_it():

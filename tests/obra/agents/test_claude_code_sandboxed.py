@@ -11,6 +11,7 @@ import pytest
 
 from obra import Config, Orchestrator
 from obra.agents.claude_code_local import ClaudeCodeLocalAgent
+from obra.agents.command_agent import CommandAgent
 from obra.domain import ScriptStep
 from obra.errors import AgentCrashed, AgentUnavailable, WorkspaceError
 from obra.events import AgentEvent, AgentEventKind
@@ -138,3 +139,20 @@ def test_an_agent_that_cannot_be_confined_is_not_run_instead(tmp_path: Path):
         task = loop.state_manager.create_task(project.id, {"title": "t"})
         with pytest.raises(AgentUnavailable, match="'claude_code_ssh' cannot be confined"):
             loop.execute_task(task.id)
+
+
+def test_a_model_whose_address_is_not_known_cannot_be_the_only_way_out(tmp_path: Path):
+    """The agent is not started with another network than was asked for; the cure names both settings."""
+    agent = CommandAgent()
+    agent.initialize(
+        {
+            "workspace_dir": str(tmp_path),
+            "command": "touch ran",
+            "sandbox": "bubblewrap",
+            "sandbox_network": "model",
+        }
+    )
+    with pytest.raises(AgentUnavailable, match=r"set its base_url, or agent\.sandbox_network: host$"):
+        agent.send_prompt("go")
+    agent.cleanup()
+    assert list(tmp_path.iterdir()) == []

@@ -209,6 +209,6 @@ def test_a_server_that_forbids_the_tunnel_is_told(own_sshd, tmp_path: Path, work
     server = own_sshd("AllowTcpForwarding no")
     config = {"workspace_dir": str(workspace), "command": claude_command, "remote_dir": str(tmp_path)}
     agent = ClaudeCodeSSHAgent()
-    with pytest.raises(AgentUnavailable, match="AllowTcpForwarding"):
+    with pytest.raises(AgentUnavailable, match="set AllowTcpForwarding to yes"):
         agent.initialize({**server.reach, **config, "tunnel": True, "base_url": "http://127.0.0.1:9"})
     assert not list(tmp_path.glob("obra-*"))

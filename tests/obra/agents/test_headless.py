@@ -89,6 +89,15 @@ def test_an_exit_code_is_a_crash(send):
         send("import sys; print('half'); print('no such model', file=sys.stderr); sys.exit(3)")
 
 
+def test_a_program_that_cannot_be_started_is_told(agent, workspace):
+    """It was there when the agent was made ready, and its interpreter was not."""
+    (workspace / "program").write_text("#!/nowhere/interpreter\n")
+    (workspace / "program").chmod(0o755)
+    agent.initialize({"workspace_dir": workspace, "command": str(workspace / "program")})
+    with pytest.raises(AgentUnavailable, match=r"command cannot be started: .*': the interpreter named in"):
+        agent.send_prompt("go")
+
+
 def test_a_signal_is_a_crash(send):
     """A program that is killed did not answer."""
     with pytest.raises(AgentCrashed, match="exit code -9"):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from obra.agents.claude_code_local import ClaudeCodeLocalAgent
 from obra.agents.codex import CodexAgent
 from obra.agents.command_agent import CommandAgent
 from obra.agents.kept_session import GONE, NEVER_TOLD, KeptSession, is_written, note
@@ -165,6 +166,15 @@ def test_the_id_that_the_program_chose_is_known_after_a_kill_in_the_first_turn(a
     assert json.loads(agent.handle) == {"session": session, "home": home}
     agent.cleanup()
     assert not Path(home).exists()
+
+
+def test_nothing_is_taken_up_by_an_agent_that_is_not_initialized(left):
+    """Whoever calls it from Python is told what comes first; the home of the dead one stays for later."""
+    for one in (CodexAgent(), ClaudeCodeLocalAgent()):
+        with pytest.raises(AgentUnavailable, match=r"not initialized; call initialize\(\) first"):
+            one.take_up(left)
+    assert Path(json.loads(left.handle)["home"]).is_dir()
+    remove_private_folder(Path(json.loads(left.handle)["home"]))
 
 
 def test_where_a_script_is_played_nothing_of_the_old_session_is_used(agent, left):

@@ -130,6 +130,15 @@ def test_missing_program(tmp_path, environment):
     assert run("no-such-program-of-obra", tmp_path, environment).exit_code == 127
 
 
+@pytest.mark.parametrize("program", ["./moved", "{}/moved"])
+def test_missing_interpreter(tmp_path, environment, program):
+    """A script of a virtual environment that was moved is there, and is not said to be missing itself."""
+    (tmp_path / "moved").write_text("#!/nowhere/bin/python\n")
+    (tmp_path / "moved").chmod(0o755)
+    with pytest.raises(WorkspaceError, match=r"moved': the interpreter named in its first line is not there; in"):
+        run([program.format(tmp_path)], tmp_path, environment)
+
+
 @pytest.mark.parametrize("command", ["true", ["true"]])
 def test_missing_folder(tmp_path, environment, command):
     """A working folder that is gone is named, not the program."""
