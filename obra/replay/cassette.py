@@ -103,8 +103,8 @@ class Cassette:
                 raise ObraError(f"{path}:{number}: this is no line of a cassette ({error}); {_AGAIN}") from error
         if reading.found is None:
             raise ObraError(f"{path} is empty; {_AGAIN}")
-        if reading.times:
-            raise ObraError(f"{path} breaks off: {len(reading.times)} more line(s) were to come; {_AGAIN}")
+        if missing := len(reading.times) + reading.is_unanswered:
+            raise ObraError(f"{path} breaks off: {missing} more line(s) were to come; {_AGAIN}")
         return reading.found
 
 
@@ -115,6 +115,8 @@ class _Reading:
         self.found: Cassette | None = None
         self.times: list[float] = []
         """Those of the pieces that are still to come."""
+        self.is_unanswered = False
+        """Whether the line with the status of the last exchange is still to come."""
 
     def take(self, number: int, line: dict[str, Any]) -> None:
         """Read one line; any error means that it is none."""
@@ -131,6 +133,8 @@ class _Reading:
             if place.key != line["key"]:
                 raise ValueError("'new' was changed and does not fit 'key'")
             exchanges.append(Exchange(place=place, path=line["path"], line=number))
+            self.is_unanswered = True
         else:
             exchanges[-1].status, exchanges[-1].kind = int(line["status"]), str(line["kind"])
             self.times = [float(one) for one in line["at"]]
+            self.is_unanswered = False

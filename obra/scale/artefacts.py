@@ -35,6 +35,8 @@ class Artefacts:
             raise PrerequisiteError([f"{self.shown} needs a driver of fsspec that is missing: {error}"]) from error
         except ValueError as error:
             raise ScaleError(f"scale.artefacts is {self.shown!r}, which fsspec does not know: {error}") from error
+        except Exception as error:  # each driver raises its own kinds; some log in at once
+            raise self._failed("opened", "", error) from error
         self._system: Any = system
         self._root = root.rstrip("/")
         self._is_local = "file" in (system.protocol if isinstance(system.protocol, tuple) else (system.protocol,))
@@ -119,6 +121,5 @@ class Artefacts:
 
     def _failed(self, what: str, reference: str, error: Exception) -> ScaleError:
         said = without_secrets(str(error)).strip().partition("\n")[0] or type(error).__name__
-        return ScaleError(
-            f"{self.shown}: {reference!r} cannot be {what}: {said}; see that it can be reached from here"
-        )
+        place = f"{self.shown}: {reference!r}" if reference else self.shown
+        return ScaleError(f"{place} cannot be {what}: {said}; see that it can be reached from here")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from obra.errors import ScaleError
 from obra.redaction import without_secrets
@@ -75,15 +75,11 @@ class RegisterDatabase:
             try:
                 with self._engine.begin() as connection:
                     return work(connection)
-            except (OperationalError, DBAPIError) as error:
-                if (
-                    not (error.connection_invalidated or isinstance(error, OperationalError))
-                    or time.monotonic() > end
-                ):
+            except SQLAlchemyError as error:
+                is_away = isinstance(error, OperationalError) or getattr(error, "connection_invalidated", False)
+                if not is_away or time.monotonic() > end:
                     raise self._failed(error) from error
                 time.sleep(_PAUSE)
-            except SQLAlchemyError as error:
-                raise self._failed(error) from error
 
     def close(self) -> None:
         """Close every connection."""

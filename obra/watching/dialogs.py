@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -160,15 +161,16 @@ class WordsDialog(Dialog):
         self.show()
         self.query_one("#words").focus()
 
+    @abstractmethod
     def show(self) -> None:
         """Put the question on the screen, see :meth:`ask`."""
-        raise NotImplementedError
 
     def ask(self, title: str, question: str) -> None:
         """Show a question below a title."""
         self.query_one("#title", Static).update(Text(title, "bold"))
         self.query_one("#question", Static).update(Text("\n".join(lines_of(question, _QUESTION_LINES))))
 
+    @abstractmethod
     def send(self, words: str) -> str:
         """Do what the words ask for, and return what to tell; runs in a thread of its own.
 
@@ -176,7 +178,6 @@ class WordsDialog(Dialog):
             StateError: it is refused.
             ValueError: the words are not what is needed.
         """
-        raise NotImplementedError
 
     async def on_input_submitted(self, event: Input.Submitted) -> None:
         """Send the words."""

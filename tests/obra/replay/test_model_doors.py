@@ -8,8 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from obra import Config, MockAgent
-from obra.errors import AgentCrashed, AgentUnavailable
+from obra import ClaudeCodeSSHAgent, Config, MockAgent
+from obra.domain import Fault, ModelFault
+from obra.errors import AgentCrashed, AgentUnavailable, ConfigError
 from obra.replay.cassette import Cassette, Exchange
 from obra.replay.model_doors import OWN_SCRIPT, Rehearsal, Tape, opened
 from obra.replay.normalising import Place
@@ -95,3 +96,33 @@ def test_the_command_that_records_it_anew_is_the_one_it_was_recorded_with(tape, 
         "obra record --agent replay --out cassettes 'a folder/s.obra.yaml'"
     )
     assert "--agent replay:codex" in tape.again("codex", OWN_SCRIPT)
+
+
+@pytest.mark.parametrize(
+    ("body", "why"), [(b"{", "the request is not JSON: "), (b"[]", "the request is not a JSON object")]
+)
+def test_a_question_that_is_none_is_told(play, body, why):
+    """Whatever knocks there, it is no agent that speaks to its model."""
+    with pytest.raises(AgentUnavailable, match=why), play() as given:
+        assert httpx.post(f"{given['base_url']}/v1/messages", content=body).status_code == 403
+
+
+def test_what_does_not_go_together_is_refused_before_the_agent_is_asked(tape, tmp_path):
+    """Faults for an agent that has its own model, and a cassette for one that works on another machine."""
+    config = Config()
+    config.set("agent.type", "claude_code_local")
+    faults = Rehearsal(faults=(Fault(kind=ModelFault.RATE_LIMITED),))
+    with (
+        pytest.raises(
+            ConfigError, match=r"'claude_code_local' has its own model; run it with --obra-agent=replay$"
+        ),
+        opened(config.settings, {}, faults, tmp_path, agent=MockAgent()),
+    ):
+        pass
+    config.set("agent.type", "claude_code_ssh")
+    config.set("replay.mode", "cassette")
+    with (
+        pytest.raises(ConfigError, match=r"'claude_code_ssh' works on another one; use replay\.mode script \("),
+        opened(config.settings, {}, Rehearsal(tape=tape), tmp_path, agent=ClaudeCodeSSHAgent()),
+    ):
+        pass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 import warnings
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from obra import Config
 from obra.errors import PrerequisiteError, ScaleError
 from obra.scale.artefacts import Artefacts
+from obra.scale.dbos_queue import DBOSQueue
 from obra.scale.snapshots import TravellingWorkspace, fetch
 from obra.scale.sources import pack, unpack
 from obra.scenarios.scenario import Scenario
@@ -119,3 +122,50 @@ def test_places_that_nobody_knows_are_refused():
         Artefacts("nowhere://bucket")
     with pytest.raises(PrerequisiteError, match="driver"):
         Artefacts("gs://bucket/x")
+
+
+def test_a_place_that_cannot_be_used_is_told(tmp_path, monkeypatch):
+    """A file where a folder is needed, a folder that somebody stands in: the driver's words, and what was done."""
+    (tmp_path / "file").write_text("mine")
+    there = Artefacts(str(tmp_path / "file"))
+    with pytest.raises(
+        ScaleError, match=rf"^{tmp_path}/file: 'a' cannot be written: .*; see that it can be reached"
+    ):
+        there.write("a", b"x")
+    with pytest.raises(ScaleError, match=rf"^{tmp_path}/file: 'a' cannot be read: .*Not a directory"):
+        there.read("a")
+    shared = Artefacts(str(tmp_path / "shared"))
+    shared.write("cases/s/row.json", b"x")
+    monkeypatch.chdir(tmp_path / "shared/cases/s")
+    with pytest.raises(ScaleError, match=r"'cases/s' cannot be removed: Cannot delete current working directory"):
+        shared.remove("cases/s")
+
+
+def test_a_bucket_that_cannot_be_is_told():
+    """Before anything is sent, by the driver of S3."""
+    pytest.importorskip("s3fs", reason="no s3fs: pip install 'obra[scale]'")
+    there = Artefacts("s3://no bucket/x")
+    with pytest.raises(ScaleError, match=r"^s3://no bucket/x: 'a' cannot be looked at: .*; see that it can be"):
+        there.has("a")
+    with pytest.raises(ScaleError, match=r"'a' cannot be listed: "):
+        there.list("a")
+
+
+def test_a_server_that_does_not_answer_is_told_where_its_driver_logs_in_at_once():
+    """Without the password that stands in the address."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(ScaleError, match=rf"^ftp://.*127\.0\.0\.1:{port}/x cannot be opened: ") as told:
+        Artefacts(f"ftp://anna:geheim@127.0.0.1:{port}/x")
+    assert "geheim" not in str(told.value)
+
+
+def test_the_missing_extra_is_told_with_the_command(monkeypatch):
+    """Where neither of its libraries is installed."""
+    command = "the extra 'scale' is not installed: pip install 'obra\\[scale\\]'"
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(PrerequisiteError, match=command):
+        Artefacts("memory://x")
+    monkeypatch.setitem(sys.modules, "dbos", None)
+    with pytest.raises(PrerequisiteError, match=command):
+        DBOSQueue._require()
