@@ -70,3 +70,27 @@ def test_it_begins_less_often_while_scenarios_run(pytester, scenario_file, first
     result = pytester.runpython(pytester.makepyfile(main=main))
     told = [line.partition("search ")[2] for line in result.outlines if "search " in line]
     assert told == [meanwhile, str(first)]
+
+
+@pytest.mark.parametrize(("scenarios", "objects"), [(True, True), (False, False)])
+def test_python_exits_without_a_search_where_scenarios_ran(pytester, scenario_file, scenarios, objects):
+    """Controller and worker set aside what is there when they exit, not before; without scenarios they do not."""
+    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    if scenarios:
+        scenario_file("a")
+    pytester.makepyfile(test_plain="import gc\n\ndef test_it(): assert not gc.get_freeze_count()\n")
+    pytester.makeconftest(
+        """
+        import atexit, gc, os
+
+        @atexit.register  # earlier than ours, so it comes later
+        def tell():
+            with open("exits.txt", "a") as file:
+                who = os.environ.get("PYTEST_XDIST_WORKER", "controller")
+                file.write(f"{who} {gc.get_freeze_count() > 10_000}\\n")
+        """
+    )
+    main = pytester.makepyfile(main="import pytest, sys; sys.exit(pytest.main(['-n1', '-p', 'no:cacheprovider']))")
+    assert pytester.runpython(main).ret == 0
+    told = sorted(pytester.path.joinpath("exits.txt").read_text().splitlines())
+    assert told == [f"controller {objects}", f"gw0 {objects}"]
