@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from obra.cli.commands import Command
+from obra.cli.completions import run_names
 from obra.cli.options import json_option
 from obra.cli.output import as_json, say
 from obra.cli.report import reports_option
@@ -27,8 +28,8 @@ regression.
     help=HELP,
     examples=["obra compare reports/main last", "obra compare a b --json"],
 )
-@click.argument("before")
-@click.argument("after", default="last")
+@click.argument("before", shell_complete=run_names)
+@click.argument("after", shell_complete=run_names, default="last")
 @reports_option
 @json_option
 def compare(*, before: str, after: str, reports: Path, in_json: bool) -> int:

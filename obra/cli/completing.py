@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from click.shell_completion import ShellComplete
+from click.shell_completion import ShellComplete, split_arg_string
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory
 
+from obra.cli.shells import value_of
 from obra.redaction import hider, secrets_in, without_secrets
 
 
@@ -25,26 +26,26 @@ class ClickCompleter(Completer):
 
     def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
         """Yield what may stand where the cursor is."""
-        words, incomplete = _words(document.text_before_cursor)
+        words, incomplete, typed = _words(document.text_before_cursor)
+        value = value_of(incomplete)
+        option = incomplete[: len(incomplete) - len(value)]
         for found in self._complete.get_completions(words, incomplete):
             if found.type in ("file", "dir"):
-                path = Document(incomplete)
-                yield from PathCompleter(only_directories=found.type == "dir").get_completions(
-                    path, complete_event
-                )
+                paths = PathCompleter(only_directories=found.type == "dir")
+                for path in paths.get_completions(Document(value), complete_event):
+                    whole = shlex.quote(f"{option}{value}{path.text}")
+                    yield Completion(whole, -len(typed), display=path.display)
             else:
-                yield Completion(found.value, -len(incomplete), display_meta=found.help or "")
+                whole = f"{option}{found.value}"
+                yield Completion(whole, -len(typed), display=found.value, display_meta=found.help or "")
 
 
-def _words(text: str) -> tuple[list[str], str]:
-    """Return the whole words before the cursor, and the one that is being typed."""
-    try:
-        words = shlex.split(text)
-    except ValueError:  # a quote is open: what stands in it is nobody's to complete
-        return text.split(), ""
-    if not text or text[-1].isspace():
-        return words, ""
-    return words[:-1], words[-1]
+def _words(text: str) -> tuple[list[str], str, str]:
+    """Return the whole words before the cursor, the one that is being typed, and the same with its quotes."""
+    *words, last = split_arg_string(f"{text}|")  # the cursor, so that a space before it counts
+    starts = (place for place in range(len(text), 0, -1) if text[place - 1].isspace())
+    start = next((place for place in starts if split_arg_string(f"{text[place:]}|")[-1] == last), 0)
+    return words, last[:-1], text[start:]
 
 
 class PrivateHistory(FileHistory):

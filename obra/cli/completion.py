@@ -1,4 +1,4 @@
-"""``obra completion``: what makes a shell complete obra's words; click's own."""
+"""``obra completion``: what makes a shell complete obra's words."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ from obra.cli.output import say
 
 HELP = """Print what makes a shell complete obra's words.
 
+For good, from the next shell on:
+
 \b
-For good:
-  bash  obra completion bash > ~/.local/share/bash-completion/completions/obra
-  zsh   obra completion zsh > some/folder/of/$fpath/_obra
-  fish  obra completion fish > ~/.config/fish/completions/obra.fish
+bash:
+  obra completion bash > ~/.obra-completion.bash
+  echo '. ~/.obra-completion.bash' >> ~/.bashrc
+zsh:
+  obra completion zsh > ~/.obra-completion.zsh
+  echo '. ~/.obra-completion.zsh' >> ~/.zshrc
+fish:
+  mkdir -p ~/.config/fish/completions
+  obra completion fish > ~/.config/fish/completions/obra.fish
 """
 
 
@@ -21,9 +28,7 @@ For good:
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the script of one shell."""
-    from click.shell_completion import BashComplete, FishComplete, ZshComplete
-
     from obra.cli.program import obra
+    from obra.cli.shells import COMPLETE, SHELLS
 
-    found = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]
-    say(found(obra, {}, "obra", "_OBRA_COMPLETE").source())
+    say(SHELLS[shell](obra, {}, "obra", COMPLETE).source())

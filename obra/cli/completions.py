@@ -1,8 +1,9 @@
-"""What click completes in a shell and at the prompt: ids of tasks and breakpoints, names of agents."""
+"""What click completes in a shell and at the prompt: ids, and names of agents, settings, errors and runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -54,3 +55,34 @@ def agent_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -
 
     names = dict.fromkeys((*RUNGS, "real", *(one.name for one in entry_points(group=AGENTS))))
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def setting_words(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the keys of all settings, ready for a value: ``agent.type=``."""
+    from obra.config import setting_keys
+
+    return [CompletionItem(f"{key}=") for key in setting_keys() if key.startswith(incomplete)]
+
+
+def setting_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the sections of the settings, or the keys of the section that is being typed."""
+    from obra.config import setting_keys
+
+    depth = incomplete.count(".")
+    keys = (key.split(".") for key in setting_keys() if key.startswith(incomplete))
+    return [CompletionItem(name) for name in dict.fromkeys(".".join(steps[: depth + 1]) for steps in keys)]
+
+
+def error_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return what ``obra explain`` knows."""
+    from obra.cli.explain import headings
+
+    return [CompletionItem(name) for name in headings() if name.lower().startswith(incomplete.lower())]
+
+
+def run_names(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return ``last`` and the ids of the runs in the folder of reports, the newest first; else files."""
+    reports = ctx.params.get("reports") or Path("reports")
+    names = ["last", *sorted((path.parent.name for path in reports.glob("*/results.jsonl")), reverse=True)]
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return found[:_MOST] or [CompletionItem(incomplete, type="file")]

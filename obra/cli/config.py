@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from obra.cli.commands import Command
+from obra.cli.completions import setting_names
 from obra.cli.options import Chosen, agent_option, json_option, settings_options
 from obra.cli.output import as_json, say
 
@@ -12,7 +13,7 @@ from obra.cli.output import as_json, say
 @click.command(
     cls=Command, examples=["obra config llm --config config/real.yaml", "obra config --default > mine.yaml"]
 )
-@click.argument("key", required=False)
+@click.argument("key", required=False, shell_complete=setting_names)
 @click.option("--default", "is_default", is_flag=True, help="Print a whole settings file: every key, explained.")
 @json_option
 @agent_option

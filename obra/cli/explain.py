@@ -8,14 +8,22 @@ import re
 import click
 
 from obra.cli.commands import Command
+from obra.cli.completions import error_names
 from obra.cli.options import json_option
 from obra.cli.output import as_json, say
 
 _SECTION = re.compile(r"^## (\S+)\n\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
+def headings() -> dict[str, str]:
+    """Return what stands below each heading of docs/troubleshooting.md."""
+    from obra.new_project import kit_text
+
+    return {title: text.strip() for title, text in _SECTION.findall(kit_text("troubleshooting.md"))}
+
+
 @click.command(cls=Command, examples=["obra explain", "obra explain AgentTimeout"])
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=error_names)
 @json_option
 def explain(name: str | None, in_json: bool) -> None:
     """Say what a kind of error means, and what to do about it.
@@ -23,9 +31,7 @@ def explain(name: str | None, in_json: bool) -> None:
     NAME is the one that stands behind an error's message; without it, all names are listed. It is the text of
     docs/troubleshooting.md.
     """
-    from obra.new_project import kit_text
-
-    sections = {title: text.strip() for title, text in _SECTION.findall(kit_text("troubleshooting.md"))}
+    sections = headings()
     if name is None:
         if in_json:
             as_json(sections)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obra.cli.commands import Command
+from obra.cli.completions import run_names
 from obra.cli.output import counted, say
 from obra.cli.report import reports_option
 
@@ -34,7 +35,7 @@ _LONGEST_NAME = 80
 
 
 @click.command(cls=Command, waits="writing", help=HELP, examples=EXAMPLES)
-@click.argument("run", default="last")
+@click.argument("run", shell_complete=run_names, default="last")
 @click.option("--to", "form", type=click.Choice(tuple(_NAMES)), required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write. By default, beside the run.")
 @reports_option

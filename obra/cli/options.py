@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from obra.cli.completions import agent_names
+from obra.cli.completions import agent_names, setting_words
 from obra.cli.output import say
 
 if TYPE_CHECKING:
@@ -95,13 +95,14 @@ def of_session(context: click.Context) -> Chosen:
 def settings_options(function: Function) -> Function:
     """Give a command ``--config`` and ``-o``; it is called with ``chosen=``, see :class:`Chosen`."""
 
-    @click.option("--config", "file", metavar="FILE", help="YAML file with settings.")
+    @click.option("--config", "file", type=click.Path(), metavar="FILE", help="YAML file with settings.")
     @click.option(
         "-o",
         "--option",
         "overrides",
         metavar="SECTION.KEY=VALUE",
         multiple=True,
+        shell_complete=setting_words,
         help="One setting; wins over the file. May be repeated.",
     )
     @functools.wraps(function)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -75,6 +76,8 @@ def obra() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command with *arguments* (those of the process when ``None``) and exit with its code."""
     open_closed_streams()
+    if "_OBRA_COMPLETE" in os.environ:
+        from obra.cli import shells  # noqa: F401  # tells click how our shells ask
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given and sys.stdin.isatty() and sys.stdout.isatty():
         given = ["interactive"]

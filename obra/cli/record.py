@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obra.cli.commands import Command
+from obra.cli.completions import agent_names
 from obra.cli.options import Chosen, settings_options
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _CLAUDE_CODE = "claude_code_local"
 @click.option(
     "--agent",
     metavar="NAME",
+    shell_complete=agent_names,
     help="Whose model to record: codex, gemini, opencode, acp (default: Claude Code). 'replay', or 'replay:codex' "
     "and so on, records the real program against the scenario's script.",
 )

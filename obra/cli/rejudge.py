@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from obra.cli.commands import Command
+from obra.cli.completions import run_names
 from obra.cli.options import Chosen, json_option, settings_options, stored
 from obra.cli.output import as_json, say, table
 from obra.cli.report import reports_option
@@ -30,7 +31,7 @@ EXAMPLES = ("obra rejudge last -o validation.quality.threshold=90", "obra rejudg
 
 
 @click.command(cls=Command, waits="judging", help=HELP, examples=EXAMPLES)
-@click.argument("run", default="last")
+@click.argument("run", shell_complete=run_names, default="last")
 @click.option("--llm", metavar="NAME", help="Who reviews: ollama, openai, llamacpp or another installed LLM.")
 @click.option(
     "--times", type=click.IntRange(min=1), default=1, show_default=True, help="Judge each attempt so often."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obra.cli.commands import Command
+from obra.cli.completions import run_names
 from obra.cli.output import hand_over, say
 
 if TYPE_CHECKING:
@@ -67,9 +68,14 @@ reports_option = click.option(
 
 
 @click.command(cls=Command, waits="writing", help=HELP, examples=EXAMPLES)
-@click.argument("run", default="last")
+@click.argument("run", shell_complete=run_names, default="last")
 @click.option("--format", "form", type=click.Choice(tuple(_FORMATS)), default="html", show_default=True)
-@click.option("--out", metavar="FILE", help="Where to write; '-' is standard output. By default, beside the run.")
+@click.option(
+    "--out",
+    type=click.Path(),
+    metavar="FILE",
+    help="Where to write; '-' is standard output. By default, beside the run.",
+)
 @click.option("--open", "show", is_flag=True, help="Open it in a browser.")
 @reports_option
 def report(*, run: str, form: str, out: str | None, show: bool, reports: Path) -> None:

@@ -102,7 +102,14 @@ def create(
 
 
 @task.command(name="list", examples=["obra task list --status interrupted"])
-@click.option("--project", "project_id", type=int, metavar="ID", help="Only those of one project.")
+@click.option(
+    "--project",
+    "project_id",
+    type=int,
+    shell_complete=project_ids,
+    metavar="ID",
+    help="Only those of one project.",
+)
 @click.option("--status", type=click.Choice(STATUSES), help="Only those that stand so.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @json_option

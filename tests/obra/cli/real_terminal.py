@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pexpect
@@ -23,10 +23,15 @@ class _Answering(pyte.HistoryScreen):
 
 
 class Terminal:
-    """``obra`` with arguments on a terminal of some size."""
+    """``obra``, or another program, with arguments on a terminal of some size."""
 
     def __init__(
-        self, folder: Path, *arguments: str, variables: Mapping[str, str], size: tuple[int, int] = (40, 160)
+        self,
+        folder: Path,
+        *arguments: str,
+        variables: Mapping[str, str],
+        size: tuple[int, int] = (40, 160),
+        program: Sequence[str] = (sys.executable, "-m", "obra"),
     ):
         """Start it; *size* is rows and columns."""
         self.screen = _Answering(size[1], size[0], history=5000, ratio=0.001)
@@ -34,8 +39,8 @@ class Terminal:
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
         self.process = pexpect.spawn(
-            sys.executable,
-            ["-m", "obra", *arguments],
+            program[0],
+            [*program[1:], *arguments],
             cwd=str(folder),
             env={"TERM": "xterm-256color", **variables},
             dimensions=size,

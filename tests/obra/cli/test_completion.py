@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from real_terminal import Terminal
 
-BASH = """
-source "$1"
-COMP_WORDS=(obra ta) COMP_CWORD=1
-_obra_completion obra
-printf '%s\\n' "${COMPREPLY[@]}"
-COMPREPLY=() COMP_WORDS=(obra task list --sta) COMP_CWORD=3
-_obra_completion obra
-printf '%s\\n' "${COMPREPLY[@]}"
-"""
+from obra import StateManager
+from obra.cli.completion import HELP
+
+TYPED = (
+    ("obra ta", r"^> obra task"),
+    ("obra run scen", r"^> obra run scenarios/"),
+    ("obra run --agent=replay:co", r"^> obra run --agent=replay:codex"),
+    ("obra run --config=scenarios/he", r"^> obra run --config=scenarios/hello.obra.yaml"),
+    ("obra run -o agent.ty", r"^> obra run -o agent.type="),
+    ("obra run --task 41", r"^> obra run --task 417"),
+)
+"""What is typed before TAB, and the line that is to be seen then."""
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -29,18 +35,79 @@ def test_each_shell_gets_a_script(obra, shell):
     assert f"_OBRA_COMPLETE={shell}_complete" in ended.out
 
 
-def test_bash_completes_verbs_and_options(obra, tmp_path):
-    """In a real bash, with the script that was printed and the installed command."""
-    bash, command = shutil.which("bash"), Path(sys.executable).with_name("obra")
-    if not bash or not command.exists():
-        pytest.skip("no bash, or obra is not installed as a command beside this Python")
-    (tmp_path / "script").write_text(obra("completion", "bash").out)
+@pytest.fixture
+def place(tmp_path):
+    """A folder with a scenario, and with a task whose id begins with 41."""
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "hello.obra.yaml").touch()
+    (tmp_path / ".obra").mkdir()
+    with StateManager(f"sqlite:///{tmp_path}/.obra/obra.db") as state:
+        project = state.create_project(name="p", working_dir=str(tmp_path))
+        state.create_task(project_id=project.id, task_data={"title": "Say: hello, world"})
+    with sqlite3.connect(tmp_path / ".obra" / "obra.db") as database:
+        database.execute("UPDATE task SET id = 417")
+    database.close()
+    return tmp_path
+
+
+def typed_into(shell: str, folder: Path) -> Terminal:
+    """A shell into which the lines of the help were pasted before, at its prompt."""
+    program, command = shutil.which(shell), Path(sys.executable).with_name("obra")
+    if not program:
+        pytest.skip(f"{shell} is not installed")
+    if not command.exists():
+        pytest.skip("obra is not installed as a command beside this Python")
     path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [bash, "--norc", "-c", BASH, "bash", "./script"], cwd=tmp_path, env={"PATH": path, "HOME": str(tmp_path)},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.split() == ["task", "--status"]
+    variables = {"PATH": path, "HOME": str(folder), "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+    lines = re.search(rf"^{shell}:\n((?:  .+\n)+)", HELP, re.MULTILINE)[1]
+    subprocess.run([program, "-c", lines], cwd=folder, env=variables, check=True)
+    prompt = {"bash": ".bashrc", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}[shell]
+    with (folder / prompt).open("a") as file:
+        file.write("function fish_prompt; printf '> '; end\n" if shell == "fish" else "PS1='> '\n")
+    here = Terminal(folder, variables=variables, program=[program, "-i"])
+    here.see(r"^>\s*\Z")
+    return here
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_what_is_typed(shell, place):
+    """In the real shell, with the lines of the help: verbs, options, values, files and ids."""
+    here = typed_into(shell, place)
+    try:
+        for typed, seen in TYPED:
+            here.type(f"{typed}\t")
+            here.see(rf"{seen}\s*\Z")
+            here.type("\x15")  # Ctrl-U
+            here.see(r"^>\s*\Z")
+        here.type("obra nosuch \tx")
+        here.see(r"^> obra nosuch x\s*\Z")  # what is wrong with the line is not told in the middle of it
+        if shell != "bash":  # which shows no descriptions
+            here.type("\x15obra in\t")
+            here.see(r"Make a folder a project: settings, a first scenario, a CI job\.")
+    finally:
+        here.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "told"),
+    [
+        ("obra config agent.local.com", "agent.local.com", ["agent.local.command"]),
+        ("obra config agent.lo", "agent.lo", ["agent.local"]),
+        ("obra explain agentt", "agentt", ["AgentTimeout"]),
+        ("obra report la", "la", ["last"]),
+        ("obra report 2026", "2026", ["20261122-141500-ab12cd"]),
+        ("obra run --agent=replay:c", "c", ["codex"]),
+        ('obra run --agent "replay:co', "replay:co", ["replay:codex"]),
+        ("obra task list --status=es", "es", ["escalated"]),
+    ],
+)
+def test_names_are_completed(obra, tmp_path, line, word, told):
+    """Settings, errors, runs and choices; what bash takes for words of their own is left out."""
+    run = tmp_path / "reports" / "20261122-141500-ab12cd"
+    run.mkdir(parents=True)
+    (run / "results.jsonl").touch()
+    ended = obra(COMP_LINE=line, COMP_WORD=word, _OBRA_COMPLETE="bash_complete")
+    assert [one.partition(",")[2] for one in ended.out.splitlines()] == told
 
 
 def test_another_shell_is_refused(obra):
