@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,11 +81,22 @@ def fetch(store: SnapshotStore, artefacts: Artefacts, folder: str) -> None:
         ScaleError: an archive cannot be read or does not hold what its name says.
     """
     for reference in artefacts.list(f"{folder}/objects"):
-        with zipfile.ZipFile(io.BytesIO(artefacts.read(reference))) as archive:
-            for entry in archive.namelist():
-                kind, _, name = entry.partition("/")
-                if kind not in _KINDS or store.write(_KINDS[kind], archive.read(entry)) != name:
-                    raise ScaleError(
-                        f"{artefacts.shown}: {reference!r} does not hold what its names say; it was changed, so "
-                        f"the case cannot be gone on with: submit it again"
-                    )
+        try:
+            is_sound = _is_stored(store, artefacts.read(reference))
+        except (zipfile.BadZipFile, zlib.error, EOFError):
+            is_sound = False
+        if not is_sound:
+            raise ScaleError(
+                f"{artefacts.shown}: {reference!r} does not hold what its names say; it was changed, so the case "
+                f"cannot be gone on with: submit it again"
+            )
+
+
+def _is_stored(store: SnapshotStore, packed: bytes) -> bool:
+    """Store the objects of an archive; tell whether each was what its name says."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        for entry in archive.namelist():
+            kind, _, name = entry.partition("/")
+            if kind not in _KINDS or store.write(_KINDS[kind], archive.read(entry)) != name:
+                return False
+    return True

@@ -8,6 +8,7 @@ import pytest
 
 from obra.config import Config
 from obra.domain import ScriptStep
+from obra.errors import WorkspaceError
 from obra.orchestrator import Orchestrator
 
 SCRIPT = [ScriptStep(say="A part.", write={"a.txt": "a"}), ScriptStep(say="Done.", write={"b.txt": "b"})]
@@ -52,3 +53,19 @@ def test_a_folder_that_stands_is_left_as_it_is(escalated):
     loop.execute_task(task_id)
     assert (work / "old.txt").read_text() == "new"
     assert "restored" not in [one["kind"] for one in loop.state_manager.events(task_id)]
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_done(tmp_path):
+    """A file stands where one above it should be; the task stays as it was."""
+    (tmp_path / "file").write_text("mine")
+    config = Config.load(rung="mock")
+    config.set("database.url", "sqlite://")
+    config.set("workspace.store", str(tmp_path / "store"))
+    with Orchestrator(config, script=SCRIPT) as loop:
+        project = loop.state_manager.create_project("p", working_dir=str(tmp_path / "file/work"))
+        task = loop.state_manager.create_task(project.id, {"title": "t"})
+        with pytest.raises(
+            WorkspaceError, match=rf"^the workspace {tmp_path}/file/work cannot be made: Not a direct"
+        ):
+            loop.execute_task(task.id)
+        assert loop.state_manager.get_task(task.id).status == "pending"

@@ -106,3 +106,15 @@ def test_what_workers_cannot_keep_is_refused(here, words):
     """With the option's name, before anything runs."""
     done = run_pytest(here.folder, "--obra-engine=dbos", *words)
     assert (done.code, words[0].partition("=")[0] in done.err) == (4, True), done.out + done.err
+
+
+def test_what_no_worker_could_reach_is_a_wrong_use(here):
+    """Said before any test runs, with the option that asked for it."""
+    settings = yaml.safe_load((here.folder / "settings.yaml").read_text())
+    settings["database"]["url"] = "sqlite://"
+    (here.folder / "settings.yaml").write_text(yaml.safe_dump(settings))
+    ended = run_pytest(here.folder, "--obra-engine=dbos", "scenarios")
+    assert ended.code == 4
+    assert "ERROR: --obra-engine=dbos: database.url: workers need a database that several processes can open" in (
+        ended.out + ended.err
+    )

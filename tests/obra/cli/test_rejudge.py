@@ -79,3 +79,13 @@ def test_a_script_is_no_opinion(obra, run_of_two):
     assert (done.code, "no opinion" in done.err) == (2, True)
     done = obra("rejudge", "last", "-o", "database.url=sqlite:///other.db")
     assert done.code == 1
+
+
+def test_a_task_of_another_run_is_never_judged_in_its_place(obra, run_of_two, tmp_path):
+    """The other database has a task of the same number, of which the agent said something else."""
+    (tmp_path / "other.obra.yaml").write_text(HELLO.replace("Done.", "Not yet."))
+    other = ("-o", f"database.url=sqlite:///{tmp_path}/other.db")
+    assert obra("run", "other.obra.yaml", *other).code == 0
+    done = obra("rejudge", "last", *other)
+    assert done.code == 1
+    assert "task 1 of this database is not the one that hello ran as; name the database of the run" in done.err

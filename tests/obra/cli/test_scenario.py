@@ -53,6 +53,15 @@ def test_a_name_that_is_none(obra, tmp_path):
     assert not list(tmp_path.glob("*.yaml"))
 
 
+def test_a_folder_that_cannot_be_is_told(obra, write, tmp_path):
+    """A file stands in its place, and stays."""
+    write("file", "mine")
+    done = obra("scenario", "new", "a", "--folder", "file/below")
+    assert done.code == 2
+    assert "file/below cannot be written: Not a directory" in done.err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_every_problem_of_every_file(obra, write):
     """All of them, in one go, with exit code 2; the good file is counted, too."""
     write("good.obra.yaml", "parameters: {n: [1, 2]}\ntask: {title: $n}\n")

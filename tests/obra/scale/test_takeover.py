@@ -6,12 +6,14 @@ import os
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 
 import pytest
 from field import QUICK, SEVERAL, TWO_ATTEMPTS, each_once, field_of, rows_of
 from takeover import table, takeovers
 
 from obra import StateManager
+from obra.errors import AgentUnavailable, RemoteRunFailed
 from obra.reports.summary import summarize
 from obra.scale.case_run import CaseRunner
 from obra.scale.roll import Roll
@@ -206,3 +208,43 @@ def test_the_time_of_a_takeover_is_measured():
     shown = table({"SQLite": [3.0, 5.0, 9.0]}, 6.0).splitlines()
     assert shown[0].startswith("| kills, lease 6 s |")
     assert shown[-1] == "| 3, SQLite | 3.00 s | 5.00 s | 9.00 s | 1.50 | 1 |"
+
+
+AWAY = """
+from obra.errors import AgentUnavailable
+
+class Away:
+    identity = "away"
+    def initialize(self, config): raise AgentUnavailable("it is on holiday; ask again in May")
+    def is_healthy(self): return False
+    def send_prompt(self, prompt, *, limits=None, on_event=None): raise AssertionError
+    def cleanup(self): pass
+"""
+
+
+def test_a_task_that_failed_before_its_worker_told_why_has_no_verdict(field, monkeypatch):
+    """It may have been the machinery: whoever takes it over makes no attempt and says so."""
+    (field.folder / "away.py").write_text(AWAY)
+    monkeypatch.syspath_prepend(field.folder)
+    monkeypatch.chdir(field.folder)
+    config = field.config()
+    config.set("agent.type", "away:Away")
+    register, tasks = field.runner._register, []
+    name = field.submit(field.write("one", QUICK.format(name="one", run="'true'")))
+    Roll(register.database).join("gone", lease=30)
+    claim = register.claim(name, "gone")
+    with StateManager(field.database) as state:
+        case = CaseRunner(
+            load=lambda _: config,
+            state=state,
+            artefacts=field.runner.artefacts,
+            folder=field.folder / "gone",
+            remember_task=lambda _, task: tasks.append(task),
+        )
+        with pytest.raises(AgentUnavailable, match="on holiday"):
+            case.run(claim)
+        with pytest.raises(
+            RemoteRunFailed, match=r"^task 1 failed \(.*\), and its worker was lost .*: submit the"
+        ):
+            case.run(replace(claim, number=2, task=tasks[0]))
+        assert state.attempts(1) == ()
