@@ -307,6 +307,8 @@ class PermissionRequest(Record):
     """All that the tool is to be given."""
     reason: str = ""
     """Why the agent asks, in its own word."""
+    id: str = ""
+    """The agent's own name of the question, under which an Obra that takes its turn over is asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from obra.asking import LONGEST_SUBJECT, AskPeople, question
+from obra.asking import LONGEST_SUBJECT, AskPeople, question, read_answer
 from obra.domain import PermissionAnswer, PermissionRequest, PermissionRule
 from obra.events import Observer
 
@@ -52,17 +52,20 @@ class PermissionDesk:
         """Return what decides during one attempt of a task in *root*; *tell* hears of questions to people."""
 
         def decide(request: PermissionRequest) -> PermissionAnswer:
+            given = _given_before(request, state, task_id)
+            if given is not None:
+                return given
             answer, by = self.answer(request, root)
             if by == "default" and isinstance(self._operator, AskPeople):
                 return self._operator.ask(request, state, task_id, number, tell)
-            word = "allow" if answer.allowed else "deny"
+            said = f"{'allow' if answer.allowed else 'deny'}: {answer.reason}".removesuffix(": ")
             if by in ("scenario", "operator"):
                 asked = question(request, task_id, number)
-                state.record_permission(asked, f"{word}: {answer.reason}".removesuffix(": "))
+                state.record_permission(asked, said, request=request.id)
             else:
                 subject = request.subject[:LONGEST_SUBJECT]
-                told = {"number": number, "tool": request.tool, "subject": subject, "answer": word, "by": by}
-                state.record_event(task_id, "permission", told)
+                told = {"number": number, "tool": request.tool, "subject": subject, "by": by}
+                state.record_event(task_id, "permission", {**told, "answer": said, "request": request.id})
             return answer
 
         return decide
@@ -82,6 +85,13 @@ class PermissionDesk:
             f"Do the task without it, or say what you would need it for."
         )
         return PermissionAnswer(allowed=False, reason=reason), "default"
+
+
+def _given_before(request: PermissionRequest, state: StateManager, task_id: int) -> PermissionAnswer | None:
+    """Return what an Obra answered that was killed before the agent had heard it: one question, one answer."""
+    told = (one["data"] for one in state.events(task_id)) if request.id else ()
+    given = (data["answer"] for data in told if data.get("request") == request.id)
+    return next((read_answer(answer) for answer in given), None)
 
 
 def _contains(request: PermissionRequest, wanted: str) -> bool:

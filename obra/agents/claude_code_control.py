@@ -39,6 +39,7 @@ def permission_request(message: Mapping[str, Any]) -> PermissionRequest | None:
         subject=next((str(given[key]) for key in _SUBJECT_KEYS if key in given), ""),
         input=given,
         reason=str(request.get("decision_reason") or request.get("decision_reason_type") or ""),
+        id=str(message.get("request_id", "")),
     )
 
 

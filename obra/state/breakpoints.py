@@ -64,13 +64,13 @@ def open_alone(connection: Connection, wanted: Breakpoint) -> Breakpoint:
     return open_(connection, wanted, wanted.task_id, datetime.now(UTC))
 
 
-def open_resolved(connection: Connection, wanted: Breakpoint, answer: str) -> Breakpoint:
+def open_resolved(connection: Connection, wanted: Breakpoint, answer: str, request: str = "") -> Breakpoint:
     """Store a breakpoint that was answered at once and return it.
 
     Raises:
         NotFound: there is no such task.
     """
-    return resolve(connection, open_alone(connection, wanted).id, answer)
+    return resolve(connection, open_alone(connection, wanted).id, answer, request=request)
 
 
 def newest(
@@ -90,9 +90,16 @@ def newest(
 
 
 def resolve(
-    connection: Connection, breakpoint_id: int, answer: str, run: Mapping[str, Any] | None = None
+    connection: Connection,
+    breakpoint_id: int,
+    answer: str,
+    run: Mapping[str, Any] | None = None,
+    *,
+    request: str = "",
 ) -> Breakpoint:
     """Store a person's answer, and with *run* leave the escalated task as a run that is interrupted at its begin.
+
+    *request* is what the agent called its question, if it was one; the event that tells of the answer says it.
 
     Raises:
         NotFound: there is no such breakpoint.
@@ -109,7 +116,7 @@ def resolve(
         )
     values = {"status": BreakpointStatus.RESOLVED.value, "answer": clean(answer), "resolved_at": now}
     connection.run(_UPDATE, {"key": breakpoint_id, **values})
-    told = {"breakpoint_id": breakpoint_id, "answer": answer}
+    told = {"breakpoint_id": breakpoint_id, "answer": answer, **({"request": request} if request else {})}
     journal.write_event(connection, found.task_id, "breakpoint_resolved", told, now)
     if run is not None:
         _leave_to_go_on(connection, found.task_id, run, now)

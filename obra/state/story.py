@@ -40,13 +40,18 @@ class Story:
         """
         return self._database.write(breakpoints.open_alone, wanted)
 
-    def record_permission(self, asked: Breakpoint, answer: str) -> Breakpoint:
+    def record_permission(self, asked: Breakpoint, answer: str, *, request: str = "") -> Breakpoint:
         """Store what the agent asked for in the middle of a turn together with its answer, and return it.
+
+        Args:
+            asked: the question.
+            answer: what was answered.
+            request: the agent's own name of the question; it stands in the event that tells of the answer.
 
         Raises:
             NotFound: there is no such task.
         """
-        return self._database.write(breakpoints.open_resolved, asked, answer)
+        return self._database.write(breakpoints.open_resolved, asked, answer, request)
 
     def resolve_breakpoint(
         self, breakpoint_id: int, answer: str, *, run: Mapping[str, Any] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from obra.domain import (
 from obra.permissions import PermissionDesk
 from obra.scenarios.scenario import Scenario
 from obra.scenarios.scenario_run import run_scenario
+from obra.state.state_manager import StateManager
 
 YES = {"score": 90}
 NO = PermissionAnswer(allowed=False, reason="no")
@@ -94,14 +96,37 @@ def test_answers_are_stored_as_resolved_breakpoints_and_silence_as_an_event(tmp_
         task = state.create_task(project.id, {"title": "t", "checks": [{"file": "hello.py"}]})
         outcome = loop.execute_task(task.id)
         stored = state.breakpoints(task_id=task.id)
-        events = [one["data"] for one in state.events(task.id) if one["kind"] == "permission"]
+        [event] = [one["data"] for one in state.events(task.id) if one["kind"] == "permission"]
     assert (outcome.status, outcome.breakpoint) == ("completed", None)
     assert [(one.trigger, one.status, one.reason, one.answer) for one in stored] == [
         (Trigger.AGENT_ASKS, BreakpointStatus.RESOLVED, "may it use Bash: rm -rf build", "deny: no")
     ]
     assert stored[0].attempt_number == 1
     assert stored[0].is_permission
-    assert events == [{"number": 1, "tool": "Bash", "subject": "ls", "answer": "deny", "by": "default"}]
+    assert event.pop("answer").startswith("deny: Bash is not permitted here")
+    assert event == {"number": 1, "tool": "Bash", "subject": "ls", "by": "default", "request": ""}
+
+
+@pytest.mark.parametrize("rules", [[REMOVE], []], ids=["by a rule", "by nobody"])
+def test_a_question_that_was_answered_before_a_kill_is_not_answered_twice(tmp_path: Path, rules):
+    """Whoever takes the turn over is asked by the same name and repeats the stored answer."""
+    asked = replace(bash("rm -rf build"), id="q1")
+    other = replace(asked, id="q2")
+    with StateManager(f"sqlite:///{tmp_path}/obra.db") as state:
+        project = state.create_project("p", working_dir=tmp_path)
+        key = state.create_task(project.id, {"title": "t"}).id
+
+        def asks(request: PermissionRequest, desk: PermissionDesk) -> PermissionAnswer:
+            return desk.for_attempt(state, key, 1, tmp_path, lambda _: None)(request)
+
+        first = asks(asked, PermissionDesk(rules=rules))
+        assert (first.allowed, first.reason[:2]) == (False, "no" if rules else "Ba")
+        whoever_comes = PermissionDesk(operator=lambda _: OK)
+        assert asks(asked, whoever_comes) == first
+        assert len(state.events(key)) == 1
+        assert asks(other, whoever_comes) == OK
+        assert len(state.events(key)) == 2
+        assert len(state.breakpoints(task_id=key)) == (2 if rules else 1)
 
 
 def test_an_answer_to_one_call_is_no_answer_to_the_task(tmp_path: Path):
