@@ -47,13 +47,14 @@ logging:
 class StartedProject(Record):
     """What was written, what was there already and stays as it is, and the commands that lead on.
 
-    Paths are relative to ``folder``.
+    Paths are relative to ``folder``. ``misplaced`` tells what to do with a CI job that its service will not find.
     """
 
     folder: Path
     written: tuple[Path, ...]
     kept: tuple[Path, ...]
     following: tuple[str, ...]
+    misplaced: str = ""
 
 
 def start_project(folder: Path, ci: str | None = "github") -> StartedProject:
@@ -76,7 +77,24 @@ def start_project(folder: Path, ci: str | None = "github") -> StartedProject:
     except OSError as error:
         where = error.filename or folder
         raise WorkspaceError(f"{where} cannot be written: {error.strerror}; choose another folder") from error
-    return StartedProject(folder=folder, written=tuple(written), kept=tuple(kept), following=_following())
+    return StartedProject(
+        folder=folder,
+        written=tuple(written),
+        kept=tuple(kept),
+        following=_following(),
+        misplaced=_misplaced(folder.resolve(), ci),
+    )
+
+
+def _misplaced(folder: Path, ci: str | None) -> str:
+    """Tell where the CI job belongs when *folder* lies within a repository; services look only in its root."""
+    root = next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder)
+    if ci is None or root == folder:
+        return ""
+    inner = folder.relative_to(root).as_posix()
+    return (
+        f"the CI job is found only in the root of a repository: move it to {root}, and run its commands in {inner}"
+    )
 
 
 def _wanted(ci: str | None) -> Iterator[tuple[Path, str]]:

@@ -108,12 +108,13 @@ class LazyGroup(Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Refuse an unknown verb with the nearest known one."""
-        name = args[0]
-        if name not in self.verbs and not name.startswith("-"):
-            close = difflib.get_close_matches(name, self.verbs, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(self.verbs)}."
-            raise click.UsageError(f"No such command {name!r}; {hint}", ctx)
+        """Refuse an unknown verb with the nearest known one; but not while a line is being typed."""
+        name, known = args[0], self.list_commands(ctx)
+        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}."
+            usage = ctx if ctx.command_path else None  # at a prompt there is no command in front of the verb
+            raise click.UsageError(f"No such command {name!r}; {hint}", usage)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # the same

@@ -37,6 +37,7 @@ def init(folder: Path, ci: str, in_json: bool) -> None:
                 "written": [path.as_posix() for path in started.written],
                 "kept": [path.as_posix() for path in started.kept],
                 "next": started.following,
+                "misplaced": started.misplaced,
             }
         )
         return
@@ -44,6 +45,8 @@ def init(folder: Path, ci: str, in_json: bool) -> None:
         say(f"written: {folder / path}")
     for path in started.kept:
         say(f"kept:    {folder / path}, as it was")
+    if started.misplaced:
+        say(f"note:    {started.misplaced}")
     say("next:" if folder == Path() else f"next, in {folder}:")
     for line in started.following:
         say(f"  {line}")

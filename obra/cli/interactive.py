@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from obra.cli.live_verbs import Session
 
 IN_BACKGROUND = frozenset({"run", "resume"})
+FREE_TEXT = {"say": 1, "answer": 1, "pause": 1, "stop": 1, "override": 2}
+"""Verbs whose line ends in free text, and how many words stand before it."""
 _LEFT_OUT = frozenset({"interactive", "completion"})
 _TWICE_SECONDS = 2.0
 _WELCOME = "Type a verb; TAB completes, 'help' lists them, Ctrl-D leaves. Runs go on in the background."
@@ -94,7 +96,7 @@ class Verbs(LazyGroup):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return all verbs, the live ones first."""
-        return [*self._live, *super().list_commands(ctx)]
+        return list(dict.fromkeys((*self._live, *super().list_commands(ctx))))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a live verb, or import one of the command's."""
@@ -105,7 +107,7 @@ class Verbs(LazyGroup):
         from click.shell_completion import CompletionItem
 
         live = [
-            CompletionItem(name, help=one.get_short_help_str(80))
+            CompletionItem(name, help=one.get_short_help_str(200))
             for name, one in self._live.items()
             if name.startswith(incomplete)
         ]
@@ -115,16 +117,8 @@ class Verbs(LazyGroup):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the live verbs, then those of the command."""
         with formatter.section("For the run under way"):
-            formatter.write_dl([(name, one.get_short_help_str(80)) for name, one in self._live.items()])
+            formatter.write_dl([(name, one.get_short_help_str(200)) for name, one in self._live.items()])
         super().format_commands(ctx, formatter)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a live verb, or one of the command's; an unknown one is refused with the nearest name."""
-        if args[0] in self._live:
-            return args[0], self._live[args[0]], args[1:]
-        return super().resolve_command(ctx, args)
 
 
 def _prompt(verbs: Verbs, session: Session) -> PromptSession[str]:
@@ -175,11 +169,18 @@ def _interrupted(pressed: float, runs: LiveRuns) -> float:
 
 
 def _split(line: str) -> list[str]:
+    """Return the words of a line, as a shell does; but what is said to somebody stands as it was typed."""
+    line = line.strip()
+    if line == "obra" or line.startswith("obra "):
+        line = line[len("obra ") :].strip()
     try:
         words = shlex.split(line)
-    except ValueError:  # words of a message may hold an apostrophe
+    except ValueError:  # a message may hold an apostrophe
         words = line.split()
-    return words[1:] if words[:1] == ["obra"] else words
+    before = FREE_TEXT.get(words[0]) if words else None
+    if before is None or len(words) <= before + 1:  # the last word alone may be an option, or a text in quotes
+        return words
+    return [*words[:before], "--", line.split(None, before)[before]]
 
 
 def _do(words: Sequence[str], verbs: Verbs, session: Session) -> object:

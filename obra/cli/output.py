@@ -39,9 +39,9 @@ class Styled(str):
 
 
 def styled(text: str, colour: str = "", *, bold: bool = False) -> Styled:
-    """Return *text* coloured for a terminal; plain where NO_COLOR is set (https://no-color.org)."""
+    """Return *text* coloured for a terminal; plain with NO_COLOR (https://no-color.org) or TERM=dumb."""
     text = printable(text)
-    if os.environ.get("NO_COLOR") or not (colour or bold):
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not (colour or bold):
         return Styled(text)
     return Styled(click.style(text, fg=colour or None, bold=bold or None))
 

@@ -30,6 +30,7 @@ def completed(typed):
         ("-o agent.ty", []),
         ("run -o agent.ty", ["run -o agent.type="]),
         ("resu", ["resume"]),
+        ("tusk sho", []),
     ],
 )
 def test_what_is_typed_stays_and_the_rest_is_added(tmp_path, monkeypatch, typed, lines):

@@ -130,9 +130,10 @@ def on_a_terminal(folder: Path, *words: str, **variables: str) -> str:
 
 
 def test_colours_only_on_a_terminal_and_never_where_they_are_not_wanted(obra, tmp_path):
-    """On a terminal there are; not with --no-color at either place, not with NO_COLOR, not in a pipe."""
+    """On a terminal there are; not with --no-color at either place, NO_COLOR or TERM=dumb, and not in a pipe."""
     assert "\x1b[" in on_a_terminal(tmp_path, "doctor")
     assert "\x1b[" not in on_a_terminal(tmp_path, "--no-color", "doctor")
     assert "\x1b[" not in on_a_terminal(tmp_path, "doctor", "--no-color")
     assert "\x1b[" not in on_a_terminal(tmp_path, "doctor", NO_COLOR="1")
+    assert "\x1b[" not in on_a_terminal(tmp_path, "doctor", TERM="dumb")
     assert "\x1b[" not in obra("doctor").out

@@ -50,6 +50,18 @@ def test_nothing_is_overwritten(obra, tmp_path):
     assert (tmp_path / ".gitignore").read_bytes() == text
 
 
+def test_within_a_repository_it_says_where_the_ci_job_belongs(obra, tmp_path):
+    """CI services read it in the root alone, so one that lies deeper would never run."""
+    (tmp_path / ".git").mkdir()
+    ended = obra("init", "parts/shop")
+    assert f"move it to {tmp_path}, and run its commands in parts/shop\n" in ended.out
+    assert (
+        obra("init", "parts/shop", "--json").data["misplaced"].startswith("the CI job is found only in the root")
+    )
+    assert "move it" not in obra("init", "parts/shop", "--ci", "none").out
+    assert "move it" not in obra("init", ".").out
+
+
 @pytest.mark.parametrize(("ci", "path"), [("gitlab", ".gitlab-ci.yml"), ("none", None)])
 def test_the_ci_service_is_chosen(obra, tmp_path, ci, path):
     """One job or none, and it names the settings that were written."""

@@ -12,6 +12,7 @@ import pytest
 
 from obra import StateManager
 from obra.agents.mock_agent import MockAgent
+from obra.cli.interactive import _split
 from obra.domain import PermissionRequest
 
 SLOW = """\
@@ -24,6 +25,29 @@ script:
   - {{say: Done., write: {{done.txt: two}}}}
 reviewer: [{{score: 40, issues: [no done.txt]}}, {{score: 90}}, {{score: 90}}]
 """
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("task show 1", ["task", "show", "1"]),
+        ("obra run 'my scenario.yaml'", ["run", "my scenario.yaml"]),
+        ('say use "decimal",  not float', ["say", "--", 'use "decimal",  not float']),
+        ("obra say first\n    second", ["say", "--", "first\n    second"]),
+        ("say don't", ["say", "don't"]),
+        ("say it's  late", ["say", "--", "it's  late"]),
+        ("say 'all of it'", ["say", "all of it"]),
+        ("say -5 is wrong", ["say", "--", "-5 is wrong"]),
+        ("say --help", ["say", "--help"]),
+        ("override retry -1 is missing", ["override", "retry", "--", "-1 is missing"]),
+        ("override", ["override"]),
+        ("obra", []),
+        ("", []),
+    ],
+)
+def test_what_is_said_stands_as_it_was_typed(line, words):
+    """Quotes, line breaks, spaces and a leading minus belong to a message; a shell splits the other lines."""
+    assert _split(line) == words
 
 
 @pytest.fixture
@@ -256,7 +280,9 @@ def test_mistakes_are_told_and_the_prompt_stays(terminal):
     here = terminal()
     here.see(r"^obra>")
     for typed, seen in (
-        ("tusk list", r"did you mean 'task'"),
+        ("tusk list", r"^obra> tusk list\nError: No such command 'tusk'; did you mean 'task'"),
+        ("overide retry", r"did you mean 'override'"),
+        ("tusk list\t", r"^obra> tusk list\nError: .*did you mean 'task'"),
         ("pause", r"no task is running here"),
         ("task show 99", r"no task has the id 99"),
         ("help", r"For the run under way"),
