@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from sqlite_queue import need_sqlite_queue
 
 from obra.cli.program import obra
 from obra.config import Config
@@ -112,6 +113,8 @@ def test_the_commands_of_a_page_work_in_their_order(page, tmp_path):
     variables |= {"HOME": str(tmp_path), "PATH": front + os.environ["PATH"]}
     if not shutil.which("obra", path=variables["PATH"]):
         pytest.skip("obra is not installed as a command here")
+    if page == "many-machines.md":
+        need_sqlite_queue()
 
     def typed(line: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

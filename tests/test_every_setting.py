@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from sqlite_queue import need_sqlite_queue
 
 from obra import Config, Orchestrator, StateManager, Task
 from obra.agents.program_version import version_text
@@ -698,6 +699,7 @@ def _a_file_that_others_read_along(lab: Lab) -> int:
 
 def _submitted(lab: Lab) -> tuple[DurableRunner, str]:
     """Put one case on a queue of this lab's own."""
+    need_sqlite_queue()
     runner = DurableRunner(lab.config)
     lab.request.addfinalizer(runner.close)
     Path("a.obra.yaml").write_text("task: {title: Say hello}\nscript: [{say: Hi}]\nreviewer: [{score: 90}]\n")

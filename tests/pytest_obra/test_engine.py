@@ -10,10 +10,11 @@ import pytest
 import yaml
 from field import QUICK, VARIABLES, field_of
 from prepared_programs import Ended
+from sqlite_queue import need_sqlite_queue
 
 from obra.reports.stored_run import when
 
-pytest.importorskip("dbos", reason="the extra 'scale' is not installed: pip install 'obra[scale]'")
+need_sqlite_queue()
 
 SAME = (
     "case",

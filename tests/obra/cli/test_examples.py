@@ -15,6 +15,7 @@ import click
 import prepared_programs
 import pytest
 from click.testing import CliRunner
+from sqlite_queue import need_sqlite_queue
 
 from obra.cli.failures import exit_code_of
 from obra.cli.program import obra
@@ -84,6 +85,7 @@ def helps(command: click.Command, context: click.Context) -> Iterator[tuple[str,
 
 
 HELPS = tuple(helps(obra, click.Context(obra, info_name="obra", terminal_width=80)))
+QUEUED = ("obra submit", "obra submission", "obra worker")
 EXAMPLES = tuple(dict.fromkeys(examples(obra)))
 
 
@@ -129,6 +131,8 @@ def test_an_example_works(line, folder):
     """It ends as expected, and what it was to write is there."""
     if lacking := next((why for words, why in NEEDS.items() if words in f"{line} "), None):
         pytest.skip(f"needs {lacking}")
+    if line.startswith(QUEUED):
+        need_sqlite_queue()
     typed, _, source = line.partition(" < ")
     typed = typed.partition(" > ")[0]
     words = shlex.split(typed)[1:]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from field import Field, field_of
 from postgres_server import PostgresServer
+from sqlite_queue import need_sqlite_queue
 
 pytest.importorskip("dbos", reason="the extra 'scale' is not installed: pip install 'obra[scale]'")
 
@@ -24,6 +25,7 @@ def field(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Field]:
     """A field on SQLite, or on what the test's parameter says."""
     kind = getattr(request, "param", "sqlite")
     if kind == "sqlite":
+        need_sqlite_queue()
         database = f"sqlite:///{tmp_path}/queue/obra.db"
     else:
         database = request.getfixturevalue("postgres").new_database()

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 from field import QUICK, SEVERAL, TWO_ATTEMPTS, each_once, field_of, rows_of
+from sqlite_queue import need_sqlite_queue
 from takeover import table, takeovers
 
 from obra import StateManager
@@ -203,6 +204,7 @@ def test_a_task_that_ended_before_its_worker_told_of_it_is_judged_by_its_own_fil
 
 def test_the_time_of_a_takeover_is_measured():
     """As tests/bench/workers.py --kills does: a worker is killed in its turn, and its case goes on elsewhere."""
+    need_sqlite_queue()
     found = takeovers("", 1, lease=60, patient=False)
     assert 0 < found[0] < 60
     shown = table({"SQLite": [3.0, 5.0, 9.0]}, 6.0).splitlines()
