@@ -17,7 +17,7 @@ from obra.workspace.processes import AGENT, ProcessTree
 
 _SLICE = 0.1
 """Seconds between two looks whether a silent process has ended: something it left may hold its output open."""
-_EXIT_SECONDS = 3.0
+_EXIT_SECONDS = 10.0
 """Seconds that a process gets to end by itself after it has closed its output."""
 _SHOWN_ERRORS = 1000
 

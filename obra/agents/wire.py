@@ -140,8 +140,9 @@ class PipeWire:
         self._closing = False
         self._flooded = False
         self._wake_read, self._wake_write = os.pipe()
-        for pipe in (stdin, stdout, stderr):
-            os.set_blocking(pipe.fileno(), False)
+        self._wake_lock = threading.Lock()
+        for number in (stdin.fileno(), stdout.fileno(), stderr.fileno(), self._wake_write):
+            os.set_blocking(number, False)
         with contextlib.suppress(OSError, AttributeError):  # not Linux, or this user has too many pipes already
             fcntl.fcntl(stdout.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
         self._thread = threading.Thread(target=self._pump, name="obra-agent-wire", daemon=True)
@@ -180,12 +181,16 @@ class PipeWire:
         for pipe in (self._stdin, self._stdout, self._stderr):
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        with self._wake_lock:
+            os.close(self._wake_read)
+            os.close(self._wake_write)
+            self._wake_write = -1
 
     def _wake(self) -> None:
-        if self._thread.is_alive():
-            os.write(self._wake_write, b".")
+        with self._wake_lock:  # another thread may close it: its number may be somebody else's file then
+            if self._wake_write >= 0:
+                with contextlib.suppress(BlockingIOError):  # it is full: whoever reads it is awake
+                    os.write(self._wake_write, b".")
 
     def _pump(self) -> None:
         with selectors.DefaultSelector() as selector:

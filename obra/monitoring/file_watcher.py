@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 POLLING_SECONDS = 1.0
 """Between two looks at the whole folder, where the kernel cannot tell us."""
 
+_PARTS = 10
+
 _NO_MORE_WATCHES = {errno.ENOSPC, errno.EMFILE, errno.ENFILE}
 
 _KINDS = {
@@ -119,7 +121,7 @@ class FileWatcher:
         observer.join()
         self._queue.put(None)
         if not is_own_thread and not _waited(
-            lambda: _joined(deliverer, self.DELIVERY_SECONDS), lambda: self._delivered
+            lambda seconds: _joined(deliverer, seconds), lambda: self._delivered, self.DELIVERY_SECONDS
         ):
             self._give_up()
 
@@ -196,7 +198,7 @@ class FileWatcher:
         """
         self._is_stopping = True
         self._make_last_event(observer)
-        if not _waited(lambda: self._settled.wait(self.SETTLING_SECONDS), lambda: self._seen):
+        if not _waited(self._settled.wait, lambda: self._seen, self.SETTLING_SECONDS):
             logger.debug("no last event came from %s; its file events were quiet", self._root)
 
     def _make_last_event(self, observer: BaseObserver) -> None:
@@ -255,14 +257,17 @@ class FileWatcher:
         )
 
 
-def _waited(is_done: Callable[[], bool], progress: Callable[[], int]) -> bool:
-    """Wait as long as there is progress between two tries of *is_done*; return whether it was done."""
-    before = progress()
-    while not is_done():
-        if progress() == before:
-            return False
-        before = progress()
-    return True
+def _waited(is_done: Callable[[float], bool], progress: Callable[[], int], seconds: float) -> bool:
+    """Wait until *is_done*, which waits itself, or nothing went on for *seconds*; return whether it was done.
+
+    The seconds are counted in parts: while this machine stands still, only one of them passes.
+    """
+    before, left = progress(), _PARTS
+    while left:
+        if is_done(seconds / _PARTS):
+            return True
+        before, left = (before, left - 1) if progress() == before else (progress(), _PARTS)
+    return False
 
 
 def _joined(thread: threading.Thread, seconds: float) -> bool:

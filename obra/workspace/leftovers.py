@@ -18,6 +18,8 @@ from obra.state.owners import describe, is_alive
 from obra.workspace.supervision import number_of, pattern_of
 
 _SECONDS = 5.0
+_LOOKS = 20
+"""Looks that are taken at least before it gives up: while this machine stood still, nobody could die."""
 _PAUSE = 0.005
 
 
@@ -38,9 +40,10 @@ def end_leftovers(owner: str, seconds: float = _SECONDS) -> int:
         return 0
     pattern = re.compile(pattern_of(number_of(owner)).encode())
     ended: set[int] = set()
-    deadline = time.monotonic() + seconds
+    deadline, looks = time.monotonic() + seconds, 0
     while alive := [process for process in _others() if _is_alive(process) and _is_marked(process, pattern)]:
-        if time.monotonic() > deadline:
+        looks += 1
+        if looks > _LOOKS and time.monotonic() > deadline:
             raise WorkspaceError(f"processes {alive} of {describe(owner)} do not end; end them by hand")
         ended.update(alive)
         for process in alive:

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 _CHUNK = 1 << 16
 _SLICE = 0.05
 _LAST_READ_SECONDS = 1.0
+_LARGEST_PIPE = 1 << 20
+"""Bytes that a pipe holds at most, see pipe(7): so many are read however late it is."""
 
 
 class KeptOutput:
@@ -87,10 +89,11 @@ def read_until_ended(pipe: int, process: subprocess.Popen[bytes], kept: KeptOutp
 
 
 def read_the_rest(pipe: int, kept: KeptOutput) -> None:
-    """Read what still stands in *pipe*; never longer than a second, whoever writes into it."""
-    deadline = time.monotonic() + _LAST_READ_SECONDS
+    """Read what still stands in *pipe*, and what somebody writes into it for a second."""
+    deadline, size = time.monotonic() + _LAST_READ_SECONDS, 0
     with contextlib.suppress(BlockingIOError):
-        while time.monotonic() < deadline and (data := os.read(pipe, _CHUNK)):
+        while (size <= _LARGEST_PIPE or time.monotonic() < deadline) and (data := os.read(pipe, _CHUNK)):
+            size += len(data)
             kept.take(data)
 
 

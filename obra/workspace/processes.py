@@ -49,7 +49,11 @@ BRISK: Ladder = ((signal.SIGINT, 0.5), (signal.SIGTERM, 0.5))
 """For a command over its time limit: long enough for pytest to print where it hung."""
 
 _SWEEP_SECONDS = 5.0
+_SWEEP_LOOKS = 100
+"""Looks that a sweep takes at least before it gives up: while this machine stood still, nobody could die."""
 _PAUSE = 0.001
+_SLICES = 10
+"""Parts of a wait: while this machine stands still only one of them passes, and who was asked to end still can."""
 
 
 def clean_environment(home: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -165,7 +169,9 @@ class ProcessTree:
                 if ended >= 0:
                     poller = select.poll()  # Popen.wait looks at intervals and answers up to 50 ms late
                     poller.register(ended, select.POLLIN)
-                    poller.poll(None if seconds is None else 1000 * seconds)
+                    for _ in range(_SLICES):
+                        if poller.poll(None if seconds is None else 1000 * seconds / _SLICES):
+                            break
                     return self.process.poll()
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.process.wait(seconds)
@@ -202,15 +208,16 @@ class ProcessTree:
         """
         ended: set[int] = set()
         deadline = time.monotonic() + seconds
-        quiet_looks = 0
+        quiet_looks = looks = 0
         while quiet_looks < 2:  # noqa: PLR2004  # the kernel's list may skip one while another thread reaps
+            looks += 1
             alive = self._alive()
             ended.update(process for process in alive if not is_zombie(process))
             for process in alive:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(process, signal.SIGKILL)
             quiet_looks = 0 if alive else quiet_looks + 1
-            if alive and time.monotonic() > deadline:
+            if alive and looks > _SWEEP_LOOKS and time.monotonic() > deadline:
                 raise WorkspaceError(f"processes {alive} do not end even by SIGKILL; end them by hand")
             if alive:
                 time.sleep(_PAUSE)
