@@ -56,7 +56,7 @@ def real(claude_command: str, workspace: Path, processes_in):
     def opened(*steps: ScriptStep, faults=(), **config):
         agent = ClaudeCodeLocalAgent()
         with ModelServer(steps, workspace=workspace, tokens=(100, 10), faults=faults) as server:
-            given = {"base_url": server.base_url, "api_key": "no-key", "timeout_response": 30, **config}
+            given = {"base_url": server.base_url, "api_key": "no-key", "timeout_response": 100, **config}
             agent.initialize(
                 {"command": claude_command, "workspace_dir": workspace, "transport": "terminal", **given}
             )
