@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from obra.workspace.ctrl_c import ctrl_c_waits
-from obra.workspace.processes import ProcessTree
+from obra.workspace.processes import ProcessTree, run_command
 
 at_fork: list[int] = []
 """Signals that this process sends itself in the next fork."""
@@ -42,6 +43,29 @@ def test_a_signal_in_the_middle_of_a_fork_is_not_lost(tmp_path, number):
     assert at_fork == []
     assert signal.getsignal(number) is signal.default_int_handler
     assert not [one for one in Path("/proc").iterdir() if one.name.isdigit() and _works_in(one, tmp_path)]
+
+
+def test_a_signal_that_another_thread_was_given_ends_a_command(tmp_path):
+    """The kernel chooses who gets it when a process goes on that was stopped; the main thread waits meanwhile."""
+
+    def press() -> None:
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_command(
+            "touch begun; exec sleep 60",
+            cwd=tmp_path,
+            environment={"PATH": os.environ["PATH"]},
+            timeout=100,
+            max_output=100,
+        )
+    assert time.monotonic() - began < 60  # as long as the command would have taken
+    thread.join()
 
 
 def test_where_no_signal_raises_nothing_is_changed():
