@@ -137,10 +137,11 @@ def test_a_crash_has_a_name_and_the_session_goes_on(make):
 def test_cleanup_ends_a_turn_from_another_thread(make, workspace, processes_in):
     """The turn fails with a name, and nothing is left."""
     agent = make()
-    canceller = threading.Timer(0.3, agent.cleanup)
+    begun = threading.Event()
+    canceller = threading.Thread(target=lambda: (begun.wait(100), agent.cleanup()))
     canceller.start()
     with pytest.raises(AgentCrashed, match="the ACP agent was cancelled in the middle of its turn"):
-        agent.send_prompt("hang")
+        agent.send_prompt("chatter", on_event=lambda _: begun.set())
     canceller.join()
     assert not agent.is_healthy()
     assert not processes_in(workspace)
