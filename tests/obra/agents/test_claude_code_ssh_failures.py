@@ -46,11 +46,13 @@ def test_a_machine_that_goes_away_while_it_is_made_ready_is_told(login, own_sshd
     """What was done when it went, and what may be left there: nobody can look."""
     server = own_sshd()
     program = tmp_path / "claude"
-    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\nexec sleep 60\n")
+    waiting = f"timeout 90 sh -c 'until test -e {tmp_path}/over; do sleep 0.05; done'"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\nexec {waiting}\n")
     program.chmod(0o755)
     thread = when(tmp_path / "asked", server.stop)
     with pytest.raises(AgentUnavailable) as told:
         login(command=str(program), timeout_connect=2, **server.reach)
+    (tmp_path / "over").touch()  # it outlives the server that ran it
     thread.join()
     text = str(told.value)
     assert text.startswith("the SSH connection is lost: it ended in the middle of ")

@@ -23,6 +23,13 @@ def connection(ssh_server) -> Iterator[SSHConnection]:
     one.close()
 
 
+@pytest.fixture
+def waiting(tmp_path: Path) -> Iterator[str]:
+    """A command that waits for the end of the test, and not much longer, whatever became of its connection."""
+    yield f"timeout 90 sh -c 'until test -e {tmp_path}/over; do sleep 0.05; done'"
+    (tmp_path / "over").touch()
+
+
 def cut_when(server, file: Path) -> None:
     """Cut the connections when a file is there."""
     end = time.monotonic() + 60
@@ -32,28 +39,29 @@ def cut_when(server, file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "why"),
-    [("sleep 60", "its output did not end"), ("exec >&- 2>&-; sleep 60", "no exit code")],
+    ("begin", "why"),
+    [("", "its output did not end"), ("exec >&- 2>&-; ", "no exit code")],
     ids=["it prints nothing", "it closed its output"],
 )
-def test_a_command_that_does_not_end_is_told(connection, command, why):
+def test_a_command_that_does_not_end_is_told(connection, waiting, begin, why):
     """Its words, the time that it had, and what it still owes."""
+    command = begin + waiting
 
     def run(seconds: float) -> None:
         with pytest.raises(AgentCrashed) as told:
             connection.run(command, seconds=seconds)
-        assert str(told.value) == f"over SSH, {command!r} did not end within {seconds:g} s: {why}"
+        assert str(told.value) == f"over SSH, {command[:80]!r} did not end within {seconds:g} s: {why}"
 
     with_time(run, 0.8, 5, 30)
 
 
-def test_a_connection_that_is_lost_under_a_command_is_told(connection, ssh_server, tmp_path):
+def test_a_connection_that_is_lost_under_a_command_is_told(connection, ssh_server, waiting, tmp_path):
     """It has no exit code then, which says nothing about the command; one that a signal ended has none either."""
     assert connection.run("kill -9 $$", seconds=30)[0] == -1
     thread = Thread(target=cut_when, args=(ssh_server, tmp_path / "begun"))
     thread.start()
     with pytest.raises(AgentCrashed, match=r"lost: it ended in the middle of 'touch .*'; the next prompt logs in"):
-        connection.run(f"touch {tmp_path}/begun; exec sleep 60", seconds=60)
+        connection.run(f"touch {tmp_path}/begun; {waiting}", seconds=60)
     thread.join()
 
 
