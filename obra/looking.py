@@ -77,9 +77,9 @@ def look(
 def _put_back(run: TaskRun, before: str, why: str, collector: EvidenceCollector) -> Evidence:
     """Put back a workspace that the agent removed or made unreadable, and hold that against it."""
     root = run.workspace.root
-    if root.is_symlink():
+    if root.is_symlink() or root.is_file():
         root.unlink()
-    run.workspace.restore(before)
+    run.workspace.restore(before, keep_empty=False)  # nested too deep they ruin it, too
     seen = "the workspace could not be looked at after the turn"
     return Evidence(
         tampering=(f"{seen}, and was put back: {why}",),

@@ -309,15 +309,25 @@ def test_a_hook_planted_in_a_turn_that_broke_is_found_later(start, tmp_path):
     assert again.execute_task(task.id, max_iterations=1).breakpoint.trigger == "tampering"
 
 
-@pytest.mark.parametrize("ruin", ['rm -rf "$PWD"', 'rm -rf "$PWD" && ln -s /tmp "$PWD"'])
+@pytest.mark.parametrize(
+    "ruin",
+    [
+        'rm -rf "$PWD"',
+        'rm -rf "$PWD" && ln -s /tmp "$PWD"',
+        'rm -rf "$PWD" && echo x > "$PWD"',
+        'd=$(printf %200s | tr " " d); for n in 1 2 3 4 5 6 7 8 9; do mkdir -p $d/$d; cd -P $d/$d; done',
+    ],
+    ids=["gone", "link", "file", "long"],
+)
 def test_a_ruined_workspace_is_the_agents_doing(start, tmp_path, ruin):
-    """A folder that is gone or replaced by a link is put back, and held against the agent."""
+    """A folder that is gone, a link, a file or past opening is put back, and held against the agent."""
     (tmp_path / "workspace").mkdir()
     (tmp_path / "workspace" / "kept.txt").write_text("kept")
     orch, task = start([ScriptStep(write=GOOD, run=(ruin,))], [YES], checks=CHECKS)
     outcome = orch.execute_task(task.id)
     assert outcome.status == "escalated"
     assert "was put back" in outcome.reason
+    assert [path.name for path in (tmp_path / "workspace").iterdir()] == ["kept.txt"]
     assert (tmp_path / "workspace" / "kept.txt").read_text() == "kept"
 
 

@@ -6,6 +6,7 @@ nobody may read, absolute links that lead back into the original, and files that
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -17,6 +18,10 @@ LEFT_OUT = frozenset(
     {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".tox", ".nox", ".obra"}
 )
 """Names that are never copied: caches, which hold other paths and stale results, and Obra's own state."""
+
+_BLOCK = 512
+"""Bytes of a block in which the system counts what a file takes up (POSIX, sys/stat.h as Linux has it)."""
+_CHUNK = 1024 * 1024
 
 
 def copy_tree(source: Path, destination: Path, *, skip: Path) -> None:
@@ -60,12 +65,38 @@ def _copy_file(entry: os.DirEntry[str], target: str) -> None:
     if entry.name == ".git" and _leads_elsewhere(entry.path):
         return  # the link of a git worktree: commands would change the index of the real one
     try:
-        shutil.copyfile(entry.path, target, follow_symlinks=False)
+        status = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return  # it vanished meanwhile
+    try:
+        if status.st_blocks * _BLOCK < status.st_size:
+            _copy_sparse(entry.path, target)
+        else:
+            shutil.copyfile(entry.path, target, follow_symlinks=False)
     except FileNotFoundError:
         return  # it vanished meanwhile
     except PermissionError:
         Path(target).touch()
-    _copy_status(target, entry.stat(follow_symlinks=False))
+    _copy_status(target, status)
+
+
+def _copy_sparse(path: str, target: str) -> None:
+    """Copy a file with its holes: written out, one of a terabyte that takes no room would fill the disk."""
+    with Path(path).open("rb", buffering=0) as source, Path(target).open("wb", buffering=0) as copy:
+        size = copy.truncate(os.fstat(source.fileno()).st_size)
+        end = 0
+        while end < size:
+            try:
+                start = os.lseek(source.fileno(), end, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno != errno.ENXIO:  # nothing but a hole is left
+                    raise
+                return
+            end = os.lseek(source.fileno(), start, os.SEEK_HOLE)
+            source.seek(start)
+            copy.seek(start)
+            while start < end and (data := source.read(min(_CHUNK, end - start))):
+                start += copy.write(data)
 
 
 def _copy_status(target: str, status: os.stat_result) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Self
@@ -51,13 +52,24 @@ class FileCheck(Check):
         return passed(f"{expected} {'exists' if len(self.file) == 1 else 'exist'}")
 
 
+def _plain(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse wildcards: taken as they are written nothing is ever there, so the check could never fail."""
+    for path in paths:
+        if set(path) & set("*?"):
+            raise ValueError(
+                f"{path!r} has a wildcard, and a path of 'absent' is taken as it is written, so the check could "
+                f"never fail; name each path"
+            )
+    return paths
+
+
 class AbsentCheck(Check):
     """Nothing stands at these paths: no file, no folder, no link."""
 
     kind: ClassVar[str] = "absent"
 
-    absent: Paths
-    """Path or list of paths, relative to the workspace."""
+    absent: Annotated[Paths, AfterValidator(_plain)]
+    """Path or list of paths, relative to the workspace; no wildcards, which would never be found."""
 
     def describe(self) -> str:
         """Say what must not be there."""
@@ -132,7 +144,7 @@ class ContainsCheck(Check):
 
     def _stands_in(self, data: bytes, timeout: float) -> bool:
         if self.contains.regex is not None:
-            return is_found(self.contains.regex, data, timeout)
+            return is_found(self.contains.regex, data.removeprefix(codecs.BOM_UTF8), timeout)
         text = str(self.contains.text).replace("\r\n", "\n")
         return text.encode("utf-8", "surrogatepass") in data
 

@@ -20,10 +20,11 @@ _MAKE_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Restorer:
     """Writes one store's trees into folders, and leaves ignored names alone."""
 
-    def __init__(self, store: SnapshotStore, ignore: frozenset[str]) -> None:
-        """Take the store to read from and the names that are never touched."""
+    def __init__(self, store: SnapshotStore, ignore: frozenset[str], *, keep_empty: bool = True) -> None:
+        """Take the store to read from, the names that are never touched, and whether empty folders stay."""
         self._store = store
         self._ignore = ignore
+        self._keep_empty = keep_empty
 
     def restore(self, folder: int, tree: str) -> None:
         """Make the open *folder* hold what *tree* holds.
@@ -83,7 +84,7 @@ class Restorer:
     def _remove(self, folder: int, name: str, *, wholly: bool = False) -> bool:
         """Remove a name; of a folder, all but ignored names unless *wholly*. Tell whether anything went.
 
-        A folder that was empty before stays: snapshots do not know empty folders.
+        A folder that was empty before stays, unless told otherwise: snapshots do not know empty folders.
         """
         status = _look(folder, name)
         if status is None:
@@ -97,7 +98,7 @@ class Restorer:
             removed = [self._remove(below, item, wholly=wholly) for item in names]
         if wholly:
             os.rmdir(name, dir_fd=folder)
-        elif any(removed):
+        elif any(removed) or not self._keep_empty:
             with contextlib.suppress(OSError):  # it still holds ignored names or folders that were empty
                 os.rmdir(name, dir_fd=folder)
         return wholly or any(removed)

@@ -26,6 +26,9 @@ _TICK = 20_000_000
 _COARSE_TICK = 2_000_000_000
 """For stamps of whole seconds, as some file systems keep them; FAT counts in steps of 2 s."""
 _DEEPEST = 300
+_LONGEST = 3_500
+"""Bytes of a folder's path in the workspace. Linux opens paths of up to 4,095 (PATH_MAX, limits.h); the rest is
+for the names below, and for the place of the workspace or of a copy of it."""
 
 Stamp = tuple[int, int, int, int, int]
 
@@ -91,6 +94,10 @@ class Walker:
         if depth > _DEEPEST:
             raise WorkspaceError(
                 f"{self._shown(path)[:200]}... is nested deeper than {_DEEPEST} folders; remove it"
+            )
+        if len(os.fsencode(path)) > _LONGEST:
+            raise WorkspaceError(
+                f"{self._shown(path)[:200]}... has a path of more than {_LONGEST} bytes; remove it"
             )
         entries = []
         with os.scandir(descriptor) as listing:

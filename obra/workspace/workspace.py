@@ -142,10 +142,14 @@ class Workspace:
         with opened_root(self.root):
             return repository_state(self.root)
 
-    def restore(self, tree: str) -> None:
+    def restore(self, tree: str, *, keep_empty: bool = True) -> None:
         """Make the files exactly those of a snapshot; ignored names stay as they are.
 
         Nothing is written through a symlink. A root that is gone is made again.
+
+        Args:
+            tree: id of the snapshot.
+            keep_empty: whether folders stay that hold nothing, which snapshots do not know.
 
         Raises:
             WorkspaceError: there is no such snapshot, the root is a symlink, or something cannot be written.
@@ -155,7 +159,7 @@ class Workspace:
             if not self.root.exists() and not self.root.is_symlink():
                 self.root.mkdir(parents=True)
             with opened_root(self.root) as descriptor:
-                Restorer(self.store, self.ignore).restore(descriptor, tree)
+                Restorer(self.store, self.ignore, keep_empty=keep_empty).restore(descriptor, tree)
         except OSError as error:
             name = to_text(os.fsencode(error.filename or self.root))
             raise WorkspaceError(

@@ -98,6 +98,24 @@ def test_the_copy_is_faithful(root: Path) -> None:
         assert (copy / "circle").readlink() == Path("circle")
 
 
+def test_holes_of_a_file_are_not_written_out(root: Path) -> None:
+    """A terabyte that takes no room does not fill the disk; what stands between the holes is there."""
+    size = 1 << 40
+    with (root / "sparse").open("wb") as stream:
+        stream.seek(size // 2)
+        stream.write(b"in the middle")
+        stream.truncate(size)
+    (root / "hole").touch()
+    os.truncate(root / "hole", size)
+    with Scene(root=root).scratch() as scratch:
+        copy = scratch.workspace / "sparse"
+        assert copy.stat().st_size == (scratch.workspace / "hole").stat().st_size == size
+        assert copy.stat().st_blocks * 512 < 1 << 20
+        with copy.open("rb") as stream:
+            stream.seek(size // 2 - 1)
+            assert stream.read(15) == b"\0in the middle\0"
+
+
 def test_no_link_in_the_copy_leads_back_into_the_original(root: Path) -> None:
     """Absolute links and detours into the workspace are turned into the copy; others stay as they are."""
     (root / "data").mkdir()

@@ -260,6 +260,22 @@ def test_large_files_go_through(root, workspace, look):
     assert (root / "large.bin").read_bytes() == content
 
 
+def test_long_paths(root, workspace):
+    """A few folders with long names already make a path that nobody can open: an error that can be undone."""
+    tree = workspace.snapshot()
+    at = os.open(root, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 200, dir_fd=at)
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    os.close(at)
+    with pytest.raises(WorkspaceError, match="has a path of more than 3500 bytes; remove it"):
+        workspace.snapshot()
+    workspace.restore(tree, keep_empty=False)
+    assert workspace.snapshot() == tree
+
+
 def test_deep_folders(root, workspace, tmp_path):
     """Two hundred folders in each other are fine; more than three hundred are a clear error, not a crash."""
     at = os.open(root, os.O_RDONLY)
