@@ -27,6 +27,7 @@ from obra.errors import PrerequisiteError
 from obra.watching.screen import PARENT
 
 HOST = "127.0.0.1"
+_PAGE = Path(__file__).parent / "page"
 _PATIENCE = 2.0
 """Seconds that a process has to end by itself when its page is closed."""
 _POLICY = (
@@ -94,7 +95,7 @@ class WatchServer(Server):
             host=HOST,
             port=port,
             title="obra watch",
-            templates_path=Path(__file__).parent / "page",
+            templates_path=_PAGE,
         )
         self._token, self._pass = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         self._cookie = f"obra_watch_{port}"  # cookies know no ports
@@ -111,6 +112,7 @@ class WatchServer(Server):
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()
         app.middlewares.append(self._guard)
+        app.router.add_get("/focus.js", self._focus)
         return app
 
     async def on_startup(self, app: web.Application) -> None:
@@ -120,6 +122,10 @@ class WatchServer(Server):
         """End what pages are open."""
         del app
         await asyncio.gather(*(session.stop() for session in tuple(self._sessions)))
+
+    async def _focus(self, request: web.Request) -> web.FileResponse:
+        del request
+        return web.FileResponse(_PAGE / "focus.js")
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
