@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -78,6 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     open_closed_streams()
     if "_OBRA_COMPLETE" in os.environ:
         from obra.cli import shells  # noqa: F401  # tells click how our shells ask
+    atexit.register(gc.freeze)  # or Python searches all for garbage again, a quarter of a short command's time
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given and sys.stdin.isatty() and sys.stdout.isatty():
         given = ["interactive"]

@@ -142,3 +142,11 @@ def test_a_stream_that_is_closed_breaks_nothing(closed, words, code, hello, tmp_
         database = sqlite3.connect(tmp_path / ".obra/obra.db")
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         database.close()
+
+
+def test_python_exits_without_a_search_for_garbage():
+    """What is there when a command exits is set aside, and not gone through again."""
+    told = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 1000))"  # later than ours
+    program = f"{told}; from obra.cli import main; main(['--version'])"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "True"
