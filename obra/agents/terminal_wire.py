@@ -28,8 +28,11 @@ from obra.monitoring.event_lines import mapping
 _TICK = 0.02
 _STILL = 0.2
 """Seconds without a change on the screen after which what it shows is believed."""
-_STATUS_SECONDS = 1.0  # the status line, with the cost, follows the end of a turn after 0.3 s
-_RECORDS_SECONDS = 3.0  # the transcript follows the end of a turn after 0.1 s
+_STATUS_SECONDS = (
+    15.0  # the status line, with the cost, follows the end of a turn after 0.3 s, on a busy machine 1 s
+)
+_NO_STATUS_SECONDS = 1.0  # the same for a program that has not told of any cost yet
+_RECORDS_SECONDS = 15.0  # the transcript follows the end of a turn after 0.1 s, on a busy machine 1 s
 _UNKNOWN_SECONDS = 4.0  # a dialog that nothing announced and that stays so long is one that we do not know
 ENTER_SECONDS, _ENTER_TIMES = 1.5, 8  # after so long the prompt is sent off anew, and so often
 _CLOSING_SECONDS = 0.25
@@ -217,7 +220,8 @@ class TerminalWire:
             while not story.has_ended:
                 yield from self._look_after_it()
             yield from self._wait(lambda: story.is_complete or not story.has_ended, _RECORDS_SECONDS)
-            yield from self._wait(lambda: story.status_is_new or not story.has_ended, _STATUS_SECONDS)
+            patience = _NO_STATUS_SECONDS if story.cost_usd is None else _STATUS_SECONDS
+            yield from self._wait(lambda: story.status_is_new or not story.has_ended, patience)
             yield from self._wait(lambda: screen.is_idle and screen.is_stable(_STILL), _UNKNOWN_SECONDS)
         if not screen.is_idle:  # the turn is over, but something stands where the next prompt would be typed
             self.is_broken = True
