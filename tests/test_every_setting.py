@@ -449,6 +449,9 @@ def _a_collector_that_is_told(lab: Lab) -> int:
             lab.config.set("telemetry.otlp_endpoint", f"http://127.0.0.1:{server.server_port}")
         pool.submit(server.serve_forever, 0.01)
         lab.run(GOOD)
+        for thread in threading.enumerate():
+            if thread.name == "obra-spans":  # it goes on sending when the run does not wait for it any longer
+                thread.join(100)
         server.shutdown()
     return len(set(got))
 
@@ -488,7 +491,7 @@ def _a_command_that_is_told(lab: Lab) -> bool:
 
 @effect("notifications.timeout", to=0.2, before=False, after=True)
 def _a_command_that_hangs(lab: Lab) -> bool:
-    return "did not end" in _told(lab, seconds=0.7)[0].problem
+    return "did not end" in _told(lab, seconds=lab.long(0.7))[0].problem
 
 
 # --- the loop
@@ -498,7 +501,7 @@ effect("orchestration.max_iterations", to=2, before=5, after=2)(
     lambda lab: lab.run(*[EMPTY_HANDED] * 9, reviewer=[NO] * 9).iterations
 )
 effect("orchestration.task_timeout", to=0.3, before=True, after=False)(
-    lambda lab: lab.run(ScriptStep(write=GOOD.write, run=("sleep 0.6",))).status == "completed"
+    lambda lab: lab.run(ScriptStep(write=GOOD.write, run=(f"sleep {lab.long(0.6)}",))).status == "completed"
 )
 effect("orchestration.max_cost_usd", to=0.5, before=None, after="0.5000")(
     lambda lab: lab.argument("--max-budget-usd")
@@ -518,7 +521,9 @@ def _last_check(lab: Lab, command: str) -> Any:
     return lab.run(GOOD, checks=[{"command": command}], iterations=1).attempts[0].evidence.checks[0]
 
 
-effect("evidence.timeout", to=0.2, before=True, after=False)(lambda lab: _last_check(lab, "sleep 0.5").passed)
+effect("evidence.timeout", to=0.2, before=True, after=False)(
+    lambda lab: _last_check(lab, f"sleep {lab.long(0.5)}").passed
+)
 effect("evidence.max_output", to=500, before=True, after=False)(
     lambda lab: len(_last_check(lab, "seq 2000").output) > 1000
 )

@@ -23,7 +23,7 @@ from obra.monitoring.acp_events import ACPEvents, tool_of
 from obra.plugins import PermissionDecider
 
 _SLICE = 0.1
-_CANCEL_SECONDS = 2.0
+_CANCEL_SECONDS = 5.0
 _NO_HIJACKING: Mapping[str, Any] = {"claudeCode": {"options": {"settingSources": []}}}
 """Tells claude-code-acp to leave a ``.claude`` in the workspace alone; nobody else looks at it."""
 

@@ -19,7 +19,7 @@ from obra.monitoring.event_lines import amount_of
 from obra.monitoring.output_monitor import OutputMonitor
 from obra.plugins import PermissionDecider
 
-_EXIT_SECONDS = 1.0  # how long an exit code may take to be known after the output has ended
+_EXIT_SECONDS = 10.0  # how long an exit code may take to be known after the output has ended
 
 
 class Program(Protocol):

@@ -27,7 +27,7 @@ print("found" if re.search(pattern, text, re.MULTILINE) else "missing")
 
 
 _LINE = "".join(one for one in string.printable if one not in "\n\r\v\f")
-_PROBE_SECONDS = 1.0
+_PROBE_SECONDS = 10.0
 
 
 def _compiled(pattern: str) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
 
-_EXPORT_SECONDS = 3
+_EXPORT_SECONDS = 10
 """How long one sending may take while the run goes on, in a thread of its own."""
 _CLOSING_SECONDS = 0.5
 """How long the end of a run waits for a collector; what it has not taken by then is lost, and told."""

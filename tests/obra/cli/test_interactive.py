@@ -211,7 +211,12 @@ def test_ctrl_c_clears_the_line_and_twice_it_stops_what_runs(terminal, slow, wor
     here.see(r"agent +: turn 1")
     here.type("\x03")
     here.see(r"press Ctrl-C again to stop it")
-    here.type("\x03")
+    told = 1
+    while "stopping what runs" not in here.text():
+        if here.text().count("press Ctrl-C again") == told:  # a busy machine may take longer than the two seconds
+            here.type("\x03")
+            told += 1
+        here.read()
     here.see(r"ended with exit code 130")
     assert alive(word) == []
     assert tasks(tmp_path) == [("interrupted", "stopped by a person")]

@@ -94,7 +94,16 @@ def ran(tmp_path, collector, *script, reviewer, **more):
         state = loop.state_manager
         project = state.create_project("p", working_dir=str(tmp_path / "work"))
         task = state.create_task(project.id, {"title": "Say hello", "checks": ({"file": "hello.txt"},)})
-        return loop.execute_task(task.id, max_iterations=3)
+        outcome = loop.execute_task(task.id, max_iterations=3)
+    wait_until_sent()
+    return outcome
+
+
+def wait_until_sent():
+    """Wait for the thread that goes on sending when the run does not wait for it any longer."""
+    for thread in threading.enumerate():
+        if thread.name == "obra-spans":
+            thread.join(100)
 
 
 def test_a_run_of_two_attempts_is_one_tree(collector, tmp_path, monkeypatch):
@@ -151,6 +160,7 @@ def test_a_run_that_breaks_leaves_no_span_open(collector):
     spans(PromptReady(task_id=1, number=1, prompt="p"))
     spans(TaskStarted(task=Task(id=2, title="two")))
     spans.close()
+    wait_until_sent()
     ends = {(span.name, span.status.message) for span in collector.spans}
     assert ends == {
         ("run", ""), ("task", "broken off"), ("attempt", "broken off"), ("invoke_agent mock", "broken off"),
