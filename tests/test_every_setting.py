@@ -131,7 +131,7 @@ class Lab:
                 path.write_text(
                     f'#!/bin/sh\nif [ "$1" = --version ]; then echo "2.1.330 (Claude Code)"; exit; fi\n'
                     f'printf "%s\\n" "$@" >../arguments; env >../environment\n'
-                    f'case "$*" in *-p*) ;; *) exit ;; esac\nread -r _\n'
+                    f'case " $* " in *" -p "*) ;; *) exit ;; esac\nread -r _\n'
                     f"{body}\necho '{json.dumps({**RESULT, 'result': text})}'\ncat >/dev/null\n"
                 )
                 path.chmod(0o755)
