@@ -351,3 +351,28 @@ def test_one_folder_is_not_for_several_scenarios(obra, write, hello, vague, tmp_
         )
     assert not (tmp_path / "work").exists()
     assert not (tmp_path / ".obra").exists()
+
+
+def test_a_failure_that_cannot_be_stored_is_told_below_what_failed(obra, write, hello):
+    """The agent's words come first, then what the database says, when the task is stored and when it is read."""
+    write(
+        "vandal.py",
+        "import sqlite3\n"
+        "from obra.errors import AgentUnavailable\n"
+        "class Vandal:\n"
+        "    identity = 'vandal'\n"
+        "    def initialize(self, config):\n"
+        "        with sqlite3.connect('.obra/obra.db') as database:\n"
+        "            database.execute('ALTER TABLE task RENAME TO gone')\n"
+        "        database.close()\n"
+        "        raise AgentUnavailable('it is on holiday; ask again in May')\n"
+        "    def is_healthy(self): return False\n"
+        "    def send_prompt(self, prompt, *, limits=None, on_event=None): raise AssertionError\n"
+        "    def cleanup(self): pass\n",
+    )
+    ended = obra("run", hello, "--agent", "vandal:Vandal")
+    assert ended.code == RunExit.MACHINERY_BROKE
+    first, second, third, *_ = ended.err.splitlines()
+    assert first == "Error: it is on holiday; ask again in May"
+    assert second.startswith("task 1 could not be stored as failed: the database ")
+    assert third.startswith("how task 1 is stored cannot be read: ")
