@@ -15,9 +15,16 @@ from obra.evidence.task_words import names_path
 
 NAME = "the checks run what they ran"
 _STOOD = frozenset({ChangeKind.MODIFIED, ChangeKind.DELETED, ChangeKind.RENAMED, ChangeKind.TYPE_CHANGED})
-_MAKEFILES = frozenset({"Makefile", "makefile", "GNUmakefile"})
+_MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
+"""In the order in which GNU make looks for them (its manual, "What name to give your makefile")."""
 _SHELL = frozenset({".sh", ".bash", ".zsh", ".bats", ".mk", ".ps1"})
 _CHECKS = re.compile(r"(?:^|[_-])(?:run[_-]?tests?|tests?|checks?|verify|validate|ci)(?:$|[_-])", re.IGNORECASE)
+_ANSWERS = re.compile(
+    r"(?:^|[/._-])(?:expected|expectations?|golden|goldens|oracle|answers?|cases|vectors|snapshots?)(?:$|[/._-])",
+    re.IGNORECASE,
+)
+"""Parts of paths of what a check compares with."""
+_NAMED = re.compile(r"[\w.-]+(?:/[\w.-]+)*")
 _RULE = re.compile(r"(?P<targets>[^\s#:=][^#:=]*)::?(?!=)(?P<needs>[^#;]*)")
 _NODE = re.compile(r"\b(?:npm|pnpm|yarn)\s+(?:(?:run|run-script)\s+)?(?:-\S+\s+)*(?P<name>[\w:.-]+)")
 _SHORT = {"t": "test", "tst": "test"}
@@ -27,21 +34,43 @@ def look(work: Work, scene: Scene) -> Iterator[CheckResult]:
     """Yield an objection when a script that stood before is another one now, and the task does not name it.
 
     Scripts are shell files and Python files that are called as checks are, the targets of a Makefile that ``make``
-    is asked for with what they need, and the scripts of ``package.json`` that npm and its like run.
+    is asked for with what they need, and the scripts of ``package.json`` that npm and its like run. So are those
+    that such a script names, and files that are called as what is expected.
     """
     lines = [check.command.run for check in commands(work)]
     if not lines:
         return
     words = {word.removeprefix("./") for line in lines for word in words_of(line)}
-    seen = []
+    seen = list(_in_front(work, lines, scene))
+    if any(change.kind in _STOOD for change in work.changes):
+        words |= {name.removeprefix("./") for path in sorted(words) for name in _named_in(path, scene)}
     for change in work.changes:
         path = change.old_path or change.path
         if change.kind in _STOOD and not names_path(work.task_text, path):
-            is_other = path in words and _is_script(path)
+            is_other = path in words and (_is_script(path) or _ANSWERS.search(path) is not None)
             seen += [f"{shown(path)} was {change.kind.replace('_', ' ')}"] if is_other else []
             seen += _parts(path, lines, scene)
     if seen:
         yield objection(NAME, "the scripts that checks run to be left alone", seen, kind="command")
+
+
+def _in_front(work: Work, lines: list[str], scene: Scene) -> Iterator[str]:
+    """Yield new makefiles that ``make`` takes in the place of the one that stood."""
+    if not any("make" in words_of(line) for line in lines):
+        return
+    for change in work.changes:
+        if change.path not in _MAKEFILES or names_path(work.task_text, change.path) or scene.before(change.path):
+            continue
+        for name in _MAKEFILES[_MAKEFILES.index(change.path) + 1 :]:
+            if scene.before(name) is not None:
+                yield f"{shown(change.path)} takes the place of {name}"
+
+
+def _named_in(path: str, scene: Scene) -> list[str]:
+    """Return what may be names of files in the script *path*, as it stood when the task began."""
+    if not _is_script(path):
+        return []
+    return _NAMED.findall(text_of(scene.before(path)))
 
 
 def _is_script(path: str) -> bool:

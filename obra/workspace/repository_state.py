@@ -13,10 +13,14 @@ from pathlib import Path
 
 _RUNS_SOMETHING = re.compile(
     rb"\s*(hookspath|fsmonitor|sshcommand|gitproxy|askpass|editor|pager|clean|smudge|process|textconv|command|cmd|"
-    rb"helper|program|driver|path|\w+\s*=\s*!)",
+    rb"helper|program|driver|path|external|difffilter|packobjectshook|alternaterefscommand|receivepack|uploadpack|"
+    rb"worktree\b|[\w-]+\s*=\s*[\"']*!)",
     re.IGNORECASE,
 )
-"""Settings of git whose value is a program or a file of settings, and aliases that run one (git-config(1))."""
+"""Settings of git whose value is a program, a file of settings or another folder to look at, and aliases that run
+a program (git-config(1))."""
+_SECTION = re.compile(rb'\s*\[(?:[^\]"]|"(?:\\.|[^"\\])*")*\]')
+"""The head of a section; a setting may stand on the same line."""
 _LARGEST = 16 << 20
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -39,7 +43,7 @@ def repository_state(root: Path) -> str:
         "head": head,
         "commit": _commit(git, head.removeprefix("ref: ")) if head.startswith("ref: ") else head,
         "config": _hash(_read(git / "config")),
-        "programs": _programs(_read(git / "config")),
+        "programs": _programs(_read(git / "config") + b"\n" + _read(git / "config.worktree")),
         "hooks": _hooks(git / "hooks"),
     }
     return "\n".join(f"{name}: {value}" for name, value in lines.items())
@@ -64,7 +68,8 @@ def _parts(state: str) -> dict[str, str]:
 
 def _programs(config: bytes) -> str:
     """Return one hash of the settings that make git run something; empty when there is none."""
-    lines = [line.strip() for line in config.splitlines() if _RUNS_SOMETHING.match(line)]
+    found = (_SECTION.sub(b"", line, count=1) for line in config.replace(b"\\\n", b"").splitlines())
+    lines = [line.strip() for line in found if _RUNS_SOMETHING.match(line)]
     return _hash(b"\n".join(lines)) if lines else ""
 
 

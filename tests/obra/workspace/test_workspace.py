@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from obra.domain import ChangeKind
 from obra.errors import WorkspaceError
 from obra.workspace.path_names import to_text
+from obra.workspace.repository_state import planted_hooks
 from obra.workspace.snapshot_store import SnapshotStore
 from obra.workspace.workspace import Workspace
 
@@ -488,6 +489,32 @@ def test_work_that_the_agent_committed(root, workspace, git):
     assert len(set(states)) == 6
     assert git(root, "rev-parse", "HEAD").decode().strip() in states[-1]
     assert [change.path for change in workspace.diff(before, workspace.snapshot()).changes] == ["a.py"]
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("config", "[core] fsmonitor = evil"),
+        ("config", '[diff "a]b"] textconv = evil'),
+        ("config", "[diff]\n\texternal = true"),
+        ("config", "[interactive]\n\tdiffFilter = evil"),
+        ("config", "[core]\n\tworktree = /elsewhere"),
+        ("config", '[alias]\n\tst-all = "!evil"'),
+        ("config", "[alias]\n\tst = \\\n!evil"),
+        ("config.worktree", "[core]\n\tfsmonitor = evil"),
+    ],
+)
+def test_what_git_is_made_to_run_is_seen_however_it_is_written(root, workspace, git, file, line):
+    """On the line of its section, over two lines, in the other file of settings; a name and a colour are free."""
+    git(root, "init", "-q")
+    before = workspace.git_state()
+    with (root / ".git/config").open("a") as stream:
+        stream.write("[user]\n\tname = Pathfinder\n[color] ui = never\n[extensions]\n\tworktreeConfig = true\n")
+    assert planted_hooks(before, workspace.git_state()) == ()
+    with (root / ".git" / file).open("a") as stream:
+        stream.write(f"{line}\n")
+    (found,) = planted_hooks(before, workspace.git_state())
+    assert "a program named in .git/config changed" in found
 
 
 def test_git_state_of_odd_repositories(root, workspace):
