@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from obra.asking import NOBODY_WAITS
 from obra.attempt_steps import Kept, Spent, kept
-from obra.domain import Attempt, Breakpoint, BreakpointStatus, Project, Task, TaskStatus
+from obra.domain import LEGAL_STATUS_CHANGES, Attempt, Breakpoint, BreakpointStatus, Project, Task, TaskStatus
 from obra.errors import ConfigError, IllegalStatus, WorkspaceError
 from obra.logbook import logger
 from obra.plugins import TakenUp
@@ -72,7 +72,10 @@ def begin(
     if max_iterations is not None and max_iterations < 1:
         raise ConfigError(f"max_iterations={max_iterations}: a run makes at least 1 attempt")
     spent = unspent(task, settings, max_iterations)
-    if task.base_snapshot and not any(workspace.root.iterdir()):
+    may_run = (
+        TaskStatus.RUNNING in LEGAL_STATUS_CHANGES[task.status]
+    )  # else start_task refuses, and nothing is touched
+    if may_run and task.base_snapshot and not any(workspace.root.iterdir()):
         _put_back(task, workspace, state)
     base = task.base_snapshot or workspace.snapshot()
     repository = _repository_at_base(task, workspace, state)

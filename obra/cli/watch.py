@@ -141,6 +141,11 @@ def _require_screen() -> None:
         raise click.UsageError(
             "there is no terminal to show it on; 'obra task show ID' prints what is known of a task"
         )
+    if not is_served and os.environ.get("TERM") == "dumb":
+        raise click.UsageError(
+            "a terminal with TERM=dumb cannot show a screen; 'obra watch --web' shows it in a browser, and "
+            "'obra task show ID' prints what is known of a task"
+        )
 
 
 def _scope_of(what: str | None, *, latest: bool) -> Scope:

@@ -8,7 +8,7 @@ import pytest
 
 from obra.config import Config
 from obra.domain import ScriptStep
-from obra.errors import WorkspaceError
+from obra.errors import IllegalStatus, WorkspaceError
 from obra.orchestrator import Orchestrator
 
 SCRIPT = [ScriptStep(say="A part.", write={"a.txt": "a"}), ScriptStep(say="Done.", write={"b.txt": "b"})]
@@ -44,6 +44,17 @@ def test_a_folder_that_was_removed_between_two_runs_is_put_back(escalated, is_ma
     assert "deleted" not in str(outcome.attempts[-1].evidence)
     [told] = [one["data"] for one in loop.state_manager.events(task_id) if one["kind"] == "restored"]
     assert told["folder"] == str(work)
+
+
+def test_a_task_that_may_not_run_is_refused_before_its_folder_is_touched(escalated):
+    """A task that is over, or that another process works on, gets no files put back."""
+    loop, work, task_id = escalated
+    assert loop.execute_task(task_id).status == "completed"
+    shutil.rmtree(work)
+    with pytest.raises(IllegalStatus, match="is completed and cannot become running"):
+        loop.execute_task(task_id)
+    assert list(work.iterdir()) == []
+    assert "restored" not in [one["kind"] for one in loop.state_manager.events(task_id)]
 
 
 def test_a_folder_that_stands_is_left_as_it_is(escalated):

@@ -30,6 +30,13 @@ def test_a_wrong_use_is_refused(obra, words, why):
     assert (ended.code, why in ended.err) == (2, True), ended.err
 
 
+def test_a_terminal_that_cannot_show_a_screen_is_told(terminal):
+    """An editor's shell, for one, would get rubbish."""
+    here = terminal("watch", TERM="dumb")
+    here.see(r"a terminal with TERM=dumb cannot show a screen; 'obra watch --web' shows it in a browser")
+    assert here.end() == 2
+
+
 def test_a_run_that_is_not_there_is_told(obra):
     """With what would be taken."""
     ended = obra("watch", "20200101-000000-aaaaaa")
