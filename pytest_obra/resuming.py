@@ -53,13 +53,16 @@ class Resumption:
 
     @cached_property
     def rows(self) -> Mapping[str, dict[str, Any]]:
-        """The rows of the tests that came to a verdict, by node id; half a line at the end is left out."""
+        """The rows of the tests that came to a verdict, by node id; half a line at the end is left out.
+
+        Of a test that a plugin ran again it is the first, which counts: who resumes a run does not lose a failure.
+        """
         found: dict[str, dict[str, Any]] = {}
         if self.run:
             for line in (self._folder / "results.jsonl").read_bytes().split(b"\n")[:-1]:
                 row = json.loads(line)
                 if row["result"] != _BROKE:
-                    found[row["node"]] = {**row, "taken_over": row.get("taken_over") or self.run}
+                    found.setdefault(row["node"], {**row, "taken_over": row.get("taken_over") or self.run})
         return found
 
     def report(self, node: str, scenario: Scenario, state: StateManager) -> ScenarioReport | None:

@@ -169,7 +169,7 @@ def matches(pattern: str, path: str) -> bool:
     """Tell whether *pattern* names *path* or a folder that *path* lies in.
 
     ``*``, ``?`` and ``[...]`` stay within one part of the path; a part ``**`` stands for any number of parts,
-    also none. Upper and lower case differ.
+    also none. A part is also what it looks like, as ``[id].tsx`` is a name. Upper and lower case differ.
     """
     reached = {0}
     steps = pattern.split("/")
@@ -178,7 +178,9 @@ def matches(pattern: str, path: str) -> bool:
         if len(steps) in reached:
             return True
         stay = {at for at in reached if steps[at] == "**"}
-        reached = stay | {at + 1 for at in reached - stay if _part_pattern(steps[at]).match(part)}
+        reached = stay | {
+            at + 1 for at in reached - stay if steps[at] == part or _part_pattern(steps[at]).match(part)
+        }
     return len(steps) in _open(reached, steps)
 
 

@@ -12,6 +12,8 @@ import time
 import prepared_programs
 import pytest
 
+from pytest_obra.resuming import Resumption
+
 QUICK = """\
 name: {name}
 task: {{title: Write a.txt}}
@@ -157,3 +159,15 @@ def test_a_scenario_with_several_tasks_goes_on_from_the_first_that_is_not_over(t
     ]  # fmt: skip
     assert (tmp_path / "a_over.log").read_text().split() == ["first", "half", "second", "third"]
     assert (tmp_path / "b_killed.log").read_text().split() == ["first", "half", "second", "second", "third"]
+
+
+def test_the_first_verdict_of_a_test_that_ran_again_is_taken_over(tmp_path):
+    """A false accept that a rerun turned into a pass is still one after a kill; broken machinery is none."""
+    run = tmp_path / "20260101-000000-aaaaaa"
+    run.mkdir()
+    results = [("a", "verdict_wrong"), ("a", "passed"), ("b", "machinery_broke"), ("b", "passed")]
+    lines = [json.dumps({"node": node, "result": result}) for node, result in results]
+    (run / "results.jsonl").write_text("\n".join(lines) + '\n{"node": "c", "res')
+    rows = Resumption.newest(tmp_path).rows
+    assert {node: row["result"] for node, row in rows.items()} == {"a": "verdict_wrong", "b": "passed"}
+    assert {row["taken_over"] for row in rows.values()} == {run.name}

@@ -138,6 +138,14 @@ def change(path: str, kind: ChangeKind = ChangeKind.MODIFIED, old_path: str = ""
     return FileChange(path=path, kind=kind, old_path=old_path)
 
 
+@pytest.mark.parametrize("path", ["[id].tsx", "app/[...slug]/page.tsx", "a"])
+def test_a_name_with_brackets_is_protected(check: Check, path: str) -> None:
+    """It is a name as well as a pattern: read as a pattern alone, no change of the file would ever be seen."""
+    assert not check({"unchanged": path}, changes=(change(path),)).passed
+    assert not check({"unchanged": "[a-c]"}, changes=(change("a"),)).passed
+    assert check({"unchanged": path}, changes=(change("other"),)).passed
+
+
 def test_unchanged(check: Check) -> None:
     """Any change of a protected path fails, of any kind; others do not."""
     raw = {"unchanged": ["README.md", "tests/**"]}
