@@ -238,7 +238,7 @@ def test_a_terminal_that_does_not_obey_is_told():
     dialog = SimpleNamespace(text="Proceed?", find=lambda _: option, chosen=SimpleNamespace(number=1))
     screen = SimpleNamespace(dialog=lambda: dialog, is_stable=lambda _: True, changed=float("inf"))
     with pytest.raises(ObraError, match="a dialog of Claude Code does not obey the arrow keys"):
-        list(terminal_dialog._go_to(screen, lambda _: None, "Yes"))
+        list(terminal_dialog._go_to(screen, lambda _: None, "Yes", seconds=0.02))
     wire = SimpleNamespace(_screen=screen, _story=SimpleNamespace(requests=[]))
     with pytest.raises(ObraError, match="shows a dialog for none of the tools that it asks for: Proceed"):
         list(TerminalWire._ask_for_permission(wire))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,12 @@ Ticks = Iterator[None]
 
 _YES = r"Yes(,\s+(I trust|proceed).*)?$"
 _NO = r"No\b"
-_KEY_SECONDS = 0.4
+_KEY_SECONDS = 2.0
+_MARK_SECONDS = 5.0
+"""How long a busy program may take to move its mark by one."""
+_LOST_KEYS = 2
+"""So many keys may move nothing."""
+_STILL = 0.06
 _ANSWER_SECONDS = 10.0
 _SUBJECT_KEYS = ("command", "file_path", "notebook_path", "url", "path", "pattern", "query")
 _COMPARED = 24
@@ -78,9 +83,16 @@ def answer_dialog(
         yield
 
 
-def _go_to(screen: TerminalScreen, type_keys: Callable[[bytes], None], pattern: str) -> Ticks:
-    """Press the arrow keys until the option that matches *pattern* is marked, as the screen shows it."""
-    for _ in range(10):
+def _go_to(
+    screen: TerminalScreen, type_keys: Callable[[bytes], None], pattern: str, seconds: float = _MARK_SECONDS
+) -> Ticks:
+    """Press the arrow keys until the option that matches *pattern* is marked, as the screen shows it.
+
+    No key is pressed before the last one has moved the mark, or has not within *seconds*: one that moves it late
+    would go on from the wanted answer to another one, such as from the last option to the first, which allows.
+    """
+    lost = 0
+    while lost < _LOST_KEYS:
         dialog = screen.dialog()
         wanted = dialog.find(pattern) if dialog else None
         if dialog is None or wanted is None:
@@ -88,8 +100,20 @@ def _go_to(screen: TerminalScreen, type_keys: Callable[[bytes], None], pattern: 
         if wanted.is_chosen:
             return
         type_keys(DOWN if wanted.number > dialog.chosen.number else UP)
-        yield from _until_changed(screen)
+        has_moved = yield from _moves(screen, dialog.chosen.number, seconds)
+        lost += not has_moved
     raise AgentCrashed("a dialog of Claude Code does not obey the arrow keys")
+
+
+def _moves(screen: TerminalScreen, chosen: int, seconds: float) -> Generator[None, None, bool]:
+    """Wait *seconds* until another option than the *chosen* one is marked, or the dialog is gone; tell whether."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield
+        dialog = screen.dialog()
+        if (dialog is None or dialog.chosen.number != chosen) and screen.is_stable(_STILL):
+            return True
+    return False
 
 
 def _until_changed(screen: TerminalScreen) -> Ticks:
@@ -97,5 +121,5 @@ def _until_changed(screen: TerminalScreen) -> Ticks:
     pressed = time.monotonic()
     while time.monotonic() < pressed + _KEY_SECONDS:
         yield
-        if screen.changed > pressed and screen.is_stable(0.06):
+        if screen.changed > pressed and screen.is_stable(_STILL):
             return
