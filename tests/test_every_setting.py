@@ -214,7 +214,12 @@ class Lab:
 # --- agent
 
 
-@effect("agent.type", to="claude_code_local", before="I have no script, so I changed nothing.", after="Hi")
+@effect(
+    "agent.type",
+    to="claude_code_local",
+    before="I am the mock agent and have no script, so I changed nothing.",
+    after="Hi",
+)
 def _who_answers(lab: Lab) -> str:
     lab.preset({"agent.type": "mock"})
     return lab.claude().response

@@ -13,7 +13,7 @@ from obra.errors import AgentCrashed, AgentError, AgentTimeout, AgentUnavailable
 from obra.events import AgentEvent, AgentEventKind, AgentEventSink
 from obra.plugins import ContractCase
 
-NO_SCRIPT_REPLY = "I have no script, so I changed nothing."
+NO_SCRIPT_REPLY = "I am the mock agent and have no script, so I changed nothing."
 _RUN_SECONDS = 120.0
 _RUN_OUTPUT = 4_000
 

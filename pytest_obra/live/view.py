@@ -6,7 +6,6 @@ Imported in every run of pytest, so it imports nothing heavy; Rich comes with th
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import threading
 import time
@@ -191,7 +190,7 @@ class LiveView:
         if not rows or self._out is None:
             self._erase()
             return
-        most = max(1, shutil.get_terminal_size().lines // _SHARE_OF_SCREEN)
+        most = max(1, _size_of(self._out).lines // _SHARE_OF_SCREEN)
         if self._screen is None:
             self._screen = Lines(self._out, column=self._config.get_terminal_writer().width_of_current_line)
         self._screen.show(rows[:most], more=len(rows) - most)
@@ -233,6 +232,7 @@ class Lines:
                 redirect_stderr=False,
             )
             self._live.start()
+        self._console.size = _size_of(self._out)
         self._live.update(_lines(rows, more), refresh=True)
 
     def erase(self) -> None:
@@ -243,6 +243,18 @@ class Lines:
             if self._column:
                 self._out.write(f"\x1b[1A\x1b[{self._column + 1}G")
             self._out.flush()
+
+
+def _size_of(out: TextIO) -> os.terminal_size:
+    """Return columns and lines of the terminal behind *out*, as they are now; 80 x 24 where none tells.
+
+    Standard streams do not know them: while a test runs, pytest leads them elsewhere.
+    """
+    try:
+        found = os.get_terminal_size(out.fileno())
+    except OSError:
+        return os.terminal_size((80, 24))
+    return os.terminal_size((found.columns or 80, found.lines or 24))
 
 
 def _lines(rows: list[tuple[str, ...]], more: int) -> RenderableType:
