@@ -126,7 +126,7 @@ class Reckoning:
             gate_failed=worse or any(gate.state is GateState.FAILED for gate in gates),
             undecided=any(gate.state is GateState.UNDECIDED for gate in gates)
             if rows or self.skipped
-            else self.gate_was_typed,
+            else self.gate_was_typed and not self.left_out,
         )
         return found
 

@@ -47,9 +47,8 @@ def used_up(budget: Budget, *, cost_usd: Measure, tokens: Measure, seconds: floa
 def _spent(limit: float | None, measure: Measure, unit: str, option: str) -> str:
     if limit is None:
         return ""
-    if measure.total >= limit or isclose(
-        measure.total, limit
-    ):  # ten times 0.1 is less than 1, as binary fractions
+    # Ten times 0.1 is less than 1, as binary fractions.
+    if measure.total >= limit or isclose(measure.total, limit):
         return f"the budget of {limit:g} {unit} is used up ({amount(measure, unit)} spent)"
     if measure.unknown:
         return (

@@ -150,6 +150,7 @@ def test_a_gate_that_was_typed_and_had_no_scenario_is_not_green(scenario_file, r
         assert result.ret == RunExit.MACHINERY_BROKE
         result.stdout.fnmatch_lines(["gate undecided: *"])
     assert not (pytester.path / "reports").exists()
+    assert run("given", "--obra-min-pass-rate=1", "--obra-budget-seconds=1e-9", *workers).ret == RunExit.LEFT_OUT
     pytester.makeini("[pytest]\naddopts = --obra-min-pass-rate=1")
     assert run("test_other.py", *workers).ret == RunExit.OK
 
