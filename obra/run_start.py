@@ -72,9 +72,7 @@ def begin(
     if max_iterations is not None and max_iterations < 1:
         raise ConfigError(f"max_iterations={max_iterations}: a run makes at least 1 attempt")
     spent = unspent(task, settings, max_iterations)
-    may_run = (
-        TaskStatus.RUNNING in LEGAL_STATUS_CHANGES[task.status]
-    )  # else start_task refuses, and nothing is touched
+    may_run = TaskStatus.RUNNING in LEGAL_STATUS_CHANGES[task.status]  # else start_task refuses it
     if may_run and task.base_snapshot and not any(workspace.root.iterdir()):
         _put_back(task, workspace, state)
     base = task.base_snapshot or workspace.snapshot()
