@@ -122,9 +122,8 @@ def test_missing_paths_need_no_run(root: Path, check: Check) -> None:
     assert (result.passed, result.message, result.output) == (
         False,
         f"{WISH}; test_a.py does not exist; out leads out of the workspace through a link",
-        "",
+        "",  # a run would have printed something
     )
-    assert result.seconds < 0.05
 
 
 def test_what_it_covers_and_says() -> None:
