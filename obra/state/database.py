@@ -44,7 +44,7 @@ _CHECKPOINT = 16_000
 """Pages in the log (64 MiB, mostly) behind which SQLite carries them into the file; its own number is 1,000.
 
 Each time costs two disk flushes, and with two writers, each transaction tries again until the log is at rest: a
-thousand mock scenarios in two processes flushed 376 times, and with this number 35 times.
+thousand mock scenarios in two processes flushed 376 and 320 times, and with this number 35 and 68 times.
 """
 
 P = ParamSpec("P")
