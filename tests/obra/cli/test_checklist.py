@@ -60,7 +60,7 @@ def test_a_person_on_a_terminal_is_asked_for_the_rest(obra, hello, tmp_path):
     variables = {name: text for name, text in os.environ.items() if not name.startswith("OBRA")}
     child = pexpect.spawn(
         sys.executable, ["-m", "obra", "checklist", "--out", "list.md", "--no-color"],
-        cwd=str(tmp_path), env={**variables, "HOME": str(tmp_path)}, encoding="utf-8", timeout=30,
+        cwd=str(tmp_path), env={**variables, "HOME": str(tmp_path)}, encoding="utf-8", timeout=200,
     )  # fmt: skip
     while child.expect(["seen\\?[^\r\n]*: ", pexpect.EOF]) == 0:
         is_last = "the verdict was right" in child.before

@@ -122,7 +122,11 @@ def on_a_terminal(folder: Path, *words: str, **variables: str) -> str:
     pexpect = pytest.importorskip("pexpect")
     kept = {name: text for name, text in os.environ.items() if name != "NO_COLOR"}
     child = pexpect.spawn(
-        sys.executable, ["-m", "obra", *words], cwd=str(folder), env={**kept, "TERM": "xterm", **variables}
+        sys.executable,
+        ["-m", "obra", *words],
+        cwd=str(folder),
+        env={**kept, "TERM": "xterm", **variables},
+        timeout=200,
     )
     printed = child.read().decode()
     child.close()
