@@ -37,10 +37,17 @@ def checklist(task_id: int | None, out: Path | None, in_json: bool, chosen: Chos
     from obra.validation_checklist import write_markdown
 
     with stored(chosen.load()) as state:
-        points = all_points(state, task_id)
-    if not in_json:
-        asks = sys.stdin.isatty() and sys.stdout.isatty()
-        points = tuple(_told(one, asks=asks) for one in points)
+        points = list(all_points(state, task_id))
+    try:
+        if not in_json:
+            asks = sys.stdin.isatty() and sys.stdout.isatty()
+            for number, one in enumerate(points):
+                points[number] = _told(one, asks=asks)
+    except (click.Abort, KeyboardInterrupt) as error:
+        if out is not None:
+            write_markdown(points, out)
+            error.add_note(f"what was noted stands in {out}")
+        raise
     if out is not None:
         write_markdown(points, out)
     left = [one for one in points if not one.seen]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+import pexpect
 import pytest
 
 TESTED = """\
@@ -53,23 +54,48 @@ def test_each_run_ticks_what_it_shows(obra, write, vague, tmp_path):
     assert "breakpoints work" in open_points(obra("checklist", "--task", "1", "--json").data)
 
 
-def test_a_person_on_a_terminal_is_asked_for_the_rest(obra, hello, tmp_path):
-    """A note is the proof, an empty line leaves the point open."""
-    pexpect = pytest.importorskip("pexpect")
+@pytest.fixture
+def terminal(obra, hello, tmp_path):
+    """Begin the list at a terminal, with one run stored."""
     obra("run", hello)
     variables = {name: text for name, text in os.environ.items() if not name.startswith("OBRA")}
-    child = pexpect.spawn(
+    with pexpect.spawn(
         sys.executable, ["-m", "obra", "checklist", "--out", "list.md", "--no-color"],
         cwd=str(tmp_path), env={**variables, "HOME": str(tmp_path)}, encoding="utf-8", timeout=200,
-    )  # fmt: skip
+    ) as child:  # fmt: skip
+        yield child
+
+
+def answered(child, notes):
+    """Give the notes for the points that they name, and nothing for the others; stop behind the last one."""
     while child.expect(["seen\\?[^\r\n]*: ", pexpect.EOF]) == 0:
-        is_last = "the verdict was right" in child.before
-        child.sendline("compared by hand" if is_last else "")
-    child.close()
-    assert child.exitstatus == 1
+        name = next((name for name in notes if name in child.before), "")
+        child.sendline(notes.pop(name, ""))
+        if not notes:
+            return
+
+
+def test_a_person_on_a_terminal_is_asked_for_the_rest(terminal, tmp_path):
+    """A note is the proof, an empty line leaves the point open."""
+    answered(terminal, {"the verdict was right": "compared by hand"})
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 1
     page = (tmp_path / "list.md").read_text()
     assert "- [x] the verdict was right: seen by a person: compared by hand" in page
     assert "- [ ] the work is what was asked for: open; " in page
+
+
+def test_notes_are_kept_when_a_person_breaks_off(terminal, tmp_path):
+    """Ctrl-C at a question writes the page with what was noted until then."""
+    answered(terminal, {"breakpoints work": "saw one"})
+    terminal.expect("seen\\?[^\r\n]*: ")
+    terminal.sendintr()
+    terminal.expect_exact("Interrupted: what was noted stands in list.md")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 130
+    assert "- [x] breakpoints work: seen by a person: saw one" in (tmp_path / "list.md").read_text()
 
 
 def test_a_page_that_cannot_be_written_is_told(obra, tmp_path):
