@@ -13,6 +13,9 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+_UNKNOWN = "obra.unknown_verb"
+"""In the meta data of a context whose line is being typed: the verb in it that there is not."""
+
 
 def _no_color() -> click.Option:
     """Return the option that every command has; it also holds for the programs that the command starts."""
@@ -95,22 +98,27 @@ class LazyGroup(Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the verbs without importing any, and the options."""
+        """Return the verbs without importing any, and the options; nothing behind a verb that there is not."""
         from click.shell_completion import CompletionItem
 
-        verbs = [
-            CompletionItem(name, help=one.summary)
-            for name, one in self.verbs.items()
-            if name.startswith(incomplete)
-        ]
+        if _UNKNOWN in ctx.meta:
+            return []
+        names = (name for name in self.list_commands(ctx) if name.startswith(incomplete))
+        verbs = (CompletionItem(name, help=self.summary_of(name)) for name in names)
         return [*verbs, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def summary_of(self, name: str) -> str:
+        """Return one line about a verb."""
+        return self.verbs[name].summary
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Refuse an unknown verb with the nearest known one; but not while a line is being typed."""
         name, known = args[0], self.list_commands(ctx)
-        if name not in known and not name.startswith("-") and not ctx.resilient_parsing:
+        if name not in known and ctx.resilient_parsing:
+            ctx.meta[_UNKNOWN] = name
+        elif name not in known and not name.startswith("-"):
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}."
             usage = ctx if ctx.command_path else None  # at a prompt there is no command in front of the verb

@@ -19,7 +19,6 @@ from obra.cli.options import Chosen, agent_option, settings_options
 from obra.cli.output import say
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
     from prompt_toolkit import PromptSession
 
     from obra.cli.live_runs import LiveRuns
@@ -102,17 +101,10 @@ class Verbs(LazyGroup):
         """Return a live verb, or import one of the command's."""
         return self._live.get(cmd_name) or super().get_command(ctx, cmd_name)
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Return the live verbs, and what the command completes."""
-        from click.shell_completion import CompletionItem
-
-        live = [
-            CompletionItem(name, help=one.get_short_help_str(200))
-            for name, one in self._live.items()
-            if name.startswith(incomplete)
-        ]
-        own = super().shell_complete(ctx, incomplete)
-        return [*live, *(one for one in own if one.value not in self._live)]
+    def summary_of(self, name: str) -> str:
+        """Return one line about a verb; of a live one what its help begins with."""
+        live = self._live.get(name)
+        return live.get_short_help_str(200) if live else super().summary_of(name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the live verbs, then those of the command."""

@@ -73,9 +73,12 @@ def test_it_begins_less_often_while_scenarios_run(pytester, scenario_file, first
 
 
 @pytest.mark.parametrize(("scenarios", "objects"), [(True, True), (False, False)])
-def test_python_exits_without_a_search_where_scenarios_ran(pytester, scenario_file, scenarios, objects):
+def test_python_exits_without_a_search_where_scenarios_ran(
+    pytester, scenario_file, monkeypatch, scenarios, objects
+):
     """Controller and worker set aside what is there when they exit, not before; without scenarios they do not."""
     pytest.importorskip("xdist", reason="pytest-xdist is not installed")
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # these tests may run in a worker themselves
     if scenarios:
         scenario_file("a")
     pytester.makepyfile(test_plain="import gc\n\ndef test_it(): assert not gc.get_freeze_count()\n")
