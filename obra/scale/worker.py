@@ -94,7 +94,7 @@ class Worker:
         self._takeovers = takeovers
         self._jobs: queue.Queue[_Job] = queue.Queue()
         self._interruption = Interruption()
-        self._draining = False
+        self._draining = self._has_told = False
         self._gone = threading.Event()
         self._broken_off = ""
         self._claim: Claim | None = None
@@ -106,7 +106,13 @@ class Worker:
         was_told, self._draining = self._draining, True
         if was_told:
             self._break_off("it was told to stop at once")
-        elif self._claim is not None:
+        else:
+            self._tell_what_is_finished()
+
+    def _tell_what_is_finished(self) -> None:
+        """Tell it once: a case may be ours in the register a moment before the main thread hears of it."""
+        if self._claim is not None and not self._has_told:
+            self._has_told = True
             self._tell(
                 f"finishing {self._claim.id}, then ending; once more breaks it off, and others go on with it"
             )
@@ -154,6 +160,8 @@ class Worker:
         except queue.Empty:
             return
         self._claim = job.claim
+        if self._draining:
+            self._tell_what_is_finished()
         try:
             job.end = self._work_on(job.claim)
         finally:
