@@ -40,13 +40,6 @@ _PAUSE = 0.05
 _CACHE = 256
 """KiB of pages that SQLite keeps for each connection; the system keeps the file itself, too."""
 
-_CHECKPOINT = 16_000
-"""Pages in the log (64 MiB, mostly) behind which SQLite carries them into the file; its own number is 1,000.
-
-Each time costs two disk flushes, and with two writers, each transaction tries again until the log is at rest: a
-thousand mock scenarios in two processes flushed 376 and 320 times, and with this number 35 and 68 times.
-"""
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -301,7 +294,6 @@ def _on_connect(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> 
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(f"PRAGMA cache_size=-{_CACHE}")
-    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT}")
 
 
 def _log_statement(statement: str, values: Any) -> None:
