@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ from obra.testing.ssh_server import SSHServer
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that runs us in the background has Ctrl-C ignored, and every program that we start would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # So has nohup the end of a terminal: what is called here, and does nothing, what we start inherits as obeyed.
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 # How long an example takes says nothing about a property where the machine is busy, and a gate must not draw other
 # examples each time. `pytest --hypothesis-profile=searching` draws new ones.
@@ -34,6 +39,25 @@ TEST_SECONDS = 300
 """So long a machine may stand still in the middle of a test; no test that passes takes a tenth of it."""
 COMMAND = "OBRA__AGENT__LOCAL__COMMAND"
 """The variable that names the real Claude Code binary, for Obra and for these tests."""
+
+
+@pytest.fixture
+def ctrl_c_elsewhere() -> Iterator[Callable[[Path], None]]:
+    """Press Ctrl-C in another thread than the main one, as soon as a file is there."""
+    threads = []
+
+    def press(behind: Path) -> None:
+        while not behind.exists():
+            time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
+
+    def start(behind: Path) -> None:
+        threads.append(threading.Thread(target=press, args=[behind]))
+        threads[0].start()
+
+    yield start
+    for thread in threads:
+        thread.join()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

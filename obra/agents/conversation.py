@@ -22,14 +22,13 @@ from obra.errors import AgentTimeout
 from obra.events import AgentEvent, AgentEventKind, AgentEventSink
 from obra.monitoring.output_monitor import OutputMonitor
 from obra.plugins import PermissionDecider
+from obra.workspace.ctrl_c import HEARD_WITHIN
 
 BACKGROUND_TASKS = "background_tasks"
 """Reply.limit of a turn that was answered, while background tasks outlived its time."""
 _WAKING_SECONDS = 5.0
 """How long a finished background task may take to wake the agent (0.06 s were seen)."""
 _INTERRUPT_SECONDS = 2.0
-_SLICE = 0.5
-"""Seconds that are waited at a time: a Ctrl-C that the kernel gives to another thread does not end a wait."""
 NOBODY_TO_ASK = PermissionAnswer(
     allowed=False,
     reason="This is not permitted, and there is nobody who could be asked. Do the task without it.",
@@ -140,7 +139,7 @@ class Conversation:
             now = time.monotonic() - self._waited
             name, left = self._most_urgent(clock, begun, heard, now, fresh=fresh and monitor.lines == 0)
             try:
-                has_read = left > 0 and self._read_one(min(left, _SLICE), on_event)
+                has_read = left > 0 and self._read_one(min(left, HEARD_WITHIN), on_event)
             except StreamEnded:
                 raise StreamEnded(unheard=not fresh and monitor.lines == before) from None
             if has_read:

@@ -28,9 +28,7 @@ from obra.monitoring.event_lines import mapping
 _TICK = 0.02
 _STILL = 0.2
 """Seconds without a change on the screen after which what it shows is believed."""
-_STATUS_SECONDS = (
-    15.0  # the status line, with the cost, follows the end of a turn after 0.3 s, on a busy machine 1 s
-)
+_STATUS_SECONDS = 15.0  # the status line, with the cost, follows a turn's end after 0.3 s, on a busy machine 1 s
 _NO_STATUS_SECONDS = 1.0  # the same for a program that has not told of any cost yet
 _RECORDS_SECONDS = 15.0  # the transcript follows the end of a turn after 0.1 s, on a busy machine 1 s
 _UNKNOWN_SECONDS = 4.0  # a dialog that nothing announced and that stays so long is one that we do not know

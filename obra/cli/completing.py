@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from click.shell_completion import ShellComplete, split_arg_string
+from click.shell_completion import ShellComplete
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory
 
-from obra.cli.shells import value_of
+from obra.cli.shells import half_typed, value_of
 from obra.redaction import hider, secrets_in, without_secrets
 
 
@@ -42,10 +42,10 @@ class ClickCompleter(Completer):
 
 def _words(text: str) -> tuple[list[str], str, str]:
     """Return the whole words before the cursor, the one that is being typed, and the same with its quotes."""
-    *words, last = split_arg_string(f"{text}|")  # the cursor, so that a space before it counts
+    words, last = half_typed(text)
     starts = (place for place in range(len(text), 0, -1) if text[place - 1].isspace())
-    start = next((place for place in starts if split_arg_string(f"{text[place:]}|")[-1] == last), 0)
-    return words, last[:-1], text[start:]
+    start = next((place for place in starts if half_typed(text[place:])[1] == last), 0)
+    return words, last, text[start:]
 
 
 class PrivateHistory(FileHistory):

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from obra.cli.live_verbs import Session
 
 IN_BACKGROUND = frozenset({"run", "resume"})
-FREE_TEXT = {"say": 1, "answer": 1, "pause": 1, "stop": 1, "override": 2}
-"""Verbs whose line ends in free text, and how many words stand before it."""
 _LEFT_OUT = frozenset({"interactive", "completion"})
 _TWICE_SECONDS = 2.0
 _WELCOME = "Type a verb; TAB completes, 'help' lists them, Ctrl-D leaves. Runs go on in the background."
@@ -169,10 +167,19 @@ def _split(line: str) -> list[str]:
         words = shlex.split(line)
     except ValueError:  # a message may hold an apostrophe
         words = line.split()
-    before = FREE_TEXT.get(words[0]) if words else None
+    before = _words_before_text(words[0]) if words else None
     if before is None or len(words) <= before + 1:  # the last word alone may be an option, or a text in quotes
         return words
     return [*words[:before], "--", line.split(None, before)[before]]
+
+
+def _words_before_text(verb: str) -> int | None:
+    """Return how many words stand before the free text that ends the line of a live verb; ``None`` without one."""
+    from obra.cli.live_verbs import LIVE_VERBS
+
+    live = LIVE_VERBS.get(verb)
+    arguments = [one for one in live.params if isinstance(one, click.Argument)] if live else []
+    return len(arguments) if arguments and arguments[-1].nargs < 0 else None
 
 
 def _do(words: Sequence[str], verbs: Verbs, session: Session) -> object:

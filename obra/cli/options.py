@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from obra.cli.completions import agent_names, setting_words
+from obra.cli.completions import agent_names, project_ids, setting_words
 from obra.cli.output import say
 
 if TYPE_CHECKING:
@@ -135,6 +135,11 @@ def audience_options(function: Function) -> Function:
         "--ask", is_flag=True, help="Wait for a person when the agent asks: obra breakpoint resolve ID allow."
     )
     return show(ask(function))
+
+
+def project_option(told: str) -> Callable[[Function], Function]:
+    """Give a command ``--project ID``, which comes as ``project_id=``; *told* is its help."""
+    return click.option("--project", "project_id", type=int, shell_complete=project_ids, metavar="ID", help=told)
 
 
 json_option = click.option("--json", "in_json", is_flag=True, help="Print JSON.")

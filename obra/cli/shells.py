@@ -106,6 +106,12 @@ def value_of(incomplete: str) -> str:
     return value if equals and name.startswith("-") else incomplete
 
 
+def half_typed(line: str) -> tuple[list[str], str]:
+    """Return the whole words of *line*, and the one that is being typed at its end, without its quotes."""
+    *words, last = split_arg_string(f"{line}|")  # the cursor, so that a space before it counts
+    return words, last[:-1]
+
+
 @add_completion_class
 class Bash(BashComplete):
     """Reads the line itself, since bash splits words at ``=`` and ``:`` and replaces the last piece alone."""
@@ -116,10 +122,7 @@ class Bash(BashComplete):
 
     def get_completion_args(self) -> tuple[list[str], str]:
         """Return the whole words and the one that is being typed."""
-        *words, last = split_arg_string(
-            f"{os.environ['COMP_LINE']}|"
-        )  # the cursor, so that a space before it counts
-        incomplete = last[:-1]
+        words, incomplete = half_typed(os.environ["COMP_LINE"])
         self._kept = max(0, len(value_of(incomplete)) - len(os.environ["COMP_WORD"]))
         return words[1:], incomplete
 

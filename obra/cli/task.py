@@ -12,7 +12,7 @@ import click
 from obra.cli.commands import Group
 from obra.cli.completions import project_ids, task_ids
 from obra.cli.moments import moment
-from obra.cli.options import Chosen, json_option, settings_options, stored
+from obra.cli.options import Chosen, json_option, project_option, settings_options, stored
 from obra.cli.output import as_json, number, say, table
 from obra.cli.task_control import STEERING
 from obra.cli.task_waiting import next_of, run
@@ -102,14 +102,7 @@ def create(
 
 
 @task.command(name="list", examples=["obra task list --status interrupted"])
-@click.option(
-    "--project",
-    "project_id",
-    type=int,
-    shell_complete=project_ids,
-    metavar="ID",
-    help="Only those of one project.",
-)
+@project_option("Only those of one project.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only those that stand so.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @json_option

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from obra.cli.commands import Command
-from obra.cli.completions import project_ids
-from obra.cli.options import Chosen, agent_option, json_option, settings_options, stored
+from obra.cli.options import Chosen, agent_option, json_option, project_option, settings_options, stored
 from obra.cli.output import as_json, say
 
 if TYPE_CHECKING:
@@ -41,14 +40,7 @@ def next_of(tasks: Sequence[Task], state: StateManager) -> list[str]:
 
 @click.command(cls=Command, examples=["obra task run", "obra task run --once --project 1 --json"])
 @click.option("--once", is_flag=True, help="One task at the most.")
-@click.option(
-    "--project",
-    "project_id",
-    type=int,
-    shell_complete=project_ids,
-    metavar="ID",
-    help="Only tasks of one project.",
-)
+@project_option("Only tasks of one project.")
 @agent_option
 @json_option
 @settings_options

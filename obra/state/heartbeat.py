@@ -46,10 +46,8 @@ class Heartbeat:
     ) -> None:
         try:
             self._end()
-        except (
-            KeyboardInterrupt
-        ) as late:  # of a person, or our own: the claim was lost as the work came to its end
-            self._end()
+        except KeyboardInterrupt as late:
+            self._end()  # of a person, or our own: the claim was lost as the work came to its end
             error = error or late
             if self._lost is None:
                 raise

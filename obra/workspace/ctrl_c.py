@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+HEARD_WITHIN = 0.5
+"""Seconds that the main thread waits at a time: a Ctrl-C that the kernel gives to another thread does not end its
+wait. So it may be with a process that was stopped, by Ctrl-Z or ``docker pause``, and goes on."""
+
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

@@ -13,11 +13,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 
+from obra.workspace.ctrl_c import HEARD_WITHIN
+
 _CHUNK = 1 << 16
 _SLICE = 0.05
-_LONGEST_SLICE = 0.5
-"""Seconds that are waited at a time: a Ctrl-C that the kernel gives to another thread does not end the wait of the
-main one. So it may be with a process that was stopped, by Ctrl-Z or ``docker pause``, and goes on."""
 _LAST_READ_SECONDS = 1.0
 _LARGEST_PIPE = 1 << 20
 """Bytes that a pipe holds at most, see pipe(7): so many are read however late it is."""
@@ -84,7 +83,7 @@ def read_until_ended(pipe: int, process: subprocess.Popen[bytes], kept: KeptOutp
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            ready = poller.poll(1000 * min(left, _LONGEST_SLICE if ended >= 0 else _SLICE))
+            ready = poller.poll(1000 * min(left, HEARD_WITHIN if ended >= 0 else _SLICE))
             if open_pipe and any(descriptor == pipe for descriptor, _ in ready) and _read(pipe, kept):
                 poller.unregister(pipe)  # it closed its output and works on
                 open_pipe = False

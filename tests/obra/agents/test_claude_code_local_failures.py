@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -278,22 +277,16 @@ def test_a_sandbox_that_is_not_there_is_told(fake, workspace: Path, tmp_path: Pa
     assert "apt-get install bubblewrap" in said
 
 
-def test_a_ctrl_c_that_another_thread_was_given_ends_a_silent_turn(started, fake, workspace: Path):
+def test_a_ctrl_c_that_another_thread_was_given_ends_a_silent_turn(
+    started, fake, workspace: Path, ctrl_c_elsewhere
+):
     """The kernel chooses who gets it when a process goes on that was stopped; the main thread waits meanwhile."""
     agent = started(fake("touch begun; exec sleep 60"))
-
-    def press() -> None:
-        while not (workspace / "begun").exists():
-            time.sleep(0.01)
-        signal.raise_signal(signal.SIGINT)
-
-    thread = threading.Thread(target=press)
-    thread.start()
+    ctrl_c_elsewhere(workspace / "begun")
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         agent.send_prompt("go")
     assert time.monotonic() - begun < 60  # as long as the program would have been silent
-    thread.join()
 
 
 def test_cleanup_while_the_program_is_started_ends_it():

@@ -7,7 +7,6 @@ import ctypes
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -138,11 +137,6 @@ def test_a_terminal_that_knows_ascii_alone(terminal):
     assert watching.raw.isascii()
 
 
-def obeys_hangup():
-    """Let a program end with its terminal, also where these tests run under nohup."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-
 def test_ctrl_c_and_a_closed_terminal_end_it(terminal):
     """Both end the program, not what it watches."""
     watching = terminal()
@@ -150,7 +144,7 @@ def test_ctrl_c_and_a_closed_terminal_end_it(terminal):
     watching.program.sendcontrol("c")
     watching.program.read()
     assert watching.program.wait() == 0
-    watching = terminal(preexec_fn=obeys_hangup)
+    watching = terminal()
     watching.wait_for(lambda: "Improve the code" in watching.text)
     watching.program.ptyproc.fileobj.close()  # pexpect's own close() gives it 0.4 s
     end = time.monotonic() + SECONDS

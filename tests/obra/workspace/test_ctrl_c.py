@@ -45,16 +45,9 @@ def test_a_signal_in_the_middle_of_a_fork_is_not_lost(tmp_path, number):
     assert not [one for one in Path("/proc").iterdir() if one.name.isdigit() and _works_in(one, tmp_path)]
 
 
-def test_a_signal_that_another_thread_was_given_ends_a_command(tmp_path):
+def test_a_signal_that_another_thread_was_given_ends_a_command(tmp_path, ctrl_c_elsewhere):
     """The kernel chooses who gets it when a process goes on that was stopped; the main thread waits meanwhile."""
-
-    def press() -> None:
-        while not (tmp_path / "begun").exists():
-            time.sleep(0.01)
-        signal.raise_signal(signal.SIGINT)
-
-    thread = threading.Thread(target=press)
-    thread.start()
+    ctrl_c_elsewhere(tmp_path / "begun")
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_command(
@@ -65,7 +58,6 @@ def test_a_signal_that_another_thread_was_given_ends_a_command(tmp_path):
             max_output=100,
         )
     assert time.monotonic() - began < 60  # as long as the command would have taken
-    thread.join()
 
 
 def test_where_no_signal_raises_nothing_is_changed():
