@@ -28,12 +28,14 @@ def test_the_speed_table_can_be_made(tmp_path):
         "peak memory, MiB / the plain tests'",
         "writing a run's files, a scenario",
         "obra report, a scenario",
-        "one process / -n 2, wall",
-        "as many more, one process / -n 2, wall",
-        "two bare loops in turn / at once, wall",
-        "one process / -n 2, with a command, wall",
-        "as many more, one process / -n 2, with a command, wall",
-        "two bare loops in turn / at once, wall",
+        "file check: one process / -n 2, wall",
+        "file check: one process / two with half each, wall",
+        "command check: one process / -n 2, wall",
+        "command check: one process / two with half each, wall",
+        "hello_world: one process / -n 2, wall",
+        "hello_world: one process / two with half each, wall",
+        "tests that do nothing: one process / -n 2, wall",
+        "tests that do nothing: one process / two with half each, wall",
     ]
     assert all(line["rounds"] == 1 for line in told["lines"])
     assert told["lines"][5]["ours"] > told["lines"][5]["baseline"] > 1

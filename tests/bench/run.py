@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import measuring
@@ -46,12 +47,6 @@ elif sys.argv[3] == "json":
     with (folder / "rows.jsonl").open("w") as stream:
         for row in rows:
             stream.write(json.dumps(row) + "\\n")
-"""
-SPIN = "for _ in range(24_000_000): pass"
-TWO_SPINS = f"""
-import subprocess, sys
-both = [subprocess.Popen([sys.executable, "-c", "{SPIN}"]) for _ in range(2)]
-sys.exit(max(one.wait() for one in both))
 """
 MEMORY = {1_000: 80.0, 10_000: 150.0}
 """MiB at most, by the number of scenarios."""
@@ -198,36 +193,37 @@ class Bench:
         return line("obra report, a scenario", size, took, values, "ms", limit=_for(size, 4.0))
 
     def workers(self, size: int) -> Iterator[Line]:
-        """Yield how much faster two workers are than one process, and what the machine gives to two at all."""
-        yield from self.two_workers("", size, measuring.FILE)
-        yield from self.two_workers(", with a command", size, measuring.COMMAND)
+        """Yield how much faster two workers are than one process, with short scenarios, longer ones, and none."""
+        yield from self.two_workers("file check", size, measuring.scenarios, limit=1.6)
+        with_command = partial(measuring.scenarios, check=measuring.COMMAND)
+        yield from self.two_workers("command check", size, with_command, limit=1.6)
+        yield from self.two_workers("hello_world", size, measuring.larger_scenarios, limit=1.6)
+        yield from self.two_workers("tests that do nothing", size, measuring.plain_tests)
 
-    def two_workers(self, kind: str, size: int, check: str) -> Iterator[Line]:
-        """Yield the gain for one kind of scenarios, whole runs and what as many more add to them.
+    def two_workers(
+        self, kind: str, size: int, make: Callable[[Path, int], Path], *, limit: float | None = None
+    ) -> Iterator[Line]:
+        """Yield the gain for what *make* makes, and the most that two processes can gain with it.
 
-        Beside it that of two bare loops in the same rounds.
+        That most is two runs at once, each of half of the tests, that have nothing in common.
         """
-        many, more = (
-            measuring.scenarios(self.folder / f"workers{len(check)}-{count}", count, check=check)
-            for count in (size, 2 * size)
-        )
+        folder = self.folder / f"workers {kind}"
+        whole = make(folder / "whole" / "project", size)
+        halves = [make(folder / side / "project", size // 2) for side in ("left", "right")]
         alone = [*measuring.pytest(), *PLUGIN]
-        commands = {"alone": alone, "both": [*alone, "-p", "xdist.plugin", "-n", "2"]}
-        took, added, loops = [], [], []
+        commands: dict[str, Callable[[], float]] = {
+            "one": lambda: measuring.run(alone, whole).wall,
+            "-n 2": lambda: measuring.run([*alone, "-p", "xdist.plugin", "-n", "2"], whole).wall,
+            "two with half each": lambda: measuring.at_once(alone, halves),
+        }
+        rounds = []
         for number in range(self.rounds):
             order = sorted(commands, reverse=bool(number % 2))
-            walls = {name: [measuring.run(commands[name], all_).wall for all_ in (many, more)] for name in order}
-            two, one = walls["both"], walls["alone"]
-            took.append((two[0], one[0]))
-            added.append((two[1] - two[0], one[1] - one[0]))
-            at_once = measuring.run([sys.executable, "-c", TWO_SPINS], self.empty).wall
-            in_turn = 2 * measuring.run([sys.executable, "-c", SPIN], self.empty).wall
-            loops.append((at_once, in_turn))
-        faster = [one / two for two, one in took]
-        yield line(f"one process / -n 2{kind}, wall", size, took, faster, "s", limit=1.6, at_least=True)
-        rates = [one / two for two, one in added]
-        yield line(f"as many more, one process / -n 2{kind}, wall", size, added, rates, "s")
-        yield line("two bare loops in turn / at once, wall", 0, loops, [two / one for one, two in loops], "s")
+            rounds.append({name: commands[name]() for name in order})
+        for name, least in (("-n 2", limit), ("two with half each", None)):
+            took = [(walls[name], walls["one"]) for walls in rounds]
+            gained = [one / two for two, one in took]
+            yield line(f"{kind}: one process / {name}, wall", size, took, gained, "s", limit=least, at_least=True)
 
 
 def _for(size: int, limit: float) -> float | None:
