@@ -109,7 +109,7 @@ class RemoteCases:
         from obra.scenarios.scenario_settings import with_settings
         from pytest_obra.collection import ScenarioFile
         from pytest_obra.repeats import repeat_of
-        from pytest_obra.running import shared
+        from pytest_obra.shared import shared
 
         for item in items:
             callspec = getattr(item, "callspec", None)

@@ -45,7 +45,8 @@ def obra_config(obra_request: pytest.FixtureRequest, obra_agent_name: str) -> Co
     """Settings for the agent at work: defaults, file, scenario, environment; yours to change with set()."""
     from obra.config import Config
     from obra.scenarios.scenario_settings import with_settings
-    from pytest_obra.running import scenario_of, shared
+    from pytest_obra.running import scenario_of
+    from pytest_obra.shared import shared
 
     found = shared(obra_request.config).settings_for(obra_agent_name)
     scenario = scenario_of(obra_request)
@@ -69,7 +70,7 @@ def obra_workspace(obra_request: pytest.FixtureRequest) -> Path:
         # pytest removes it as that policy says
         root: Path = obra_request.getfixturevalue("tmp_path") / "workspace"
     else:
-        from pytest_obra.running import shared
+        from pytest_obra.shared import shared
 
         # Named as an argument, the factory would keep the request of each test to the end of the run.
         # To ask for it costs as much as the rest of this fixture, so only the first test does.
@@ -83,7 +84,7 @@ def obra_workspace(obra_request: pytest.FixtureRequest) -> Path:
 @pytest.fixture
 def obra_state(obra_request: pytest.FixtureRequest, obra_config: Config) -> StateManager:
     """The state database that obra_config names; shared by the tests of one process."""
-    from pytest_obra.running import shared
+    from pytest_obra.shared import shared
 
     return shared(obra_request.config).state_for(obra_config)
 

@@ -8,7 +8,7 @@ import pytest
 
 from obra.state.run_history import RunCase
 from obra.statistics.runs import CaseStatistics, Measure, RunStatistics
-from pytest_obra.running import shared
+from pytest_obra.shared import shared
 
 
 def remember(config: pytest.Config, name: str, run: RunStatistics, *, exit_status: int, seconds: float) -> None:

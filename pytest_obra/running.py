@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from itertools import count
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from obra.config import Config
 from obra.errors import ObraError
 from obra.scenarios.scenario import Scenario
 from obra.scenarios.scenario_run import ScenarioReport
 from obra.scenarios.scenario_run import run_scenario as run
-from pytest_obra.agents import settings_for
 from pytest_obra.options import has_ledger
 from pytest_obra.reckoning import LEDGER_ADDRESS
 from pytest_obra.repeats import Repeat, repeat_of
@@ -26,14 +22,10 @@ from pytest_obra.reporters.terminal import error_text, failure_text
 if TYPE_CHECKING:
     from obra.orchestrator import Orchestrator
     from obra.resuming import Played
-    from obra.state.state_manager import StateManager
     from pytest_obra.engine import RemoteCases
     from pytest_obra.ledger import Ledger
     from pytest_obra.resuming import ResumedRun
 
-_NO_WORD = re.compile(r"\W")
-_LONGEST_NAME = 30
-"""Characters of a test's name in the name of its folder."""
 _PREFIX = "obra_"
 _PROPERTIES = {
     f"{_PREFIX}{key}": key
@@ -77,50 +69,6 @@ _BROKE = pytest.StashKey[bool]()
 _NOTHING = _Run()
 """Stands for the run of a test that did not come to it; never changed."""
 _LEDGER = pytest.StashKey["Ledger"]()
-
-
-class Shared:
-    """What the tests of one process share: settings read once, and one database for each address."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._states: dict[tuple[str, bool], StateManager] = {}
-        self._workspaces: Path | None = None
-        self._folders = count()
-        self.settings_for: Callable[[str], Config] = cache(lambda name: settings_for(name, config))
-
-    def state_for(self, config: Config) -> StateManager:
-        """Return the open database that *config* names."""
-        from obra.state.state_manager import StateManager
-
-        key = (config.settings.database.url, config.settings.database.echo)
-        if key not in self._states:
-            self._states[key] = StateManager(key[0], echo=key[1])
-        return self._states[key]
-
-    def new_folder(self, factory: Callable[[], pytest.TempPathFactory], name: str) -> Path:
-        """Return where to make a folder for the test *name*: no other test of this process gets the same.
-
-        ``tmp_path`` would cost several times as much: it makes a link to the newest folder of each name.
-        """
-        if self._workspaces is None:
-            self._workspaces = factory().mktemp("obra")
-        return self._workspaces / f"{_NO_WORD.sub('_', name)[:_LONGEST_NAME]}-{next(self._folders)}"
-
-    def close(self) -> None:
-        """Close every database."""
-        for state in self._states.values():
-            state.close()
-
-
-_SHARED = pytest.StashKey[Shared]()
-
-
-def shared(config: pytest.Config) -> Shared:
-    """Return what the tests of this process share; closed when pytest ends."""
-    if _SHARED not in config.stash:
-        config.stash[_SHARED] = Shared(config)
-        config.add_cleanup(config.stash[_SHARED].close)
-    return config.stash[_SHARED]
 
 
 def scenario_of(request: pytest.FixtureRequest) -> Scenario | None:
