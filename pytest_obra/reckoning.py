@@ -34,6 +34,8 @@ class Reckoning:
         self._config = config
         self._folder: Path | None = None
         self._failed_by: dict[str, str] = {}
+        self._failures = 0
+        """Failed reports, counted as pytest counts them."""
         self.left_out: dict[str, str] = {}
         """Tests that the budget did not allow, and why."""
         self.not_needed: dict[str, str] = {}
@@ -71,6 +73,7 @@ class Reckoning:
             self._failed_by.setdefault(report.nodeid, "scenario")  # the first verdict stands, whatever comes next
         if not report.failed:
             return
+        self._failures += 1
         if getattr(report, "obra_broke", False):
             self._failed_by.setdefault(report.nodeid, "machinery")
             if row is None and self._folder is not None:
@@ -83,6 +86,7 @@ class Reckoning:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file that cannot be read is a failure that no gate answers for."""
         if report.failed:
+            self._failures += 1
             self._failed_by[report.nodeid] = "test"
 
     def pytest_unconfigure(self) -> None:
@@ -90,13 +94,16 @@ class Reckoning:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def conclude(self, session: pytest.Session, rows: Sequence[Row], run: RunStatistics) -> dict[str, Any]:
+    def conclude(
+        self, session: pytest.Session, rows: Sequence[Row], run: RunStatistics, *, lost: bool
+    ) -> dict[str, Any]:
         """Judge the run, set the exit code of pytest, and return what the reports tell of it.
 
         Args:
             session: whose exit status is set, unless pytest was interrupted or broke down itself.
             rows: lines of all runs, each an :class:`obra.reports.summary.Line`.
             run: what they amount to.
+            lost: there are scenarios that nobody has told of.
 
         Returns:
             Plain data: ``agents`` in the order of the command line, ``gates``, and where they were asked for
@@ -127,6 +134,7 @@ class Reckoning:
             undecided=any(gate.state is GateState.UNDECIDED for gate in gates)
             if rows or self.skipped
             else self.gate_was_typed and not self.left_out,
+            lost=lost,
         )
         return found
 
@@ -143,7 +151,7 @@ class Reckoning:
             gates.append(false_accept_gate(run, most))
         return gates
 
-    def _set_exit(self, session: pytest.Session, *, gate_failed: bool, undecided: bool) -> None:
+    def _set_exit(self, session: pytest.Session, *, gate_failed: bool, undecided: bool, lost: bool) -> None:
         from obra.statistics.exit_codes import Ending, exit_of
 
         if session.exitstatus not in _JUDGED_EXITS:
@@ -152,11 +160,15 @@ class Reckoning:
         answered = {"machinery"}
         if self._config.getoption("--obra-min-pass-rate") is not None:
             answered.add("scenario")
+        was_cut_short = (
+            bool(session.shouldfail) and "machinery" not in behind
+        )  # -x, or the time of a whole session
+        by_others = session.testsfailed > self._failures  # a plugin's own demand, such as a coverage
         session.exitstatus = exit_of(
             Ending(
-                failed=bool(behind - answered),
+                failed=bool(behind - answered) or was_cut_short or by_others,
                 gate_failed=gate_failed,
-                machinery_broke=undecided or "machinery" in behind,
+                machinery_broke=undecided or lost or "machinery" in behind,
                 left_out=bool(self.left_out),
             )
         )

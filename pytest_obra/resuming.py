@@ -82,7 +82,7 @@ class Resumption:
         """Return a task of a run of the test *node* to go on with; ``None`` when the test must run from its begin.
 
         That run is the newest of this test. It is gone on with when a task of it was under way or was still to be
-        begun behind another one, and also when all were over, if the whole run was interrupted before it told so.
+        begun behind another one, and also when all were over, if the interrupted run had no time to tell so.
         """
         from obra.domain import TaskStatus
         from obra.scenarios.playing import is_left_half_done, last_begun, tasks_of_run
@@ -95,8 +95,16 @@ class Resumption:
             return None  # never begun, or nothing says whether the agent failed or the machinery
         if is_left_half_done(tasks):
             return newest
+        if self._first_task is None or newest < self._first_task:
+            return None  # of an earlier run, whose report is gone or lies elsewhere: it says nothing about today
         ids = {task.id for task in tasks}
-        return newest if self.run and not ids & self._told_since(tasks[0].created_at) else None
+        return None if ids & self._told_since(tasks[0].created_at) else newest
+
+    @cached_property
+    def _first_task(self) -> int | None:
+        """The first task that the interrupted run told of itself; ``None`` where it told of none."""
+        own = (row["task"] for row in self.rows.values() if row["taken_over"] == self.run)
+        return min((task for task in own if task is not None), default=None)
 
     def _tasks_of(self, state: StateManager) -> Mapping[str, int]:
         """Return the newest task of each test."""

@@ -260,6 +260,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     error = call.excinfo.value if call.excinfo else None
     told = item.stash.get(_RUN, _NOTHING)
     scenario = told.scenario
+    _do_not_expect_to_break(report, error, told)
     if isinstance(error, ObraError):
         report.longrepr = error_text(error)
     # A scenario that began and has no report broke off: by an error of any kind, or by a limit of pytest's.
@@ -300,6 +301,15 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         ledger.record((f"{row['path']}:{row['case']}", row["agent"], row["bare"]), row["repeat"], row)
     # One list for both: pytest keeps item and report to the end.
     item.user_properties = report.user_properties = [*_others(item.user_properties), *properties_of(row)]
+
+
+def _do_not_expect_to_break(report: pytest.TestReport, error: BaseException | None, told: _Run) -> None:
+    """Take ``xfail`` from a scenario that broke off: nobody knows whether its agent fails, as is expected."""
+    began = told.scenario is not None and told.report is None
+    broke = isinstance(error, ObraError) or (began and not isinstance(error, pytest.xfail.Exception))
+    if broke and report.skipped and hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        del report.wasxfail
 
 
 def forget(item: pytest.Item) -> None:

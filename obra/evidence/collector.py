@@ -138,7 +138,7 @@ class EvidenceCollector:
         options: Any = {"mutants": self._mutants, "seconds": self._mutation_seconds}
         try:
             return list(implied.findings(scene, written, results, task_text, **options))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise CheckError(_broken("findings that nobody wrote", scene, error)) from error
 
     @staticmethod
@@ -155,11 +155,11 @@ class EvidenceCollector:
 def _run(check: Check, scene: Scene) -> CheckResult:
     try:
         return check.run(scene)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a check of others may call sys.exit()
         raise CheckError(_broken(check.name or check.describe(), scene, error)) from error
 
 
-def _broken(name: str, scene: Scene, error: Exception) -> str:
+def _broken(name: str, scene: Scene, error: BaseException) -> str:
     return (
         f"the check {name!r} could not be carried out in {scene.root}: {type(error).__name__}: {error}; "
         f"this says nothing about the work: see that the workspace can be read and copied, then run it again"

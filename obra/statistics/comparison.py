@@ -44,7 +44,8 @@ class CaseComparison(Record):
     before: Share
     after: Share
     is_scripted: bool
-    """True when agent and reviewer play a script in both runs, so that chance has no part in it."""
+    """True when agent and reviewer play a script in both runs, and all repeats of the earlier one ended alike, so
+    that chance has no part in it."""
     p: float | None
     """Chance of a difference at least as odd if nothing changed (Fisher's exact test); ``None`` where none is
     needed or possible."""
@@ -65,8 +66,8 @@ class Comparison(Record):
 
     @property
     def worse(self) -> tuple[CaseComparison, ...]:
-        """Cases that are worse, each by its own test."""
-        return tuple(case for case in self.cases if case.change is Change.WORSE)
+        """Cases that are worse, each by its own test; how an agent fares alone is measured, and fails nobody."""
+        return tuple(case for case in self.cases if case.change is Change.WORSE and not case.bare)
 
     @property
     def is_worse_overall(self) -> bool:
@@ -97,10 +98,11 @@ def compare(before: Iterable[Row], after: Iterable[Row]) -> Comparison:
     """Compare two runs.
 
     Where agent and reviewer play a script in both (rungs ``mock``, ``replay``, ``cassette`` with the scripted LLM)
-    the same input gives the same end, so any change of the pass rate is one. Elsewhere Fisher's exact test decides
-    at 5 %: one run that passed and one that failed are no proof of anything (p is 1), which is what repeats are
-    for; four of four against none of four are. Each case has a test of its own, without a correction for their
-    number. What no single case shows, all may show together: a sign test over the cases that rose and fell.
+    the same input gives the same end, so any change of the pass rate is one, unless the repeats of the earlier run
+    ended differently. Elsewhere Fisher's exact test decides at 5 %: one run that passed and one that failed are no
+    proof of anything (p is 1), which is what repeats are for; four of four against none of four are. Each case has
+    a test of its own, without a correction for their number. What no single case shows, all may show together: a
+    sign test over the cases that rose and fell.
 
     Args:
         before: rows or lines of the earlier run.
@@ -127,7 +129,7 @@ def _compared(
     key: tuple[str, str, bool], before: Sequence[Trial] | None, after: Sequence[Trial] | None
 ) -> CaseComparison:
     old, new = _share(before or ()), _share(after or ())
-    is_scripted = all(map(_is_scripted, (*(before or ()), *(after or ()))))
+    is_scripted = old.count in (0, old.of) and all(map(_is_scripted, (*(before or ()), *(after or ()))))
     p = None
     if old.of and new.of and not is_scripted:
         p = fisher_exact(old.count, old.of, new.count, new.of)

@@ -41,6 +41,7 @@ class RunFiles:
         self._slim = SlimReports(config)
         self._statistics: RunStatistics | None = None
         self._awaits_imports = False
+        self._has_begun = False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember which scenarios are about to run."""
@@ -51,7 +52,12 @@ class RunFiles:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        """Remember the same from a worker, which is who collects; our files are known by their name."""
+        """Remember the same from a worker, which is who collects; our files are known by their name.
+
+        One that takes the place of a killed worker collects again what others have run meanwhile.
+        """
+        if self._has_begun:
+            return
         for node in ids:
             if f"{SUFFIX}::" in node:
                 self._planned[node] = None
@@ -62,6 +68,7 @@ class RunFiles:
 
         In one process, the first scenario has loaded it.
         """
+        self._has_begun = True
         if self._awaits_imports and nodeid in self._planned:
             self._awaits_imports = False
             importlib.import_module("pytest_obra.garbage").exit_without()
@@ -118,7 +125,7 @@ class RunFiles:
         for node in self._planned:
             self._not_run.setdefault(node, _why_not(session))
         numbers = self._numbers()
-        concluded = self._reckoning.conclude(session, self._rows, numbers)
+        concluded = self._reckoning.conclude(session, self._rows, numbers, lost=bool(self._planned))
         self._conclusion = {**concluded, "not_run_reasons": self._not_run}
         allure = self._config.pluginmanager.get_plugin("obra-allure-surface")
         self._problems += allure.finish() if allure else ()

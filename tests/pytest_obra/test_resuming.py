@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,35 @@ def test_an_interrupted_run_goes_on(tmp_path, number, workers):
     assert (tmp_path / "slow.log").read_text() == "one\ntwo\ntwo\n"  # the broken turn, and that turn again
     for name in ("a_good", "d_last"):
         assert (tmp_path / f"{name}.log").read_text() == "turn\n"
+
+
+def test_what_an_earlier_run_finished_is_not_taken_for_the_interrupted_one(tmp_path):
+    """Its report was removed; what it found says nothing of a scenario that has been changed since."""
+    (tmp_path / "a_good.obra.yaml").write_text(QUICK.format(name="a_good", score=95, folder=tmp_path))
+    (tmp_path / "c_slow.obra.yaml").write_text(SLOW.format(folder=tmp_path))
+    last = tmp_path / "d_last.obra.yaml"
+    last.write_text(QUICK.format(name="d_last", score=95, folder=tmp_path))
+    (tmp_path / "go").touch()
+    words = ["-q", "-p", "no:cacheprovider", "--basetemp", str(tmp_path / "kept")]
+    assert prepared_programs.run("pytest", words, folder=tmp_path, variables=os.environ).code == 0
+    shutil.rmtree(tmp_path / "reports")
+    (tmp_path / "go").unlink()
+    (tmp_path / "waiting").unlink()
+    last.write_text(QUICK.format(name="d_last", score=10, folder=tmp_path))
+
+    whole = {"start_new_session": True, "stdout": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, "-m", "pytest", *words], cwd=tmp_path, **whole) as process:
+        end = time.monotonic() + 200
+        while not (tmp_path / "waiting").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+    (tmp_path / "go").touch()
+    words[-1] = str(tmp_path / "again")  # the folders of the killed run must stay
+    done = prepared_programs.run("pytest", [*words, "--obra-resume"], folder=tmp_path, variables=os.environ)
+    assert "scenarios: 3, 2 passed, 1 wrong" in done.out, done.out
+    assert (tmp_path / "d_last.log").read_text().splitlines() == ["turn", "turn"]
+    assert done.code == 1
 
 
 def test_without_an_interrupted_run_everything_runs(tmp_path):

@@ -36,6 +36,17 @@ class WordsCheck(LinesCheck):
     kind: ClassVar[str] = "at_most_words"
     at_most_words: int
 
+class LeavesCheck(Check):
+    """It ends the program, as a script does."""
+    kind: ClassVar[str] = "leaves"
+    leaves: int
+
+    def describe(self) -> str:
+        return "it leaves"
+
+    def look(self, scene: Scene) -> Finding:
+        raise SystemExit(self.leaves)
+
 class NoCheck:
     pass
 '''
@@ -51,7 +62,7 @@ def package(tmp_path: Path) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: obra-lines\nVersion: 1.0\n", encoding="utf-8")
     (info / "entry_points.txt").write_text(
         "[obra.checks]\nat_most_lines = obra_lines:LinesCheck\nno_check = obra_lines:NoCheck\n"
-        "at_most_words = obra_lines:WordsCheck\n"
+        "at_most_words = obra_lines:WordsCheck\nleaves = obra_lines:LeavesCheck\n"
         "gone = obra_lines:Gone\nother_name = obra_lines:LinesCheck\n",
         encoding="utf-8",
     )
@@ -65,6 +76,26 @@ def asked(package: Path, code: str) -> str:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_a_check_that_leaves_broke_and_ends_nothing(package: Path):
+    """A check that calls sys.exit(0) would end 'obra run' with a success that nobody saw."""
+    seen = asked(
+        package,
+        """
+        from pathlib import Path
+        from obra.errors import CheckError
+        from obra.evidence.collector import EvidenceCollector
+        from obra.evidence.scene import Scene
+        try:
+            EvidenceCollector(timeout=5, max_output=100, implied=False).collect(
+                [{"leaves": 0, "name": "it leaves"}], Scene(root=Path(".")))
+        except CheckError as error:
+            print(error)
+        """,
+    )
+    assert "the check 'it leaves' could not be carried out in " in seen
+    assert "SystemExit: 0" in seen
 
 
 def test_a_check_of_an_installed_package_judges_a_scenario(package: Path, tmp_path: Path):

@@ -49,6 +49,14 @@ def test_where_all_is_scripted_any_change_is_one(line, agent):
     assert mixed.cases[0].change is Change.UNCLEAR
 
 
+def test_a_script_whose_repeats_differed_is_left_to_chance(line):
+    """It flips by itself, so one flip more is no regression; one that never flipped and does now is worse."""
+    before = rows(line, "mock", "scripted", flips="ppfpp", firm="ppp", fell="pppppf")
+    found = compare(before, rows(line, "mock", "scripted", flips="ppfp", firm="ppf", fell="ffffff"))
+    assert [case.change for case in found.cases] == [Change.UNCLEAR, Change.WORSE, Change.WORSE]
+    assert found.tested == 2
+
+
 def test_machinery_that_broke_before_a_reviewer_was_there_is_no_chance(line):
     """A scripted case whose machinery broke once is still scripted."""
     found = compare(rows(line, "mock", "scripted", a="p"), rows(line, "mock", "scripted", a="xf"))
@@ -80,6 +88,7 @@ def test_repeats_are_compared_case_by_case_and_bare_runs_among_themselves(line):
     found = compare(before, after)
     assert [(case.bare, case.change) for case in found.cases] == [(False, "same"), (True, "worse")]
     assert found.lower == 0
+    assert not found.is_regression  # how an agent fares alone fails nobody
 
 
 @given(st.text("pfx", min_size=1, max_size=6), st.text("pfx", min_size=1, max_size=6))
