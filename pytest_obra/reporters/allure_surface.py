@@ -80,7 +80,7 @@ class AllureSurface:
             scenario, agent = parameters["scenario"], parameters["obra_agent_name"]
             title = f"{getattr(scenario, 'case', scenario.name)} ({agent})"
             allure.dynamic.title(title)  # type: ignore[no-untyped-call]  # the same
-            words = scenario.form.description or scenario.task.title
+            words = scenario.form.description or scenario.title
             allure.dynamic.description(words)  # type: ignore[no-untyped-call]  # the same
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -36,6 +36,8 @@ class RunFiles:
         self._variants: list[dict[str, Any]] = []
         self._problems: list[str] = []
         self._planned: dict[str, None] = {}
+        self._runs_again: set[str] = set()
+        """Tests that a plugin is about to run again: with this execution they are not over."""
         self._not_run: dict[str, str] = {}
         self._writer: RunWriter | None = None
         self._slim = SlimReports(config)
@@ -91,6 +93,10 @@ class RunFiles:
         if row is None and report.failed and report.nodeid in self._planned and not _has_variant(report):
             row = _broken_row(report)  # a worker that was killed cannot tell
             vars(report)["obra_broke"] = True
+        if report.when == "setup":
+            self._runs_again.discard(report.nodeid)
+        if str(report.outcome) == "rerun" and (row is not None or report.nodeid in self._planned):
+            self._runs_again.add(report.nodeid)
         if report.when == "teardown" or report.skipped:
             self._planned.pop(report.nodeid, None)
         if hasattr(report, "obra_not_run"):
@@ -102,6 +108,8 @@ class RunFiles:
         if variant_row is not None:
             self._planned.pop(report.nodeid, None)
             self._write_variant(variant_row)
+        if report.nodeid in self._runs_again:
+            self._planned[report.nodeid] = None
 
     @pytest.hookimpl(wrapper=True, trylast=True)  # innermost: pytest's own table is printed around it
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 ASKS = {"say": "Which name shall I take? Should it be upper case?"}
 MATRIX = {
     "parameters": {"op": ["add", "sub"], "size": [1, 2]},
@@ -29,6 +31,25 @@ def test_each_case_is_a_test(pytester, scenario_file, run):
     (row,) = rows_of(pytester)
     assert (row["scenario"], row["case"], row["parameters"]) == ("calc", "calc[sub-2]", {"op": "sub", "size": "2"})
     run("-k", "calc[add").assert_outcomes(passed=2, deselected=2)
+
+
+def test_several_tasks_without_a_description_of_the_whole_run_under_allure(pytester, scenario_file, run):
+    """Their titles stand in its place, one behind the other."""
+    pytest.importorskip("allure_pytest")
+    tasks = [
+        {
+            "name": name,
+            "task": {"title": f"Make {name}"},
+            "checks": [{"file": name}],
+            "script": [{"say": "Done.", "write": {name: "text"}}],
+            "reviewer": [{"score": 90}],
+        }
+        for name in ("first", "second")
+    ]
+    scenario_file("both", task=None, checks=None, script=None, reviewer=None, expect=None, tasks=tasks)
+    run("--alluredir=found").assert_outcomes(passed=1)
+    (result,) = (pytester.path / "found").glob("*-result.json")
+    assert json.loads(result.read_text())["description"] == "Make first; Make second"
 
 
 def test_tasks_people_and_settings_play_in_pytest(pytester, scenario_file, run):

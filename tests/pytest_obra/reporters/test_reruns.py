@@ -5,6 +5,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from obra.statistics.exit_codes import RunExit
+
 pytest.importorskip("pytest_rerunfailures")
 pytest.importorskip("allure_pytest")
 
@@ -48,6 +50,28 @@ def test_the_first_verdict_counts(rerun):
     assert [(one["execution"], one["result"], one["counts"]) for one in summary["scenarios"]] == [
         (1, "verdict_wrong", True), (2, "passed", False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]])
+def test_a_setup_that_breaks_each_time_is_broken_machinery(pytester, scenario_file, run, workers):
+    """What ran before its last execution does not take it from the report."""
+    scenario_file("good")
+    scenario_file("never")
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture
+        def obra_workspace(obra_workspace, request):
+            if "never" in request.node.nodeid:
+                raise RuntimeError("gone")
+            return obra_workspace
+        """
+    )
+    result = run("--reruns=1", *workers)
+    assert result.ret == RunExit.MACHINERY_BROKE
+    result.stdout.fnmatch_lines(["scenarios: 2, 1 passed, 1 broke"])
+    result.stdout.no_fnmatch_line("not run:*")
 
 
 def test_allure_shows_one_test_with_a_retry(rerun):
