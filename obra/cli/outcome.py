@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from obra.cli.output import counted, number, say, styled
+from obra.cli.output import counted, number, one_line, say, styled
 from obra.domain import Breakpoint, BreakpointStatus, Outcome, TaskStatus
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ STATUS_COLOURS = {
 def tell_outcome(outcome: Outcome, state: StateManager, chosen: Chosen) -> None:
     """Print how a task ended and the commands that lead on."""
     status = styled(outcome.status, STATUS_COLOURS.get(outcome.status, ""), bold=True)
-    say(styled(f"task {outcome.task_id} ", bold=True), status, f": {outcome.reason}")
+    say(styled(f"task {outcome.task_id} ", bold=True), status, f": {one_line(outcome.reason)}")
     cost = "unknown" if outcome.cost_usd is None else f"${outcome.cost_usd:.4f}"
     say(
         f"  {counted(outcome.iterations, 'attempt')}, quality {number(outcome.quality_score)}, "
@@ -31,7 +31,7 @@ def tell_outcome(outcome: Outcome, state: StateManager, chosen: Chosen) -> None:
     )
     if opened := _stored_breakpoint(outcome, state):
         answer = chosen.again(f"obra breakpoint resolve {opened.id} 'YOUR ANSWER'")
-        say(f"  breakpoint {opened.id} ({opened.trigger}): {opened.reason}")
+        say(f"  breakpoint {opened.id} ({opened.trigger}): {one_line(opened.reason)}")
         say(f"  answer it:  {answer}")
     say(f"  see all:    {chosen.again(f'obra task show {outcome.task_id}')}")
     if outcome.status is not TaskStatus.COMPLETED:
@@ -46,7 +46,8 @@ def tell_report(report: ScenarioReport) -> None:
     met = f"{how}: {count - len(report.shortfalls)} of {counted(count, 'expectation')} met"
     say(styled(f"scenario {report.case or report.scenario} ", bold=True), mark, met)
     for one in report.shortfalls:
-        say(f"  missed  {one.name}: {one.message}")
+        for count, line in enumerate(f"{one_line(one.name)}: {one.message}".splitlines()):
+            say("          " if count else "  missed  ", line)
 
 
 def _stored_breakpoint(outcome: Outcome, state: StateManager) -> Breakpoint | None:

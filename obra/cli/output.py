@@ -160,6 +160,11 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
+def one_line(text: str) -> str:
+    """Return *text* without its line ends: what an agent or a model wrote must not look like a line of ours."""
+    return " ".join(text.splitlines())
+
+
 def first_line(text: str, limit: int = 100) -> str:
     """Return the first line of *text* that is not empty, cut to *limit* characters."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from obra.cli.output import OutputLost, Styled, counted, first_line, number, say, styled
+from obra.cli.output import OutputLost, Styled, counted, first_line, number, one_line, say, styled
 from obra.domain import Action, Attempt, CheckResult, Control, Evidence, Reply, Review, Task
 from obra.events import (
     AgentActed,
@@ -77,7 +77,7 @@ def _tell(event: Event) -> None:
     _tell_people(event)
     match event:
         case TaskStarted(task=task):
-            say(styled(f"task {task.id}", bold=True), f"  {task.title}")
+            say(styled(f"task {task.id}", bold=True), f"  {one_line(task.title)}")
         case PromptReady(number=count):
             say(styled(f"  attempt {count}", bold=True))
         case AgentActed(event=act):
@@ -139,7 +139,7 @@ def tell_check(check: CheckResult) -> None:
     found = "" if check.message == check.name else f": {first_line(check.message, 160)}"
     failed = "FAIL" if check.required else "fail"
     mark = styled("ok  ", "green") if check.passed else styled(failed, "red")
-    say(label_of("check"), mark, f"  {check.name}{found}")
+    say(label_of("check"), mark, f"  {one_line(check.name)}{found}")
 
 
 def describe_reply(reply: Reply) -> str:
@@ -173,7 +173,7 @@ def describe_scores(attempt: Attempt) -> str:
 
 
 def _line(label: str, text: str, colour: str = "") -> None:
-    say(label_of(label, colour), text)
+    say(label_of(label, colour), one_line(text))
 
 
 def label_of(label: str, colour: str = "") -> Styled:

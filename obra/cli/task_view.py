@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from obra.cli.outcome import STATUS_COLOURS
-from obra.cli.output import counted, number, say, styled
+from obra.cli.output import counted, number, one_line, say, styled
 from obra.cli.progress import COLOURS, describe_control, describe_reply, describe_review, label_of, tell_evidence
 from obra.cli.scores import parts_of_confidence, parts_of_quality
 from obra.domain import Attempt, Breakpoint, Control, Task
@@ -20,7 +20,7 @@ def tell_task(
 ) -> None:
     """Print a task, each attempt at it, and where a person had to look."""
     status = styled(task.status, STATUS_COLOURS.get(task.status, ""), bold=True)
-    say(styled(f"task {task.id} ", bold=True), status, f"  {task.title}")
+    say(styled(f"task {task.id} ", bold=True), status, f"  {one_line(task.title)}")
     say(
         f"  project {task.project_id}, priority {task.priority}, {counted(task.iterations, 'attempt')}, "
         f"quality {number(task.quality_score)}, confidence {number(task.confidence)}"
@@ -36,7 +36,7 @@ def tell_task(
     for attempt in attempts:
         _tell_attempt(attempt)
     for one in breakpoints:
-        say(styled(f"breakpoint {one.id} ", bold=True), f"{one.status} ({one.trigger}): {one.reason}")
+        say(styled(f"breakpoint {one.id} ", bold=True), f"{one.status} ({one.trigger}): {one_line(one.reason)}")
         _tell("answer", one.answer)
     for wish in asked:
         _tell("person", describe_control(wish) + ("" if wish.effect else ": not obeyed yet"), "cyan")

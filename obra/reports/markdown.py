@@ -60,6 +60,11 @@ def result_table(lines: Iterable[Row]) -> Iterator[str]:
     yield from (_line(_result_cells(line)) for line in lines)
 
 
+_CUT_OFF = (
+    "This run was cut off and left no summary: what it did not come to, or was busy with, is missing here.\n\n"
+)
+
+
 def headline(summary: Mapping[str, Any]) -> str:
     """Return the counts, and a list of what the run took; what is unknown is told so."""
     counts, totals, rate = summary["counts"], summary["totals"], summary["pass_rate"]
@@ -68,8 +73,10 @@ def headline(summary: Mapping[str, Any]) -> str:
     cost = _with_unknown(totals, "cost_usd", cost_text)
     tokens = _with_unknown(totals, "tokens", count_text)
     reruns = f" {summary['reruns']} more are reruns, which do not count." if summary["reruns"] else ""
+    was_cut_off = summary["exit_status"] is None
+    not_run = "nobody knows how many" if was_cut_off else counts["not_run"]
     return (
-        f"{', '.join(parts)}, {counts['not_run']} not run.{reruns}\n\n"
+        f"{_CUT_OFF if was_cut_off else ''}{', '.join(parts)}, {not_run} not run.{reruns}\n\n"
         f"- Pass rate: {shown}\n"
         f"- Time: {seconds_text(summary['seconds'])} (scenarios alone: {totals['seconds_known']:.1f} s)\n"
         f"- Tokens: {tokens}\n"

@@ -9,6 +9,7 @@ from obra.reports.rows import row_of
 from obra.reports.run_writer import RunWriter
 from obra.reports.step_summary import LARGEST, step_summary
 from obra.reports.stored_run import StoredRun
+from obra.reports.validation import validation_parts
 
 
 @pytest.fixture
@@ -33,6 +34,16 @@ def test_bad_scenarios_stand_before_the_table(run_of, make_report, make_passing_
     assert "**not met**: status: expected completed, got escalated" in text
     assert "pytest --obra-agent=mock a::b" in text
     assert "## fine" not in text
+
+
+def test_a_run_that_was_cut_off_does_not_look_clean(run_of, make_passing_report):
+    """It was killed: both Markdown pages begin with that, and nobody says that nothing was left."""
+    run = run_of(row_of(make_passing_report()))
+    (run.directory / "summary.json").unlink()
+    for page in (step_summary(run), "".join(validation_parts(run))):
+        assert "This run was cut off and left no summary: " in page
+        assert "nobody knows how many not run." in page
+        assert "0 not run" not in page
 
 
 def test_gates_are_told(run_of, make_report):
