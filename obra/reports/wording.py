@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
+_RUN_OF_CASE = re.compile(r"(-repeat(?P<number>\d+))?(?P<bare>-bare)?\]$")
+"""What stands behind a case in a test's id, where there are several runs of it."""
 WORDS = {
     "passed": "passed",
     "agent_failed": "agent failed",
@@ -62,6 +65,12 @@ def title_of(row: Mapping[str, Any]) -> str:
 
 
 def command_again(row: Mapping[str, Any]) -> str:
-    """Return the shell command that runs a row's scenario once more."""
-    agent = f" --obra-agent={shlex.quote(row['agent'])}" if row["agent"] else ""
-    return f"pytest{agent} {shlex.quote(row['node'] or row['path'])}"
+    """Return the shell command that runs a row's scenario once more, with the options that its test's id comes from."""
+    options = [f" --obra-agent={shlex.quote(row['agent'])}"] if row["agent"] else []
+    found = _RUN_OF_CASE.search(row["node"].removesuffix(row["case"] + "]"))
+    if found and found["number"]:  # the number has as many digits as that of all repeats
+        repeats = max(2, int(found["number"]), 10 ** (len(found["number"]) - 1))
+        options.append(f" --obra-repeat={repeats}")
+    if found and found["bare"]:
+        options.append(" --obra-bare")
+    return f"pytest{''.join(options)} {shlex.quote(row['node'] or row['path'])}"
