@@ -276,6 +276,6 @@ def pytest_report_from_serializable(
 
 def pytest_report_teststatus(report: Any) -> tuple[str, str, str] | None:
     """Show a run that broke down as ERROR, also when it broke inside the test's own call."""
-    if getattr(report, "obra_broke", False):
+    if getattr(report, "obra_broke", False) and report.outcome != "rerun":
         return "error", "E", "ERROR"
     return None

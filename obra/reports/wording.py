@@ -65,7 +65,7 @@ def title_of(row: Mapping[str, Any]) -> str:
 
 
 def command_again(row: Mapping[str, Any]) -> str:
-    """Return the shell command that runs a row's scenario once more, with the options that its test's id comes from."""
+    """Return the shell command that runs a row's scenario once more, under the options that its id comes from."""
     options = [f" --obra-agent={shlex.quote(row['agent'])}"] if row["agent"] else []
     found = _RUN_OF_CASE.search(row["node"].removesuffix(row["case"] + "]"))
     if found and found["number"]:  # the number has as many digits as that of all repeats

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from obra.statistics.exit_codes import RunExit
+from pytest_obra.plugin import pytest_report_teststatus
 
 pytest.importorskip("pytest_rerunfailures")
 pytest.importorskip("allure_pytest")
@@ -50,6 +51,15 @@ def test_the_first_verdict_counts(rerun):
     assert [(one["execution"], one["result"], one["counts"]) for one in summary["scenarios"]] == [
         (1, "verdict_wrong", True), (2, "passed", False),
     ]  # fmt: skip
+
+
+def test_machinery_that_broke_and_is_run_again_is_shown_as_a_rerun():
+    """Whichever plugin is asked first; at its last execution it is an error."""
+    report = pytest.TestReport("a", ("a", 0, "a"), {}, "rerun", None, "call")
+    vars(report)["obra_broke"] = True
+    assert pytest_report_teststatus(report) is None
+    report.outcome = "failed"
+    assert pytest_report_teststatus(report) == ("error", "E", "ERROR")
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "1"]])
