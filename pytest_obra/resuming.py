@@ -13,6 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from obra.domain import Task
     from obra.scenarios.scenario import Scenario
     from obra.scenarios.scenario_run import ScenarioReport
     from obra.state.state_manager import StateManager
@@ -95,10 +96,21 @@ class Resumption:
             return None  # never begun, or nothing says whether the agent failed or the machinery
         if is_left_half_done(tasks):
             return newest
-        if self._first_task is None or newest < self._first_task:
+        if not self._has_begun(tasks[0]):
             return None  # of an earlier run, whose report is gone or lies elsewhere: it says nothing about today
         ids = {task.id for task in tasks}
         return None if ids & self._told_since(tasks[0].created_at) else newest
+
+    def _has_begun(self, task: Task) -> bool:
+        """Tell whether the interrupted run can have begun a task: not before those that it told of itself.
+
+        Where it told of none, not before its folder was made, which is when its first row was known.
+        """
+        from obra.reports.stored_run import when
+
+        if self._first_task is not None:
+            return task.id >= self._first_task
+        return task.created_at is not None and f"{task.created_at:%Y%m%d-%H%M%S}" >= when(self._folder)[0]
 
     @cached_property
     def _first_task(self) -> int | None:
