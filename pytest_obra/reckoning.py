@@ -160,9 +160,8 @@ class Reckoning:
         answered = {"machinery"}
         if self._config.getoption("--obra-min-pass-rate") is not None:
             answered.add("scenario")
-        was_cut_short = (
-            bool(session.shouldfail) and "machinery" not in behind
-        )  # -x, or the time of a whole session
+        # By -x, or at the time limit of a whole session. Broken machinery that did it has a code of its own.
+        was_cut_short = bool(session.shouldfail) and "machinery" not in behind
         by_others = session.testsfailed > self._failures  # a plugin's own demand, such as a coverage
         session.exitstatus = exit_of(
             Ending(

@@ -96,7 +96,7 @@ class Resumption:
             return None  # never begun, or nothing says whether the agent failed or the machinery
         if is_left_half_done(tasks):
             return newest
-        if not self._has_begun(tasks[0]):
+        if not (self.run and self._has_begun(tasks[0])):
             return None  # of an earlier run, whose report is gone or lies elsewhere: it says nothing about today
         ids = {task.id for task in tasks}
         return None if ids & self._told_since(tasks[0].created_at) else newest

@@ -56,6 +56,11 @@ class _Run:
     execution: int = 0
     """How often the test told of its scenario: a plugin that runs a failed test again keeps the item."""
 
+    @property
+    def is_open(self) -> bool:
+        """True when the scenario began and has no report."""
+        return self.scenario is not None and self.report is None
+
 
 _RUN = pytest.StashKey[_Run]()
 _TAKEN = pytest.StashKey[dict[str, Any]]()
@@ -264,7 +269,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     if isinstance(error, ObraError):
         report.longrepr = error_text(error)
     # A scenario that began and has no report broke off: by an error of any kind, or by a limit of pytest's.
-    broke_off = scenario is not None and report.failed and told.report is None
+    broke_off = report.failed and told.is_open
     if isinstance(error, ObraError) or broke_off:
         if call.when == "call":
             # Whoever counts failures by phase (JUnit among them) shall see an error, not a failed test.
@@ -305,8 +310,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
 
 def _do_not_expect_to_break(report: pytest.TestReport, error: BaseException | None, told: _Run) -> None:
     """Take ``xfail`` from a scenario that broke off: nobody knows whether its agent fails, as is expected."""
-    began = told.scenario is not None and told.report is None
-    broke = isinstance(error, ObraError) or (began and not isinstance(error, pytest.xfail.Exception))
+    broke = isinstance(error, ObraError) or (told.is_open and not isinstance(error, pytest.xfail.Exception))
     if broke and report.skipped and hasattr(report, "wasxfail"):
         report.outcome = "failed"
         del report.wasxfail

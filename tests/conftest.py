@@ -52,8 +52,9 @@ def ctrl_c_elsewhere() -> Iterator[Callable[[Path], None]]:
         signal.raise_signal(signal.SIGINT)
 
     def start(behind: Path) -> None:
-        threads.append(threading.Thread(target=press, args=[behind]))
-        threads[0].start()
+        thread = threading.Thread(target=press, args=[behind])
+        threads.append(thread)
+        thread.start()
 
     yield start
     for thread in threads:

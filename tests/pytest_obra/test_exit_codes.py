@@ -7,7 +7,15 @@ import pytest
 from obra.statistics.exit_codes import RunExit
 
 BAD = {"script": [{"say": "Done."}] * 3, "reviewer": [{"score": 10}] * 3}
-GATES = [[], ["--obra-min-pass-rate=0.4"]]
+EXPECTED_TO_FAIL = """
+import pytest
+
+
+@pytest.mark.xfail(reason="the agent is not that far")
+@pytest.mark.obra_scenarios("scenarios/*.obra.yaml")
+def test_mine(scenario, run_scenario):
+    assert run_scenario(scenario).passed
+"""
 
 
 @pytest.mark.parametrize("options", [[], ["--obra-min-pass-rate=1"], ["-n", "1"]])
@@ -32,7 +40,7 @@ def test_what_another_plugin_demands_is_not_waved_through(scenario_file, run, py
     assert result.ret == RunExit.FAILED
 
 
-@pytest.mark.parametrize("gate", GATES)
+@pytest.mark.parametrize("gate", [[], ["--obra-min-pass-rate=0.4"]])
 def test_a_session_that_is_cut_short_is_no_success(scenario_file, run, pytester, gate):
     """A limit for the whole session ends the loop between two tests: what passed until then proves nothing."""
     scenario_file("a_good")
@@ -50,7 +58,7 @@ def test_a_session_that_is_cut_short_is_no_success(scenario_file, run, pytester,
 
 
 def test_a_gate_does_not_answer_for_what_x_left_out(scenario_file, run):
-    """Half of the repeats could be enough, and the scenarios behind the first failure never began."""
+    """Any rate would be enough, but what stands behind the first failure never began."""
     scenario_file("a_bad", **BAD)
     scenario_file("b_good")
     result = run("-x", "--obra-min-pass-rate=0")
@@ -88,18 +96,8 @@ def test_machinery_that_breaks_is_not_what_was_expected_to_fail(scenario_file, r
             return agent
         """
     )
-    pytester.makepyfile(
-        """
-        import pytest
-
-
-        @pytest.mark.xfail(reason="the agent is not that far")
-        @pytest.mark.obra_scenarios("scenarios/*.obra.yaml")
-        def test_mine(scenario, run_scenario):
-            assert run_scenario(scenario).passed
-        """
-    )
-    result = run("test_machinery_that_breaks_is_not_what_was_expected_to_fail.py")
+    pytester.makepyfile(test_mine=EXPECTED_TO_FAIL)
+    result = run("test_mine.py")
     assert result.ret == RunExit.MACHINERY_BROKE
     (line,) = [
         line for file in pytester.path.glob("reports/*/results.jsonl") for line in file.read_text().splitlines()
@@ -110,17 +108,7 @@ def test_machinery_that_breaks_is_not_what_was_expected_to_fail(scenario_file, r
 def test_an_agent_that_fails_as_expected_is_no_failure(scenario_file, run, pytester):
     """What ``xfail`` is for stays: the verdict came, and it was the expected one."""
     scenario_file("bad", folder="scenarios", **BAD)
-    pytester.makepyfile(
-        """
-        import pytest
-
-
-        @pytest.mark.xfail(reason="the agent is not that far")
-        @pytest.mark.obra_scenarios("scenarios/*.obra.yaml")
-        def test_mine(scenario, run_scenario):
-            assert run_scenario(scenario).passed
-        """
-    )
-    result = run("test_an_agent_that_fails_as_expected_is_no_failure.py")
+    pytester.makepyfile(test_mine=EXPECTED_TO_FAIL)
+    result = run("test_mine.py")
     result.assert_outcomes(xfailed=1)
     assert result.ret == RunExit.OK

@@ -152,6 +152,20 @@ def test_what_an_earlier_run_finished_is_not_taken_for_the_interrupted_one(tmp_p
     assert done.code == 1
 
 
+def test_a_run_that_came_to_its_end_is_asked_for_nothing_that_it_did_not_tell(tmp_path):
+    """A row is missing in it, and the task is over: that is no interrupted run, so the test runs anew."""
+    (tmp_path / "a.obra.yaml").write_text(QUICK.format(name="a", score=95, folder=tmp_path))
+    words = ["-q", "-p", "no:cacheprovider", "--basetemp", str(tmp_path / "kept")]
+    assert prepared_programs.run("pytest", words, folder=tmp_path, variables=os.environ).code == 0
+    (rows,) = tmp_path.glob("reports/*/results.jsonl")
+    rows.write_text("")
+    words[-1] = str(tmp_path / "again")
+    assert (
+        prepared_programs.run("pytest", [*words, "--obra-resume"], folder=tmp_path, variables=os.environ).code == 0
+    )
+    assert (tmp_path / "a.log").read_text().splitlines() == ["turn", "turn"]
+
+
 def test_without_an_interrupted_run_everything_runs(tmp_path):
     """A run that came to its end is not gone on with; the header says so."""
     (tmp_path / "a.obra.yaml").write_text(QUICK.format(name="a", score=95, folder=tmp_path))
