@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from obra.agents.wire import LONGEST_LINE
 from obra.errors import AgentUnavailable, WorkspaceError
+from obra.workspace.ctrl_c import ctrl_c_waits
 from obra.workspace.processes import AGENT, ProcessTree
 
 if TYPE_CHECKING:
@@ -57,20 +58,28 @@ class ACPConnection:
         """
         self.heard: queue.SimpleQueue[str | Asked | None] = queue.SimpleQueue()
         self._errors = errors
-        pipe = subprocess.PIPE
         try:
-            with errors.open("wb") as stderr:
-                self._tree = ProcessTree(
-                    command,
-                    cwd=cwd,
-                    environment=environment,
-                    stdin=pipe,
-                    stdout=pipe,
-                    stderr=stderr,
-                    dies_with_thread=False,
-                )
+            with ctrl_c_waits():
+                self._start(command, cwd, environment)
         except WorkspaceError as error:
             raise AgentUnavailable(f"{name} cannot be started: {error}") from error
+        except KeyboardInterrupt:
+            if "_connection" in vars(self):  # it has started, and nobody else knows of it
+                self.close(hopeless=True)
+            raise
+
+    def _start(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
+        pipe = subprocess.PIPE
+        with self._errors.open("wb") as stderr:
+            self._tree = ProcessTree(
+                command,
+                cwd=cwd,
+                environment=environment,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=stderr,
+                dies_with_thread=False,
+            )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="obra-acp", daemon=True)
         self._thread.start()

@@ -27,6 +27,7 @@ from obra.domain import Reply, TurnLimits
 from obra.errors import AgentCrashed, AgentUnavailable, ObraError, WorkspaceError
 from obra.events import AgentEventSink
 from obra.plugins import LeftBehind, PermissionDecider, TakenUp
+from obra.workspace.ctrl_c import ctrl_c_waits
 from obra.workspace.private_folder import SESSION, make_private_folder, remove_private_folder
 from obra.workspace.processes import AGENT, ProcessTree, clean_environment
 
@@ -49,10 +50,18 @@ class LocalProgram:
             WorkspaceError: the program or *cwd* is not there.
         """
         pipe = subprocess.PIPE
-        self.tree = ProcessTree(command, cwd=cwd, environment=environment, stdin=pipe, stdout=pipe, stderr=pipe)
-        process = self.tree.process
-        assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  # asked for; tells mypy so
-        self.wire = PipeWire(process.stdin, process.stdout, process.stderr)
+        try:
+            with ctrl_c_waits():
+                self.tree = ProcessTree(
+                    command, cwd=cwd, environment=environment, stdin=pipe, stdout=pipe, stderr=pipe
+                )
+                process = self.tree.process
+                assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  # asked for; for mypy
+                self.wire = PipeWire(process.stdin, process.stdout, process.stderr)
+        except KeyboardInterrupt:
+            if "wire" in vars(self):  # it has started, and nobody else knows of it
+                self.end(hopeless=True)
+            raise
 
     def is_alive(self) -> bool:
         """Tell whether it can take another prompt."""

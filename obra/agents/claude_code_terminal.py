@@ -13,6 +13,7 @@ from obra.agents.claude_code import FOR_PEOPLE, ClaudeCodeSettings, Launch, tool
 from obra.agents.terminal_records import TerminalRecords, seed_configuration
 from obra.agents.terminal_screen import COLUMNS, ROWS, TerminalScreen
 from obra.agents.terminal_wire import ENTER_SECONDS, TerminalWire
+from obra.workspace.ctrl_c import ctrl_c_waits
 from obra.workspace.processes import AGENT, ProcessTree
 
 _LEAVING_SECONDS = 3.0
@@ -46,16 +47,22 @@ class TerminalProgram:
         screen = TerminalScreen(*size)
         master, slave = os.openpty()
         try:
-            termios.tcsetwinsize(slave, size)
-            self.tree = ProcessTree(
-                command, cwd=cwd, environment=environment, stdin=slave, stdout=slave, stderr=slave
-            )
+            with ctrl_c_waits():
+                termios.tcsetwinsize(slave, size)
+                self.tree = ProcessTree(
+                    command, cwd=cwd, environment=environment, stdin=slave, stdout=slave, stderr=slave
+                )
+                self.wire = TerminalWire(
+                    master, screen, records, budget_usd=budget_usd, enter_seconds=enter_seconds
+                )
         except BaseException:
-            os.close(master)
+            if "wire" in vars(self):  # it has started, and nobody else knows of it
+                self.end(hopeless=True)
+            else:
+                os.close(master)
             raise
         finally:
             os.close(slave)
-        self.wire = TerminalWire(master, screen, records, budget_usd=budget_usd, enter_seconds=enter_seconds)
 
     def is_alive(self) -> bool:
         """Tell whether it can take another prompt."""

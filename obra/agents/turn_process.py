@@ -7,12 +7,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from obra.agents.conversation import TurnClock
 from obra.agents.output_file import OutputFile
 from obra.agents.wire import PipeWire
 from obra.errors import AgentCrashed, AgentTimeout, AgentUnavailable, WorkspaceError
+from obra.workspace.ctrl_c import ctrl_c_waits
 from obra.workspace.processes import AGENT, ProcessTree
 
 _SLICE = 0.1
@@ -36,37 +38,16 @@ class TurnProcess:
         prompt: bytes = b"",
         prints_to_file: bool = False,
     ) -> None:
-        """Start it, and send *prompt* to its standard input, which then ends.
+        """Take what to start; nothing runs yet.
 
-        *cancelled* ends the turn from another thread. *prints_to_file* is for programs that lose what a pipe does
-        not hold; see :mod:`obra.agents.output_file`.
-
-        Raises:
-            AgentUnavailable: it cannot be started.
+        *prompt* goes to its standard input, which then ends. *cancelled* ends the turn from another thread.
+        *prints_to_file* is for programs that lose what a pipe does not hold; see :mod:`obra.agents.output_file`.
         """
-        pipe = subprocess.PIPE
-        self._output = OutputFile() if prints_to_file else None
-        stdout = self._output.file if self._output else pipe
-        try:
-            self._tree = ProcessTree(
-                command, cwd=cwd, environment=environment, stdin=pipe, stdout=stdout, stderr=pipe
-            )
-        except WorkspaceError as error:
-            if self._output:
-                self._output.pipe.close()
-                self._output.close()
-            raise AgentUnavailable(f"{name} cannot be started: {error}") from error
-        process = self._tree.process
-        printed = self._output.pipe if self._output else process.stdout
-        assert process.stdin and printed and process.stderr  # noqa: S101, PT018  # asked for; tells mypy so
-        if self._output:
-            self._output.follow(process)
-        self._wire = PipeWire(process.stdin, printed, process.stderr)
+        self._command, self._cwd, self._environment = command, cwd, environment
         self._name = name
         self._cancelled = cancelled
-        if prompt:
-            self._wire.send(prompt)
-        self._wire.close_input()
+        self._prompt = prompt
+        self._prints_to_file = prints_to_file
 
     def read(
         self,
@@ -76,7 +57,7 @@ class TurnProcess:
         is_over: Callable[[], bool],
         last_seen: Callable[[], str],
     ) -> int | None:
-        """Hand every line to *on_line* until the program ends; then nothing of it is left.
+        """Start it, and hand every line to *on_line* until it ends; then nothing of it is left.
 
         Args:
             clock: the time limits.
@@ -88,12 +69,15 @@ class TurnProcess:
             The exit code as the shell counts; ``None`` when *is_over* ended the turn.
 
         Raises:
+            AgentUnavailable: it cannot be started.
             AgentTimeout: a limit passed.
             AgentCrashed: the turn was cancelled.
         """
-        begun = heard = time.monotonic()
         lines = 0
-        try:
+        with ExitStack() as ends:
+            with ctrl_c_waits():
+                self._start(ends)
+            begun = heard = time.monotonic()
             while not self._cancelled.is_set():
                 now = time.monotonic()
                 self._check(clock, begun, heard, fresh=lines == 0, last_seen=last_seen)
@@ -109,13 +93,38 @@ class TurnProcess:
                 on_line(line)
                 if is_over():
                     return None
-        finally:
-            self._end()
         raise AgentCrashed(f"{self._name} was cancelled in the middle of its turn")
 
     def errors(self) -> str:
         """Return the end of what it printed to standard error."""
         return self._wire.errors()[-_SHOWN_ERRORS:]
+
+    def _start(self, ends: ExitStack) -> None:
+        """Start it; *ends* gets what ends it, the last thing first."""
+        pipe = subprocess.PIPE
+        output = OutputFile() if self._prints_to_file else None
+        if output:
+            ends.callback(output.close)
+            ends.callback(output.pipe.close)
+        stdout = output.file if output else pipe
+        try:
+            self._tree = ProcessTree(
+                self._command, cwd=self._cwd, environment=self._environment, stdin=pipe, stdout=stdout, stderr=pipe
+            )
+        except WorkspaceError as error:
+            raise AgentUnavailable(f"{self._name} cannot be started: {error}") from error
+        ends.callback(self._tree.sweep)
+        process = self._tree.process
+        printed = output.pipe if output else process.stdout
+        assert process.stdin and printed and process.stderr  # noqa: S101, PT018  # asked for; tells mypy so
+        if output:
+            output.follow(process)
+        self._wire = PipeWire(process.stdin, printed, process.stderr)
+        ends.callback(self._wire.close)
+        ends.callback(self._stop)
+        if self._prompt:
+            self._wire.send(self._prompt)
+        self._wire.close_input()
 
     def _check(
         self, clock: TurnClock, begun: float, heard: float, *, fresh: bool, last_seen: Callable[[], str]
@@ -132,12 +141,6 @@ class TurnProcess:
         errors = f"; on standard error: {self.errors()}" if self.errors() else ""
         raise AgentTimeout(f"{self._name} {reason} ({now - begun:.1f} s into the turn; {last_seen()}{errors})")
 
-    def _end(self) -> None:
-        try:
-            if self._tree.process.poll() is None:
-                self._tree.stop(AGENT)
-        finally:
-            self._tree.sweep()
-            self._wire.close()
-            if self._output:
-                self._output.close()
+    def _stop(self) -> None:
+        if self._tree.process.poll() is None:
+            self._tree.stop(AGENT)

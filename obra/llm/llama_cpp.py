@@ -132,6 +132,7 @@ class LlamaCppLLM:
         program, file = _program(), self._file()
         if program is None:
             raise LLMUnavailable(INSTALL_SERVER)
+        from obra.workspace.ctrl_c import ctrl_c_waits
         from obra.workspace.private_folder import private_folder
         from obra.workspace.processes import ProcessTree, clean_environment
 
@@ -140,7 +141,7 @@ class LlamaCppLLM:
             key = secrets.token_hex(16)
             (home / "key").write_text(key)
             log = home / "log"
-            with log.open("wb") as output:
+            with log.open("wb") as output, ctrl_c_waits():
                 tree = ProcessTree(
                     self._command(program, file, home / "key"),
                     cwd=home,
@@ -149,7 +150,7 @@ class LlamaCppLLM:
                     stderr=subprocess.STDOUT,
                     dies_with_thread=False,
                 )
-            self._stack.callback(tree.stop)
+                self._stack.callback(tree.stop)
             server = self._wait(tree, log, key)
         except WorkspaceError as error:
             self._end()

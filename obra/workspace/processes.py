@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -308,23 +309,23 @@ def run_command(
         WorkspaceError: the program or *cwd* is not there.
     """
     started = time.monotonic()
-    tree = ProcessTree(
-        command,
-        cwd=cwd,
-        environment=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        dies_with_thread=False,
-    )
     kept = KeptOutput(max_output)
-    pipe: IO[bytes] = tree.process.stdout  # type: ignore[assignment]  # there is one: it was asked for
-    try:
+    with ExitStack() as ends:
+        with ctrl_c_waits():
+            tree = ProcessTree(
+                command,
+                cwd=cwd,
+                environment=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                dies_with_thread=False,
+            )
+            pipe: IO[bytes] = tree.process.stdout  # type: ignore[assignment]  # there is one: it was asked for
+            ends.callback(pipe.close)
+            ends.callback(tree.sweep)
         in_time = read_until_ended(pipe.fileno(), tree.process, kept, started + timeout)
         swept = tree.sweep() if in_time else tree.stop(BRISK)
         read_the_rest(pipe.fileno(), kept)
-    finally:
-        tree.sweep()
-        pipe.close()
     return CommandResult(
         exit_code=tree.process.returncode if in_time else None,
         output=kept.text(),

@@ -60,13 +60,51 @@ def test_a_signal_that_another_thread_was_given_ends_a_command(tmp_path, ctrl_c_
     assert time.monotonic() - began < 60  # as long as the command would have taken
 
 
-def test_where_no_signal_raises_nothing_is_changed():
-    """A handler of somebody's own is called at once, and in another thread nothing is touched."""
+def test_a_handler_of_any_kind_waits():
+    """A person's stop is SIGUSR1, with a handler of its own: it is called once, behind the outermost block."""
     came = []
-    signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
-    with ctrl_c_waits():
-        signal.raise_signal(signal.SIGTERM)
-        assert came == [signal.SIGTERM]
+    usual = signal.signal(signal.SIGUSR1, lambda number, _: came.append(number))
+    try:
+        with ctrl_c_waits():
+            with ctrl_c_waits():
+                signal.raise_signal(signal.SIGUSR1)
+                signal.raise_signal(signal.SIGUSR1)
+            assert came == []
+        assert came == [signal.SIGUSR1]
+        signal.raise_signal(signal.SIGUSR1)
+        assert came == [signal.SIGUSR1] * 2
+    finally:
+        signal.signal(signal.SIGUSR1, usual)
+
+
+def test_of_several_the_most_urgent_is_heard():
+    """Each handler is called, and it is Ctrl-C that comes out, whatever came first."""
+    called = []
+
+    def stop(number, _frame):
+        called.append(number)
+        raise KeyboardInterrupt("a person's stop")
+
+    usual = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught, ctrl_c_waits():
+            [signal.raise_signal(one) for one in (signal.SIGINT, signal.SIGUSR1)]
+        assert (str(caught.value), called) == ("", [signal.SIGUSR1])
+        assert signal.getsignal(signal.SIGUSR1) is stop
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGUSR1, usual)
+
+
+def test_what_nobody_handles_is_left_as_it_is():
+    """Signals without a handler are not touched, and in a thread that no signal reaches none is."""
+    ignored = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    try:
+        with ctrl_c_waits():
+            assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+            assert signal.getsignal(signal.SIGUSR2) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGUSR2, ignored)
     seen = []
 
     def look() -> None:
