@@ -36,8 +36,6 @@ _POOL = 3
 """Connections of one worker's DBOS: one takes shifts, one stores ends, one looks after the rest."""
 _AWAY_SECONDS = 60
 """How long DBOS waits for a shift under way when it is stopped; the worker has waited for it before."""
-_OPEN = ["ENQUEUED", "PENDING"]
-"""How DBOS calls what waits and what is taken."""
 
 _SUBSECONDS = (3, 42)
 """The SQLite from which on ``unixepoch('subsec')`` is known, see its list of changes."""
@@ -110,9 +108,9 @@ class DBOSQueue:
             )
 
     def called(self) -> frozenset[str]:
-        """Return the submissions with a shift that waits or is under way, also one of a dead worker."""
+        """Return the submissions with a shift that waits for a worker."""
         found = self._client.list_workflows(
-            status=_OPEN, queue_name=_QUEUE, app_version=VERSION, load_input=False, load_output=False
+            status="ENQUEUED", queue_name=_QUEUE, app_version=VERSION, load_input=False, load_output=False
         )
         return frozenset(one.workflow_id.partition(_BETWEEN)[0] for one in found)
 

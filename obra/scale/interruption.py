@@ -15,21 +15,21 @@ class Interruption:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._main = threading.get_ident()
-        self._is_running = False
+        self._running: object = None
         self._reason = ""
         self._since = 0.0
         signal.signal(signal.SIGUSR2, self._on_signal)
 
     @contextmanager
-    def possible(self) -> Iterator[None]:
-        """Let the block be ended by :meth:`stop`, with KeyboardInterrupt; never what follows it."""
+    def possible(self, work: object) -> Iterator[None]:
+        """Let the block, which does *work*, be ended by :meth:`stop`, with KeyboardInterrupt; not what follows."""
         with self._guard:
-            self._is_running, self._reason = True, ""
+            self._running, self._reason = work, ""
         try:
             yield
         finally:
             with self._guard:
-                self._is_running = False
+                self._running = None
 
     @property
     def reason(self) -> str:
@@ -40,15 +40,18 @@ class Interruption:
     def waiting(self) -> float:
         """Seconds since the block was told to end, which it has not yet; 0 when none was."""
         with self._guard:
-            return time.monotonic() - self._since if self._is_running and self._reason else 0.0
+            return time.monotonic() - self._since if self._running and self._reason else 0.0
 
-    def stop(self, reason: str) -> None:
-        """End the block that runs; once is enough, and without one nothing happens."""
+    def stop(self, reason: str, work: object = None) -> None:
+        """End the block that runs, and only where it does *work*, if that is given: it may be over meanwhile.
+
+        Once is enough, and without a block nothing happens.
+        """
         with self._guard:
-            if self._is_running and not self._reason:
+            if self._running and not self._reason and work in (None, self._running):
                 self._reason, self._since = reason, time.monotonic()
                 signal.pthread_kill(self._main, signal.SIGUSR2)
 
     def _on_signal(self, *_: object) -> None:
-        if self._is_running and self._reason:
+        if self._running and self._reason:
             raise KeyboardInterrupt(self._reason)

@@ -116,7 +116,11 @@ class DurableQueue(Protocol):
         """Put so many shifts of a submission on the queue."""
 
     def called(self) -> frozenset[str]:
-        """Return the submissions with a shift that waits or is under way, also one of a dead worker."""
+        """Return the submissions with a shift that waits for a worker.
+
+        One that is under way does not count: whoever takes it calls another worker before the first case, and a
+        server that ends between the taking and its answer leaves one that nobody knows to be theirs.
+        """
 
     def forget(self, submissions: Iterable[str]) -> None:
         """Remove all that is kept of submissions that are over."""

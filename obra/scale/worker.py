@@ -170,7 +170,7 @@ class Worker:
 
     def _work_on(self, claim: Claim) -> CaseEnd:
         try:
-            with self._interruption.possible():
+            with self._interruption.possible(claim):
                 row = self._run_case(claim)
                 end = CaseEnd(
                     Ending.DONE, result=row["result"], reason=row["reason"], row=self._store_row(claim, row)
@@ -285,8 +285,8 @@ class Worker:
             return
         try:
             self._register.require_held(claim)
-        except LeaseLost as error:
-            self._interruption.stop(str(error))
+        except LeaseLost as error:  # perhaps since it came to its end: the answer may come when the next one runs
+            self._interruption.stop(str(error), claim)
         if self._interruption.waiting > STOP_SECONDS:
             self._tell(f"{claim.id} does not end within {STOP_SECONDS:g} s; this worker ends with it")
             os._exit(1)

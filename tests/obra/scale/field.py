@@ -142,15 +142,19 @@ class Field:
 
     def wait(self, name: str) -> tuple[CaseStatus, ...]:
         """Wait until all cases are over, and return them."""
-        self.until(lambda: all(one.is_over for one in self.runner.cases(name)))
+
+        def still() -> list[tuple[str, str, str]]:
+            return [(one.id, one.state, one.worker) for one in self.runner.cases(name) if not one.is_over]
+
+        self.until(lambda: not still(), still)
         return self.runner.cases(name)
 
-    def until(self, holds: Callable[[], object]) -> None:
-        """Wait until something holds."""
+    def until(self, holds: Callable[[], object], told: Callable[[], object] = str) -> None:
+        """Wait until something holds; *told* says how it stands when it does not."""
         end = time.monotonic() + 100
         while not holds():
             logs = [self.log(number) for number in range(len(self.workers))]
-            assert time.monotonic() < end, (logs, self.processes())
+            assert time.monotonic() < end, (told(), logs, self.processes())
             time.sleep(0.05)
 
     def busy(self, name: str) -> str:

@@ -9,6 +9,7 @@ import subprocess
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 from field import QUICK, SEVERAL, TWO_ATTEMPTS, each_once, field_of, rows_of
 from sqlite_queue import need_sqlite_queue
 from takeover import table, takeovers
@@ -112,6 +113,19 @@ def test_many_cases_while_everything_goes_wrong(postgres, tmp_path):
         workers[1].send_signal(signal.SIGINT)
         assert workers[1].wait(100) in (0, 1)
         here.until(lambda: here.processes() == [])
+
+
+@BOTH
+def test_a_shift_that_nobody_knows_to_be_theirs_keeps_no_case_waiting(field):
+    """A server that ended between the taking and its answer: by its records a living worker is at work."""
+    name = field.submit(field.write("one", QUICK.format(name="one", run="'true'")))
+    queue = field.runner._register.database
+    Roll(queue).join("unaware", lease=600)
+    schema = "" if queue._is_file else "dbos."
+    taken = f"UPDATE {schema}workflow_status SET status = 'PENDING', executor_id = 'unaware'"
+    assert queue.transact(lambda connection: connection.execute(sa.text(taken)).rowcount) == 1
+    field.worker()
+    assert each_once(field.wait(name))
 
 
 def test_a_cancelled_case_ends_its_agent(field):

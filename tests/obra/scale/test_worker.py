@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import signal
+import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from obra.errors import LeaseLost
+from obra.scale.case_end import Ending
 from obra.scale.port import Claim, Order
 from obra.scale.worker import Worker, _Job
 
@@ -66,3 +70,28 @@ def test_a_signal_just_before_the_main_thread_takes_a_case_is_told_with_that_cas
     worker._work_off()
     finishing = "finishing one, then ending; once more breaks it off, and others go on with it"
     assert (ran, told) == ([finishing], [finishing, "one a: passed"])
+
+
+def test_a_late_answer_about_a_finished_case_does_not_end_the_next_one(worker_of) -> None:
+    """The database was away when the watch asked; what it says of the case before is no word about this one."""
+    is_asked, is_next = threading.Event(), threading.Event()
+
+    def require_held(claim: Claim) -> None:
+        is_asked.set()
+        is_next.wait()
+        raise LeaseLost(f"{claim.id} is over")
+
+    def run_case(claim: Claim) -> dict[str, str]:
+        is_next.set()
+        watch.join()
+        return {"result": "passed", "reason": ""}
+
+    register = SimpleNamespace(require_held=require_held, finish=lambda *_, **__: None)
+    worker, worker._claim = worker_of([].append, register, run_case)
+    watch = threading.Thread(target=worker._look_after_case)
+    watch.start()
+    is_asked.wait()
+    job = _Job(replace(worker._claim, id="two"))
+    worker._jobs.put(job)
+    worker._work_off()
+    assert job.end.ending is Ending.DONE
