@@ -125,7 +125,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="go on with the newest run of the report folder, if it was killed or stopped: scenarios that it has "
         "finished are not run again (their rows are taken over, marked 'taken_over'), and those that it left half "
-        "done go on behind their last finished step. Give the same other options as before",
+        "done go on behind their last finished step; one whose file has changed since runs anew. Give the same "
+        "other options as before",
     )
     group.addoption(
         "--obra-engine",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,8 @@ class Resumption:
     def __init__(self, folder: Path) -> None:
         """Look for the run; its rows are read when they are asked for."""
         self._folder = folder
-        self._newest: dict[str, int] | None = None
+        self._tasks: dict[int, Mapping[str, Any]] = {}
+        self._newest: dict[str, int] = {}
         self.run = folder.name if (folder / "results.jsonl").is_file() and not _is_whole(folder) else ""
 
     @classmethod
@@ -67,19 +69,22 @@ class Resumption:
         return found
 
     def report(self, node: str, scenario: Scenario, state: StateManager) -> ScenarioReport | None:
-        """Return the report of a finished test, made from its row and the record; ``None`` when it must run."""
+        """Return the report of a finished test, made from its row and the record; ``None`` when it must run.
+
+        It must where its file has changed since.
+        """
         from obra.errors import NotFound
         from obra.reports.report_of_row import report_of
 
         row = self.rows.get(node)
-        if row is None or row["case"] != scenario.case:
+        if row is None or row["case"] != scenario.case or self._has_changed(row["task"], scenario, state):
             return None
         try:
             return report_of(row, scenario, state)
         except NotFound:  # another database: nothing is known of that run but its row
             return None
 
-    def left_behind(self, node: str, state: StateManager) -> int | None:
+    def left_behind(self, node: str, scenario: Scenario, state: StateManager) -> int | None:
         """Return a task of a run of the test *node* to go on with; ``None`` when the test must run from its begin.
 
         That run is the newest of this test. It is gone on with when a task of it was under way or was still to be
@@ -88,8 +93,9 @@ class Resumption:
         from obra.domain import TaskStatus
         from obra.scenarios.playing import is_left_half_done, last_begun, tasks_of_run
 
-        newest = self._tasks_of(state).get(node)
-        if newest is None:
+        self._read(state)
+        newest = self._newest.get(node)
+        if newest is None or self._has_changed(newest, scenario, state):
             return None
         tasks = tasks_of_run(state, newest)
         if not any(task.fence for task in tasks) or last_begun(tasks).status is TaskStatus.FAILED:
@@ -118,13 +124,18 @@ class Resumption:
         own = (row["task"] for row in self.rows.values() if row["taken_over"] == self.run)
         return min((task for task in own if task is not None), default=None)
 
-    def _tasks_of(self, state: StateManager) -> Mapping[str, int]:
-        """Return the newest task of each test."""
-        if self._newest is None:
-            self._newest = {}
-            for task, data in state.events_of_kind(NODE):
-                self._newest.setdefault(data["node"], task)
-        return self._newest
+    def _has_changed(self, task: int | None, scenario: Scenario, state: StateManager) -> bool:
+        """Tell whether a task was begun by a file that says something else today; of some it is not known."""
+        self._read(state)
+        told = self._tasks.get(task, {}) if task is not None else {}
+        return "file" in told and told["file"] != _digest(scenario)
+
+    def _read(self, state: StateManager) -> None:
+        """Learn once which test each task belongs to, and the newest of each test."""
+        if not self._tasks:
+            self._tasks = dict(state.events_of_kind(NODE))
+            for task, told in self._tasks.items():
+                self._newest.setdefault(told["node"], task)
 
     def _told_since(self, moment: datetime | None) -> frozenset[int]:
         """Return the tasks that have a row in a run whose first row may be younger than *moment*."""
@@ -138,6 +149,19 @@ class Resumption:
             if moment is not None and when(folder)[0] <= f"{moment:%Y%m%d-%H%M%S}":
                 break
         return frozenset(found)
+
+
+def told_of(node: str, scenario: Scenario) -> dict[str, dict[str, str]]:
+    """Return what the story of each task begins with, so that a later run can go on with it."""
+    return {NODE: {"node": node, "file": _digest(scenario)}}
+
+
+def _digest(scenario: Scenario) -> str:
+    """Return the SHA-256 of the scenario's file, or empty where it has none."""
+    try:
+        return sha256(scenario.path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 class ResumedRun:

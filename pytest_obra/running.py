@@ -134,7 +134,7 @@ def runner(
 def _run(
     request: pytest.FixtureRequest, scenario: Scenario, agent_name: str, workspace: Path, repeat: Repeat
 ) -> ScenarioReport:
-    from pytest_obra.resuming import NODE
+    from pytest_obra.resuming import told_of
 
     orchestrator: Orchestrator = request.getfixturevalue("obra")
     return run(
@@ -144,7 +144,7 @@ def _run(
         agent=agent_name,
         repeat=repeat.number,
         interrupted=interrupted_of(request),
-        told={NODE: {"node": request.node.nodeid}},
+        told=told_of(request.node.nodeid, scenario),
     )
 
 
@@ -188,7 +188,7 @@ def interrupted_of(request: pytest.FixtureRequest) -> int | None:
     stash = request.node.stash
     if _INTERRUPTED not in stash:
         state = request.getfixturevalue("obra_state")
-        stash[_INTERRUPTED] = resumed.resumption.left_behind(request.node.nodeid, state)
+        stash[_INTERRUPTED] = resumed.resumption.left_behind(request.node.nodeid, scenario, state)
     found: int | None = stash[_INTERRUPTED]
     return found
 

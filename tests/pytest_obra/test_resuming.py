@@ -166,6 +166,25 @@ def test_a_run_that_came_to_its_end_is_asked_for_nothing_that_it_did_not_tell(tm
     assert (tmp_path / "a.log").read_text().splitlines() == ["turn", "turn"]
 
 
+def test_a_scenario_whose_file_was_changed_runs_anew(tmp_path):
+    """What the interrupted run found says nothing about it, whether there was time for its row or not."""
+    for name in ("told", "told_changed", "untold", "untold_changed"):
+        (tmp_path / f"{name}.obra.yaml").write_text(QUICK.format(name=name, score=95, folder=tmp_path))
+    words = ["-q", "-p", "no:cacheprovider", "--basetemp", str(tmp_path / "kept")]
+    assert prepared_programs.run("pytest", words, folder=tmp_path, variables=os.environ).code == 0
+    (run,) = tmp_path.glob("reports/*")
+    lines = (run / "results.jsonl").read_text().splitlines(keepends=True)
+    (run / "results.jsonl").write_text("".join(line for line in lines if '"scenario":"told' in line))
+    (run / "summary.json").unlink()  # as if it had been killed
+    for name in ("told_changed", "untold_changed"):
+        (tmp_path / f"{name}.obra.yaml").write_text(QUICK.format(name=name, score=10, folder=tmp_path))
+    words[-1] = str(tmp_path / "again")
+    done = prepared_programs.run("pytest", [*words, "--obra-resume"], folder=tmp_path, variables=os.environ)
+    assert "scenarios: 4, 2 passed, 2 wrong" in done.out, done.out
+    turns = {log.stem: len(log.read_text().splitlines()) for log in tmp_path.glob("*.log")}
+    assert turns == {"told": 1, "told_changed": 2, "untold": 1, "untold_changed": 2}
+
+
 def test_without_an_interrupted_run_everything_runs(tmp_path):
     """A run that came to its end is not gone on with; the header says so."""
     (tmp_path / "a.obra.yaml").write_text(QUICK.format(name="a", score=95, folder=tmp_path))
