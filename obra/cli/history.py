@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ def history(*, case: str | None, limit: int, in_json: bool, chosen: Chosen) -> N
     """
     with stored(chosen.load()) as state:
         found = state.run_cases(case, limit=limit)
+        if case is not None and not found:
+            _refuse(case, sorted({one.case for one in state.run_cases(limit=limit)}))
     if in_json:
         as_json(found)
         return
@@ -57,6 +60,17 @@ def history(*, case: str | None, limit: int, in_json: bool, chosen: Chosen) -> N
     )
     if case is not None:
         _draw(case, found)
+
+
+def _refuse(case: str, known: Sequence[str]) -> None:
+    """Say which cases there are, where runs are remembered at all."""
+    if not known:
+        return
+    from obra.errors import ReportError
+
+    close = difflib.get_close_matches(case, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "'obra history' lists all"
+    raise ReportError(f"no run is remembered of a case {case!r}; {hint}")
 
 
 def _draw(case: str, found: Sequence[RunCase]) -> None:

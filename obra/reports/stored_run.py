@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from obra.errors import ReportError
+from obra.reports.rows import error_row
 from obra.reports.summary import summarize
 from obra.sabotage.matrix import matrix
 
@@ -26,6 +27,8 @@ _SINCE_THEN: Mapping[str, Any] = {
     "trace": [],
 }
 """Keys that rows of older versions lack, and what their absence means."""
+_KEYS = error_row(scenario="", agent="", path="", node="", message="").keys()
+"""Those of every row."""
 _SINCE_THEN_IN_ATTEMPTS: Mapping[str, Any] = {
     "started_at": None,
     "agent_seconds": None,
@@ -117,10 +120,14 @@ class StoredRun:
         Raises:
             ReportError: the file cannot be read, or holds something else.
         """
-        for row in _lines(self._results):
+        for number, row in enumerate(_lines(self._results), start=1):
             for key, value in _SINCE_THEN.items():
                 row.setdefault(key, value)
             row.setdefault("case", row.get("scenario", ""))
+            if missing := sorted(_KEYS - row.keys()):
+                raise ReportError(
+                    f"{self._results}:{number} is no row of a report: it has no {', '.join(missing)}"
+                )
             for attempt in row.get("attempts", ()):
                 for key, value in _SINCE_THEN_IN_ATTEMPTS.items():
                     attempt.setdefault(key, value)

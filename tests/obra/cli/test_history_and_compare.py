@@ -47,6 +47,16 @@ def test_the_trend_of_one_case_is_drawn(obra, runs):
     assert "pass rate" not in obra("history", "other").out
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [("helo", "did you mean 'hello'?"), ("calculator", "'obra history' lists all")]
+)
+def test_a_case_of_which_nothing_is_remembered_is_told(obra, runs, name, hint):
+    """A name that was typed wrongly shows no empty table, which would look like a case that never ran."""
+    done = obra("history", name)
+    assert (done.code, done.out) == (1, "")
+    assert f"no run is remembered of a case '{name}'; {hint}" in done.err
+
+
 def test_nothing_remembered_is_an_empty_table(obra):
     """No database is made for a look."""
     done = obra("history", "hello")
@@ -79,6 +89,17 @@ def test_a_regression_is_exit_code_1(obra, two_runs):
     assert obra("compare", "2", "reports/1").code == 0
     data = json.loads(obra("compare", "1", "2", "--json").out)
     assert (data["is_regression"], data["cases"][0]["change"]) == (True, "worse")
+
+
+def test_a_row_that_lacks_what_every_row_has_is_told(obra, two_runs, tmp_path):
+    """With file and line, and what is missing; it is no mistake of Obra's."""
+    with (tmp_path / "reports" / "2" / "results.jsonl").open("a") as rows:
+        rows.write(
+            json.dumps({key: value for key, value in row("passed").items() if key not in {"agent", "node"}})
+        )
+    done = obra("compare", "1", "2")
+    assert done.code == 1
+    assert "reports/2/results.jsonl:2 is no row of a report: it has no agent, node" in done.err
 
 
 def test_a_run_that_is_not_there_is_told(obra, two_runs):
