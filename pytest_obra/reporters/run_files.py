@@ -117,7 +117,10 @@ class RunFiles:
         known = self._rows or self._variants or self._reckoning.left_out or self._planned
         if not (known or self._reckoning.skipped or self._reckoning.gate_was_typed):
             return (yield)
-        self._finish(session)
+        from obra.workspace.ctrl_c import ctrl_c_waits
+
+        with ctrl_c_waits():  # who presses it twice has a whole report all the same
+            self._finish(session)
         try:
             return (yield)
         except OSError as error:

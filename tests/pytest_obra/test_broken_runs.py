@@ -80,6 +80,32 @@ def test_ctrl_c_names_what_ran_and_what_did_not(scenario_file, pytester, workers
     assert not list(pytester.path.glob("reports/*/.*"))
 
 
+AT_THE_END = """
+import signal, sys
+from obra.reports.run_writer import RunWriter
+
+def look(frame, event, _):
+    if event == "call" and frame.f_code is RunWriter.finish.__code__:
+        sys.setprofile(None)
+        signal.raise_signal(signal.SIGINT)
+
+sys.setprofile(look)
+"""
+
+
+def test_a_second_ctrl_c_while_the_report_is_written_loses_nothing(scenario_file, pytester):
+    """It is heard behind that; the summary is whole and says how the run ended."""
+    scenario_file("a_good")
+    pytester.makeconftest(AT_THE_END)
+    command = [sys.executable, "-c", INTERRUPTIBLE, "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True, check=False)
+    assert done.returncode not in {0, 1}, done.stdout
+    assert "KeyboardInterrupt" in done.stderr
+    (summary,) = pytester.path.glob("reports/*/summary.json")
+    assert json.loads(summary.read_text())["counts"]["passed"] == 1
+    assert not list(pytester.path.glob("reports/*/.*"))
+
+
 def test_ctrl_c_before_anything_ended_is_told_too(scenario_file, pytester):
     """There is nothing to report, so no file is written; what did not run is named all the same."""
     scenario_file("b_slow", **SLOW)
