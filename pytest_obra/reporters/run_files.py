@@ -38,6 +38,8 @@ class RunFiles:
         self._planned: dict[str, None] = {}
         self._runs_again: set[str] = set()
         """Tests that a plugin is about to run again: with this execution they are not over."""
+        self._judged_before: set[str] = set()
+        """Tests with a row that a plugin runs again."""
         self._not_run: dict[str, str] = {}
         self._writer: RunWriter | None = None
         self._slim = SlimReports(config)
@@ -97,9 +99,11 @@ class RunFiles:
             self._runs_again.discard(report.nodeid)
         if str(report.outcome) == "rerun" and (row is not None or report.nodeid in self._planned):
             self._runs_again.add(report.nodeid)
+            if row is not None:
+                self._judged_before.add(report.nodeid)
         if report.when == "teardown" or report.skipped:
             self._planned.pop(report.nodeid, None)
-        if hasattr(report, "obra_not_run"):
+        if hasattr(report, "obra_not_run") and report.nodeid not in self._judged_before:
             self._not_run[report.nodeid] = report.obra_not_run[1]
         if row is not None:
             self._planned.pop(report.nodeid, None)
