@@ -77,6 +77,7 @@ class ACPAgent(CLIAgent[ACPSettings, ACPEvents]):
         started = time.monotonic()
         connection = self._connection
         if connection is None or not connection.is_alive():
+            self._close()
             connection = self._start(settings, home)
         turn = ACPTurn(connection, settings, self._reader, decide=self.on_permission, cancelled=self._cancelled)
         limit = None

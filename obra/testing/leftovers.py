@@ -8,7 +8,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,11 @@ LOOK_SECONDS = 0.02
 def started_processes() -> list[psutil.Process]:
     """Return all live descendants of this process, but for the guard that outlives nobody."""
     return [one for one in psutil.Process().children(recursive=True) if one.pid != supervisor().guard]
+
+
+def processes_since(before: Collection[psutil.Process]) -> list[psutil.Process]:
+    """Return all live descendants of this process that are not among *before*."""
+    return [one for one in started_processes() if one not in before]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

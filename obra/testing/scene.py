@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -17,29 +18,31 @@ import psutil
 from obra.domain import TurnLimits
 from obra.events import AgentEvent
 from obra.plugins import AgentPlugin, ContractCase
-from obra.testing.leftovers import started_processes
+from obra.testing.leftovers import processes_since, started_processes
 
 _LOOK_SECONDS = 0.01
 
 
-def kill_processes(among: Sequence[psutil.Process] | None = None) -> None:
-    """Kill every process that this one has started, and all they started, as an out-of-memory killer does.
-
-    Args:
-        among: kill these alone.
-    """
-    _signal(among, signal.SIGKILL)
+def kill_processes(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes as an out-of-memory killer does."""
+    _signal(processes, signal.SIGKILL)
 
 
-def freeze_processes(among: Sequence[psutil.Process] | None = None) -> None:
-    """Stop them as :func:`kill_processes` kills them, so that only SIGKILL ends them."""
-    _signal(among, signal.SIGSTOP)
+def freeze_processes(processes: Iterable[psutil.Process]) -> None:
+    """Stop them where they stand, so that only SIGKILL ends them."""
+    _signal(processes, signal.SIGSTOP)
 
 
-def _signal(among: Sequence[psutil.Process] | None, number: signal.Signals) -> None:
-    for process in started_processes() if among is None else among:
+def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(number)
+
+
+def _to_new_ones(act: Callable[[Iterable[psutil.Process]], None]) -> Callable[[], None]:
+    """Return what does *act* to the processes started from now on, and to none that others have started before."""
+    before = frozenset(started_processes())
+    return lambda: act(processes_since(before))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +62,10 @@ class Scene:
     """The limits that the case is about; short, so that nobody waits."""
     is_busy: Callable[[], bool] | None = None
     """Tells whether the turn is in the middle of its work; none: after its first event."""
-    kill: Callable[[], None] = kill_processes
-    """Kills the agent's processes."""
-    freeze: Callable[[], None] = freeze_processes
-    """Stops them where they stand."""
+    kill: Callable[[], None] = field(default_factory=partial(_to_new_ones, kill_processes))
+    """Kills the agent's processes; unless given, all that are started after the scene was made."""
+    freeze: Callable[[], None] = field(default_factory=partial(_to_new_ones, freeze_processes))
+    """Stops the same where they stand."""
     heard: Callable[[], str] | None = None
     """Gives what the model was sent, where that can be known."""
 

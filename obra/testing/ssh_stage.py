@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +14,9 @@ import psutil
 
 from obra.agents.claude_code_ssh import ClaudeCodeSSHAgent
 from obra.plugins import AgentPlugin, ContractCase, WorksElsewhere
-from obra.testing.leftovers import GRACE_SECONDS, LOOK_SECONDS, started_processes
+from obra.testing.leftovers import GRACE_SECONDS, LOOK_SECONDS, processes_since, started_processes
 from obra.testing.requirements import require
-from obra.testing.scene import Scene, freeze_processes, kill_processes
+from obra.testing.scene import Scene, freeze_processes
 from obra.testing.ssh_server import SSHServer
 from obra.testing.stages import BUSY, WORK, ReplayStage
 
@@ -69,8 +69,8 @@ class SSHStage(ReplayStage):
     def _elsewhere(self) -> WorksElsewhere:
         return self
 
-    def _kill(self) -> None:
-        kill_processes(_far_programs())
+    def _programs(self, before: Collection[psutil.Process]) -> list[psutil.Process]:  # noqa: ARG002  # by its name
+        return _far_programs()
 
 
 def _far_programs() -> list[psutil.Process]:
@@ -87,7 +87,7 @@ def _far_programs() -> list[psutil.Process]:
 def _reap_since(before: set[psutil.Process]) -> None:
     """Reap what ended of the other machine: its orphans are ours, since we are a subreaper on the same one."""
     end = time.monotonic() + GRACE_SECONDS
-    while (new := set(started_processes()) - before) and time.monotonic() < end:
+    while (new := processes_since(before)) and time.monotonic() < end:
         for process in new:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(process.pid, os.WNOHANG)

@@ -6,11 +6,13 @@ import json
 import shlex
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
+
+import psutil
 
 from obra.domain import CLIFault, Fault, ModelFault, ScriptStep, TurnLimits
 from obra.plugins import AGENTS, AgentPlugin, ContractCase, WorksElsewhere, find_plugin
@@ -18,6 +20,7 @@ from obra.replay.dialects import server_for, settings_for
 from obra.replay.misbehaving_cli import install
 from obra.replay.model_server import ModelServer
 from obra.testing.agent_contract import HUGE
+from obra.testing.leftovers import processes_since, started_processes
 from obra.testing.scene import Scene, kill_processes
 
 WORDS = ("One.", "Two.", "Three.")
@@ -122,12 +125,13 @@ class ReplayStage:
     @contextmanager
     def scene(self, case: ContractCase, workspace: Path) -> Iterator[Scene]:
         """Open the server for *case*."""
+        before = frozenset(started_processes())
         with StagedServer(case, self.kind, workspace, self._elsewhere()) as server:
             command = self._noisy(workspace) if case is ContractCase.GARBAGE else self.command
 
             def kill() -> None:
                 server.go_on()
-                self._kill()
+                kill_processes(self._programs(before))
 
             yield Scene(
                 config={**self.options, "command": command, **settings_for(self.kind, server)},
@@ -144,9 +148,9 @@ class ReplayStage:
         """Return where the agent works, if that is another machine."""
         return None
 
-    def _kill(self) -> None:
-        """Kill what the agent runs."""
-        kill_processes()
+    def _programs(self, before: Collection[psutil.Process]) -> list[psutil.Process]:
+        """Return what the agent runs; *before* it was made, those ran."""
+        return processes_since(before)
 
     def _limits(self, case: ContractCase) -> TurnLimits:
         match case:

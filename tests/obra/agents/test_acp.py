@@ -39,6 +39,7 @@ def make(workspace):
 
 def test_the_contract(workspace, processes_in):
     """The shipped suite passes with one process for both turns, and nothing is left."""
+    before = set(threading.enumerate())
     check_agent(
         ACPAgent,
         workspace=workspace,
@@ -47,7 +48,7 @@ def test_the_contract(workspace, processes_in):
         impossible={"command": "nowhere-to-be-found"},
     )
     assert not processes_in(workspace)
-    assert "obra-acp" not in {thread.name for thread in threading.enumerate()}
+    assert set(threading.enumerate()) <= before
 
 
 def test_one_process_serves_all_turns(make):
@@ -148,12 +149,15 @@ def test_cleanup_ends_a_turn_from_another_thread(make, workspace, processes_in):
 
 
 def test_a_process_that_was_killed_between_turns(make, workspace):
-    """Another one is started, and the session is loaded."""
+    """Another one is started, and the session is loaded; nothing of the one before is left."""
     agent = make()
+    before = set(threading.enumerate())
     number = int(agent.send_prompt("say one").text.partition("(")[2].rstrip(")"))
     psutil.Process(number).kill()
     psutil.wait_procs([process for process in psutil.process_iter() if process.pid == number], timeout=60)
     assert str(number) not in agent.send_prompt("say two").text
+    (gone,) = before - set(threading.enumerate())
+    assert gone.name == "obra-acp"
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ class PostgresServer:
     def kill(self) -> None:
         """End the server at once, as when its machine loses power; its children end with it."""
         self._process.send_signal(signal.SIGQUIT)  # PostgreSQL's immediate shutdown: nothing is written any more
-        self._process.wait()
+        self._process.wait(START_SECONDS)
 
     def cut_connections(self) -> None:
         """Cut every connection, as a network does."""
