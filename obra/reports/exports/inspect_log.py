@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -19,22 +19,25 @@ _SCORES = ("passed", "quality", "confidence")
 def log_parts(rows: Iterable[Row], summary: Row) -> Iterator[str]:
     """Yield the log piece by piece.
 
-    A sample's ``id`` is its case and agent, its ``epoch`` counts the repeats and reruns. A row whose machinery
-    broke has an error and no score.
+    A sample's ``id`` is its case and agent, and its file where another one has a case of that name; its ``epoch``
+    counts the repeats and reruns, and ``counts`` among its metadata tells which of them do. A row whose machinery
+    broke has an error and no score. The means are those of the rows that count; runs of an agent alone have none.
 
     Args:
         rows: gone through once.
         summary: of the same run, as :meth:`obra.reports.stored_run.StoredRun.summary` returns it.
     """
     lines = summary["scenarios"]
-    head = json.dumps(_head(summary, _ids(lines)))
+    id_of = _ids(lines)
+    head = json.dumps(_head(summary, list(dict.fromkeys(map(id_of, lines)))))
     yield head.removesuffix("}")
     yield ', "samples": ['
     epochs: dict[str, int] = {}
-    for index, row in enumerate(rows):
-        name = _id(row)
+    for index, (row, line) in enumerate(zip(rows, lines, strict=False)):
+        name = id_of(row)
         epochs[name] = epochs.get(name, 0) + 1
-        yield (",\n" if index else "\n") + json.dumps(_sample(row, summary["run"], index, epochs[name]))
+        sample = _sample(row, summary["run"], index, name=name, epoch=epochs[name], counts=line["counts"])
+        yield (",\n" if index else "\n") + json.dumps(sample)
     yield "\n]}\n"
 
 
@@ -43,6 +46,7 @@ def _head(summary: Row, ids: list[str]) -> dict[str, Any]:
     created = began({"attempts": []}, summary["run"]).isoformat()
     agents = sorted({line["agent"] for line in lines if line["agent"]})
     judged = [line for line in lines if line["result"] != "machinery_broke" and line["counts"]]
+    with_obra = [line for line in judged if not line["bare"]]
     scores = [
         {
             "name": name,
@@ -51,7 +55,7 @@ def _head(summary: Row, ids: list[str]) -> dict[str, Any]:
             "metrics": {"mean": {"name": "mean", "value": mean, "params": {}}} if mean is not None else {},
         }
         for name in _SCORES
-        if (mean := _mean(name, judged, counts)) is not None
+        if (mean := _mean(name, with_obra, counts)) is not None
     ]
     return {
         "version": VERSION,
@@ -73,13 +77,13 @@ def _head(summary: Row, ids: list[str]) -> dict[str, Any]:
     }
 
 
-def _sample(row: Row, run: str, index: int, epoch: int) -> dict[str, Any]:
+def _sample(row: Row, run: str, index: int, *, name: str, epoch: int, counts: bool) -> dict[str, Any]:
     attempts, start = row["attempts"], began(row, run)
     reply = attempts[-1]["reply"] if attempts else ""
     broke = row["result"] == "machinery_broke"
     message = {"message": row["reason"], "traceback": "", "traceback_ansi": ""}
     return {
-        "id": _id(row),
+        "id": name,
         "epoch": epoch,
         "uuid": blake2b(f"{run}/{index}".encode("utf-8", "replace"), digest_size=11).hexdigest(),
         "input": attempts[0]["prompt"] if attempts else row["title"],
@@ -91,18 +95,23 @@ def _sample(row: Row, run: str, index: int, epoch: int) -> dict[str, Any]:
         },
         "scores": {} if broke else _scores(row),
         "metadata": {
-            key: row[key]
-            for key in (
-                "scenario",
-                "parameters",
-                "repeat",
-                "execution",
-                "agent",
-                "result",
-                "status",
-                "reason",
-                "node",
-            )
+            **{
+                key: row[key]
+                for key in (
+                    "scenario",
+                    "path",
+                    "parameters",
+                    "repeat",
+                    "execution",
+                    "agent",
+                    "bare",
+                    "result",
+                    "status",
+                    "reason",
+                    "node",
+                )
+            },
+            "counts": counts,
         },
         "total_time": row["seconds"],
         "started_at": start.isoformat(),
@@ -137,9 +146,18 @@ def _mean(name: str, judged: list[Row], counts: Row) -> float | None:
     return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
-def _id(row: Row) -> str:
-    return f"{row['case']} ({row['agent']})"
+def _ids(lines: Iterable[Row]) -> Callable[[Row], str]:
+    """Return what gives a row the id of its sample."""
+    files: dict[str, set[str]] = {}
+    for line in lines:
+        files.setdefault(_name(line), set()).add(line["path"])
+
+    def id_of(row: Row) -> str:
+        name = _name(row)
+        return f"{name} in {row['path']}" if len(files[name]) > 1 else name
+
+    return id_of
 
 
-def _ids(lines: Iterable[Row]) -> list[str]:
-    return list(dict.fromkeys(map(_id, lines)))
+def _name(row: Row) -> str:
+    return f"{row['case']} ({row['agent']}{' alone' if row['bare'] else ''})"

@@ -138,6 +138,22 @@ def test_a_log_has_a_sample_for_each_row(row, broken_row, tmp_path):
     assert passed["metrics"]["mean"]["value"] == 0.5
 
 
+def test_a_log_keeps_apart_what_is_not_the_same(row, tmp_path):
+    """Files with a case of one name, an agent alone, and a rerun; a mean is that of the rows that count."""
+    good = {**row, "result": "passed", "path": "good.obra.yaml", "node": "good"}
+    bad = {**row, "result": "agent_failed", "path": "bad.obra.yaml", "node": "bad"}
+    alone = {**good, "bare": True, "node": "alone", "quality": None}
+    log = log_of((good, bad, {**bad, "result": "passed", "execution": 2}, alone), tmp_path)
+    assert [(one["id"], one["epoch"], one["metadata"]["counts"]) for one in log["samples"]] == [
+        ("calculator (mock) in good.obra.yaml", 1, True),
+        ("calculator (mock) in bad.obra.yaml", 1, True),
+        ("calculator (mock) in bad.obra.yaml", 2, False),
+        ("calculator (mock alone)", 1, True),
+    ]
+    means = {one["name"]: one["metrics"]["mean"]["value"] for one in log["results"]["scores"]}
+    assert means == {"passed": 0.5, "quality": row["quality"], "confidence": row["confidence"]}
+
+
 def test_real_readers_take_all_three(row, unknown_row, broken_row, tmp_path):
     """inspect_ai reads the log, OTLP's own messages the traces, Harbor's models the trajectories."""
     readers = os.environ.get("EXPORT_READERS")
