@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from obra.reports.figures import cost_text, count_text, duration_text, score_text, seconds_text
 from obra.reports.markdown import headline, not_run_parts, result_table
 from obra.reports.quoting import inline
-from obra.reports.wording import MEANINGS, WORDS, command_again, issues_of, title_of
+from obra.reports.wording import MEANINGS, WORDS, agent_text, command_again, issues_of, title_of
 
 if TYPE_CHECKING:
     from obra.reports.stored_run import StoredRun
@@ -65,7 +65,7 @@ def _environment(summary: Row, rows: Iterable[Row]) -> Iterator[str]:
 def _executed(row: Row) -> str:
     title = f": {inline(row['title'], _LONGEST)}" if row["title"] else ""
     again = f", execution {row['execution']}" if row["execution"] > 1 else ""
-    return f"- {inline(row['case'])} ({inline(row['agent'])}, repeat {row['repeat']}{again}){title}\n"
+    return f"- {inline(row['case'])} ({inline(agent_text(row))}, repeat {row['repeat']}{again}){title}\n"
 
 
 def _issues(row: Row) -> str:

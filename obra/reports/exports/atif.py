@@ -24,7 +24,18 @@ def trajectory_of(row: Row, run: str) -> dict[str, Any]:
         {"step_id": number, **_known(step)} for number, step in enumerate(_steps(row, began(row, run)), start=1)
     ]
     attempts = row["attempts"]
-    facts = ("scenario", "case", "parameters", "repeat", "execution", "result", "status", "reason", "quality")
+    facts = (
+        "scenario",
+        "case",
+        "parameters",
+        "repeat",
+        "execution",
+        "bare",
+        "result",
+        "status",
+        "reason",
+        "quality",
+    )
     return _known(
         {
             "schema_version": VERSION,

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 from obra.reports.exports.moments import attempt_began, began
+from obra.reports.wording import agent_text
 
 Row = Mapping[str, Any]
 
@@ -160,4 +161,4 @@ def _ids(lines: Iterable[Row]) -> Callable[[Row], str]:
 
 
 def _name(row: Row) -> str:
-    return f"{row['case']} ({row['agent']}{' alone' if row['bare'] else ''})"
+    return f"{row['case']} ({agent_text(row)})"

@@ -47,6 +47,7 @@ class _Trace:
             "obra.case": row["case"],
             "obra.repeat": row["repeat"],
             "obra.execution": row["execution"],
+            "obra.bare": row["bare"],
             "obra.result": row["result"],
             "obra.status": row["status"],
             "obra.reason": row["reason"],

@@ -77,6 +77,7 @@ def test_a_trace_has_a_tree_of_spans_at_their_times(row):
     assert "parentSpanId" not in root
     assert (attempt["parentSpanId"], agent["parentSpanId"]) == (root["spanId"], attempt["spanId"])
     assert root["status"] == {"code": 2}
+    assert root["attributes"]["obra.bare"] is False
     start = datetime(2026, 1, 1, tzinfo=UTC)
     assert agent["startTimeUnixNano"] == nanoseconds(start.replace(second=1))
     assert agent["attributes"]["gen_ai.usage.input_tokens"] == "100"
