@@ -22,7 +22,7 @@ _FEWEST_POINTS = 2
 @click.command(
     cls=Command,
     waits="reading",
-    examples=["obra history", "obra history calculator", "obra history calculator --json"],
+    examples=["obra history", "obra history hello_world", "obra history hello_world --json"],
 )
 @click.argument("case", required=False)
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many runs.")

@@ -27,7 +27,7 @@ from obra.scenarios.scenario import Scenario
 from obra.scenarios.scenario_run import run_scenario
 from obra.scenarios.scenario_settings import with_settings
 from obra.state.state_manager import StateManager
-from pytest_obra.resuming import NODE, Resumption
+from pytest_obra.resuming import NODE, Resumption, told_of
 
 ANSWERED = """\
 task: {title: Write one(), description: See a.py.}
@@ -155,10 +155,11 @@ class Story:
 
     def _here(self, scenario: Scenario, state: Any, points: Points, *, resume: bool) -> dict[str, Any]:
         config = with_settings(self.config(), scenario)
-        found = Resumption.newest(self.folder / "reports").left_behind(_TEST, state) if resume else None
+        earlier = Resumption.newest(self.folder / "reports")
+        found = earlier.left_behind(_TEST, scenario, state) if resume else None
         with _watched(Orchestrator(config, parts=initialize(config, state_manager=state)), points) as loop:
             report = run_scenario(
-                scenario, loop, root=self.folder / "workspace", interrupted=found, told={NODE: {"node": _TEST}}
+                scenario, loop, root=self.folder / "workspace", interrupted=found, told=told_of(_TEST, scenario)
             )
         return row_of(report)
 
