@@ -37,7 +37,7 @@ class Resumption:
     def __init__(self, folder: Path) -> None:
         """Look for the run; its rows are read when they are asked for."""
         self._folder = folder
-        self._tasks: dict[int, Mapping[str, Any]] = {}
+        self._tasks: dict[int, Mapping[str, Any]] | None = None
         self._newest: dict[str, int] = {}
         self.run = folder.name if (folder / "results.jsonl").is_file() and not _is_whole(folder) else ""
 
@@ -93,7 +93,7 @@ class Resumption:
         from obra.domain import TaskStatus
         from obra.scenarios.playing import is_left_half_done, last_begun, tasks_of_run
 
-        self._read(state)
+        self._tests(state)
         newest = self._newest.get(node)
         if newest is None or self._has_changed(newest, scenario, state):
             return None
@@ -126,16 +126,16 @@ class Resumption:
 
     def _has_changed(self, task: int | None, scenario: Scenario, state: StateManager) -> bool:
         """Tell whether a task was begun by a file that says something else today; of some it is not known."""
-        self._read(state)
-        told = self._tasks.get(task, {}) if task is not None else {}
+        told = self._tests(state).get(task, {}) if task is not None else {}
         return "file" in told and told["file"] != _digest(scenario)
 
-    def _read(self, state: StateManager) -> None:
-        """Learn once which test each task belongs to, and the newest of each test."""
-        if not self._tasks:
+    def _tests(self, state: StateManager) -> Mapping[int, Mapping[str, Any]]:
+        """Return what is told of the test of each task; learnt once, with the newest task of each test."""
+        if self._tasks is None:
             self._tasks = dict(state.events_of_kind(NODE))
             for task, told in self._tasks.items():
                 self._newest.setdefault(told["node"], task)
+        return self._tasks
 
     def _told_since(self, moment: datetime | None) -> frozenset[int]:
         """Return the tasks that have a row in a run whose first row may be younger than *moment*."""
