@@ -125,6 +125,8 @@ class RunFiles:
 
         with ctrl_c_waits():  # who presses it twice has a whole report all the same
             self._finish(session)
+        if self._rows and self._writer:
+            self._remember(session, self._writer.directory.name)
         try:
             return (yield)
         except OSError as error:
@@ -147,7 +149,7 @@ class RunFiles:
         self._admit(session)
         if self._writer is None:
             return
-        from obra.errors import ReportError, StateError
+        from obra.errors import ReportError
         from obra.reports.environment import environment
 
         try:
@@ -159,9 +161,7 @@ class RunFiles:
                 seconds=time.monotonic() - self._started,
                 statistics=numbers,
             )
-            if self._rows:
-                self._remember(session, self._writer.directory.name)
-        except (ReportError, StateError) as error:
+        except ReportError as error:
             self._problems.append(str(error))
             self._admit(session)
 
@@ -200,10 +200,15 @@ class RunFiles:
 
     def _remember(self, session: pytest.Session, name: str) -> None:
         """Add the run to the history, in the database of the first agent's settings."""
+        from obra.errors import StateError
         from pytest_obra.history import remember
 
-        seconds = time.monotonic() - self._started
-        remember(self._config, name, self._numbers(), exit_status=int(session.exitstatus), seconds=seconds)
+        seconds, status = time.monotonic() - self._started, int(session.exitstatus)
+        try:
+            remember(self._config, name, self._numbers(), exit_status=status, seconds=seconds)
+        except StateError as error:
+            self._problems.append(str(error))
+            self._admit(session)
 
     def _saboteurs(self, directory: str) -> list[str]:
         """Return the lines about saboteurs, if any ran; without scenarios they also say where the report lies."""
