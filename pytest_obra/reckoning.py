@@ -13,7 +13,7 @@ import pytest
 
 from pytest_obra import SUFFIX
 from pytest_obra.options import GATES, has_ledger
-from pytest_obra.repeats import names_in
+from pytest_obra.repeats import names_of_lost
 
 if TYPE_CHECKING:
     from obra.statistics.gates import Gate
@@ -176,7 +176,7 @@ class Reckoning:
         """Let the workers know of a run whose worker died: what it used up is not known."""
         from pytest_obra.ledger import open_ledger
 
-        names = names_in(nodeid)
+        names = names_of_lost(nodeid, self._config)
         lost = {"result": "machinery_broke", "cost_usd": None, "tokens": None}
         ledger = open_ledger(self._config, *self._config.stash[LEDGER_ADDRESS])
         ledger.record((names.case, names.agent, names.bare), names.repeat, lost)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from obra.scenarios.scenario import Scenario
 
 FIXTURE = "obra_repeat"
-_ID = re.compile(r"(?P<agent>.*?)-(?P<case>.*?)(-repeat(?P<number>\d+))?(?P<bare>-bare)?")
+_ID = re.compile(r"(?P<agent>.*?)-(?P<case>.*?)(?P<run>(-repeat\d+)?(-bare)?)")
+_RUN = re.compile(r"(-repeat(?P<number>\d+))?(?P<bare>-bare)?")
 
 
 class Repeat(NamedTuple):
@@ -69,10 +71,35 @@ def repeat_of(node: pytest.Item) -> Repeat:
     return found if isinstance(found, Repeat) else Repeat()
 
 
-def names_in(nodeid: str) -> NodeNames:
-    """Read a test's id, such as ``a.obra.yaml::test_scenario[mock-hello-repeat2]``."""
+def names_in(nodeid: str, agents: Sequence[str] = (), cases: Sequence[str] = ()) -> NodeNames:
+    """Read a test's id, such as ``a.obra.yaml::test_scenario[mock-hello-repeat2]``.
+
+    Names may look like parts of others, such as a case ``hello-bare``: those of *agents* and *cases* go before
+    what the id looks like.
+    """
     inside = nodeid.partition("::")[2].partition("[")[2].removesuffix("]")
+    for agent, case in itertools.product(agents, cases):
+        known = f"{agent}-{case}"
+        if inside.startswith(known) and (run := _RUN.fullmatch(inside, len(known))):
+            return _named(agent, case, run)
     found = _ID.fullmatch(inside)
-    if not found:
-        return NodeNames(inside, "", 1, bare=False)
-    return NodeNames(found["agent"], found["case"], int(found["number"] or 1), bare=bool(found["bare"]))
+    run = found and _RUN.fullmatch(found["run"])
+    return _named(found["agent"], found["case"], run) if found and run else NodeNames(inside, "", 1, bare=False)
+
+
+def _named(agent: str, case: str, run: re.Match[str]) -> NodeNames:
+    return NodeNames(agent, case, int(run["number"] or 1), bare=bool(run["bare"]))
+
+
+def names_of_lost(nodeid: str, config: pytest.Config) -> NodeNames:
+    """Read the id of a test whose process was lost; what its file says decides what its parts are."""
+    from obra.errors import ScenarioError
+    from obra.scenarios.scenario import SUFFIX, Scenario
+    from pytest_obra.plugin import agent_names
+
+    path = config.rootpath / nodeid.partition("::")[0]
+    try:
+        cases = [one.case for one in Scenario.load_cases(path)] if path.name.endswith(SUFFIX) else []
+    except ScenarioError:  # it was changed or removed meanwhile
+        cases = []
+    return names_in(nodeid, agent_names(config), cases)

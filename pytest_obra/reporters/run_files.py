@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_obra import SUFFIX
-from pytest_obra.repeats import names_in
+from pytest_obra.repeats import names_of_lost
 from pytest_obra.reporters.slim_reports import SlimReports
 from pytest_obra.wire import ROW_TEXT
 
@@ -93,7 +93,7 @@ class RunFiles:
     def _take(self, report: pytest.TestReport) -> None:
         row = getattr(report, "obra_row", None)
         if row is None and report.failed and report.nodeid in self._planned and not _has_variant(report):
-            row = _broken_row(report)  # a worker that was killed cannot tell
+            row = _broken_row(report, self._config)  # a worker that was killed cannot tell
             vars(report)["obra_broke"] = True
         if report.when == "setup":
             self._runs_again.discard(report.nodeid)
@@ -265,11 +265,11 @@ def _has_variant(report: pytest.TestReport) -> bool:
     return getattr(report, "obra_variant_row", None) is not None
 
 
-def _broken_row(report: pytest.TestReport) -> dict[str, Any]:
+def _broken_row(report: pytest.TestReport, config: pytest.Config) -> dict[str, Any]:
     """Return the row of a scenario that nobody lived to tell of."""
     from obra.reports.rows import error_row
 
-    path, names = report.nodeid.partition("::")[0], names_in(report.nodeid)
+    path, names = report.nodeid.partition("::")[0], names_of_lost(report.nodeid, config)
     return error_row(
         scenario=names.case.partition("[")[0],
         agent=names.agent,

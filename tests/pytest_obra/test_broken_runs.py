@@ -31,7 +31,7 @@ def whole_lines(pytester):
 def test_a_killed_worker_is_a_run_without_a_verdict(scenario_file, run, pytester):
     """The others are told as ever; the one that was lost is named, with its case and repeat."""
     scenario_file("a_good")
-    scenario_file("killer", repeat=2)
+    scenario_file("killer-bare", repeat=2)
     pytester.makeconftest(
         """
         import os, signal
@@ -40,7 +40,7 @@ def test_a_killed_worker_is_a_run_without_a_verdict(scenario_file, run, pytester
 
         @pytest.fixture
         def obra_workspace(obra_workspace, request):
-            if "killer-repeat2" in request.node.nodeid:
+            if "killer-bare-repeat2" in request.node.nodeid:
                 os.kill(os.getpid(), signal.SIGKILL)
             return obra_workspace
         """
@@ -48,7 +48,7 @@ def test_a_killed_worker_is_a_run_without_a_verdict(scenario_file, run, pytester
     result = run("-n", "1", "--obra-min-pass-rate=0", "--obra-budget-usd=5", "--dist=load")
     assert result.ret == RunExit.MACHINERY_BROKE
     rows = {(row["case"], row["repeat"]): row["result"] for row in whole_lines(pytester)}
-    assert rows[("killer", 2)] == "machinery_broke"
+    assert rows[("killer-bare", 2)] == "machinery_broke"
     assert rows[("a_good", 1)] == "passed"
     result.stdout.no_fnmatch_line("not run:*")  # the worker that took its place collected all of them again
     result.stdout.fnmatch_lines(["scenarios: *1 broke"])

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from obra.statistics.exit_codes import RunExit
+from pytest_obra.repeats import names_in
 
 LIE = [{"say": "Done."}]
 WRONG = {"script": LIE, "reviewer": [{"score": 100}], "limits": {"iterations": 1}}
@@ -301,3 +302,21 @@ def test_a_test_of_ones_own_is_repeated_too(scenario_file, run, pytester):
     result = run("--obra-repeat=2", "-v", "test_a_test_of_ones_own_is_repeated_too.py")
     result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["*test_mine[[]mock-repeat1]*", "*test_mine[[]mock-repeat2]*"])
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        ("mock-hello", ("mock", "hello", 1, False)),
+        ("mock-hello-repeat02-bare", ("mock", "hello", 2, True)),
+        ("mock-hello-bare", ("mock", "hello-bare", 1, False)),
+        ("mock-hello-bare-bare", ("mock", "hello-bare", 1, True)),
+        ("my-agent-hello[add-1]-repeat3", ("my-agent", "hello[add-1]", 3, False)),
+        ("my-agent-other-repeat3", ("my", "agent-other", 3, False)),  # not known: what it looks like
+        ("other", ("other", "", 1, False)),
+    ],
+)
+def test_the_id_of_a_lost_test_is_read_by_the_names_that_are_known(inside, expected):
+    """A case or an agent may be called like a part of an id."""
+    known = (("mock", "my-agent"), ("hello-bare", "hello[add-1]"))
+    assert names_in(f"a.obra.yaml::test_scenario[{inside}]", *known) == expected
