@@ -64,7 +64,9 @@ class Reckoning:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember who is behind a failure: the agent or the verdict, the machinery, or neither."""
         kind, reason = getattr(report, "obra_not_run", ("", ""))
-        if kind:
+        if kind and report.nodeid in self._failed_by:
+            pass  # a rerun: the verdict of the first execution stands
+        elif kind:
             (self.left_out if kind == "left_out" else self.not_needed)[report.nodeid] = reason
         elif report.skipped and (hasattr(report, "obra_skipped") or f"{SUFFIX}::" in report.nodeid):
             self.skipped[report.nodeid] = None

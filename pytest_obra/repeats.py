@@ -77,11 +77,12 @@ def names_in(nodeid: str, agents: Sequence[str] = (), cases: Sequence[str] = ())
     Names may look like parts of others, such as a case ``hello-bare``: those of *agents* and *cases* go before
     what the id looks like.
     """
-    inside = nodeid.partition("::")[2].partition("[")[2].removesuffix("]")
+    inside = nodeid.partition("::")[2].partition("[")[2].rpartition("]")[0]  # xdist may write a group behind that
     for agent, case in itertools.product(agents, cases):
-        known = f"{agent}-{case}"
-        if inside.startswith(known) and (run := _RUN.fullmatch(inside, len(known))):
-            return _named(agent, case, run)
+        plain = f"{agent}-{case}"
+        for known in (plain, plain.encode("unicode_escape").decode()):  # as pytest writes it, unless told not to
+            if inside.startswith(known) and (run := _RUN.fullmatch(inside, len(known))):
+                return _named(agent, case, run)
     found = _ID.fullmatch(inside)
     run = found and _RUN.fullmatch(found["run"])
     return _named(found["agent"], found["case"], run) if found and run else NodeNames(inside, "", 1, bare=False)

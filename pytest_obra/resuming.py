@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,9 +124,9 @@ class Resumption:
         return min((task for task in own if task is not None), default=None)
 
     def _has_changed(self, task: int | None, scenario: Scenario, state: StateManager) -> bool:
-        """Tell whether a task was begun by a file that says something else today; of some it is not known."""
+        """Tell whether a task was begun by a text that says something else today; of some it is not known."""
         told = self._tests(state).get(task, {}) if task is not None else {}
-        return "file" in told and told["file"] != _digest(scenario)
+        return bool(told.get("digest")) and told["digest"] != scenario.digest
 
     def _tests(self, state: StateManager) -> Mapping[int, Mapping[str, Any]]:
         """Return what is told of the test of each task; learnt once, with the newest task of each test."""
@@ -153,15 +152,7 @@ class Resumption:
 
 def told_of(node: str, scenario: Scenario) -> dict[str, dict[str, str]]:
     """Return what the story of each task begins with, so that a later run can go on with it."""
-    return {NODE: {"node": node, "file": _digest(scenario)}}
-
-
-def _digest(scenario: Scenario) -> str:
-    """Return the SHA-256 of the scenario's file, or empty where it has none."""
-    try:
-        return sha256(scenario.path.read_bytes()).hexdigest()
-    except OSError:
-        return ""
+    return {NODE: {"node": node, "digest": scenario.digest}}
 
 
 class ResumedRun:

@@ -61,14 +61,16 @@ class ACPConnection:
         try:
             with ctrl_c_waits():
                 self._start(command, cwd, environment)
-        except WorkspaceError as error:
-            raise AgentUnavailable(f"{name} cannot be started: {error}") from error
-        except KeyboardInterrupt:
-            if "_connection" in vars(self):  # it has started, and nobody else knows of it
-                self.close(hopeless=True)
+        except BaseException as error:  # whatever a handler raises: if it has started, nobody else knows of it
+            self._give_up()
+            if isinstance(error, WorkspaceError):
+                raise AgentUnavailable(f"{name} cannot be started: {error}") from error
             raise
 
     def _start(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="obra-acp", daemon=True)
+        self._thread.start()
         pipe = subprocess.PIPE
         with self._errors.open("wb") as stderr:
             self._tree = ProcessTree(
@@ -80,10 +82,16 @@ class ACPConnection:
                 stderr=stderr,
                 dies_with_thread=False,
             )
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="obra-acp", daemon=True)
-        self._thread.start()
         self._connection: ClientSideConnection = self._do(self._connect()).result()
+
+    def _give_up(self) -> None:
+        if "_connection" in vars(self):
+            self.close(hopeless=True)
+            return
+        if "_tree" in vars(self):
+            self._tree.sweep()
+        if "_thread" in vars(self) and self._thread.is_alive():
+            self._end_loop()
 
     def call(self, make: Callable[[ClientSideConnection], Coroutine[Any, Any, Any]]) -> Future[Any]:
         """Begin a request to the agent; the future has its answer, and the reader is woken when it is there."""
@@ -115,13 +123,16 @@ class ACPConnection:
                 self._tree.stop(AGENT)
         finally:
             self._tree.sweep()
-            self._do(self._settle()).result()
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+            self._end_loop()
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
                     stream.close()
+
+    def _end_loop(self) -> None:
+        self._do(self._settle()).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -58,9 +58,11 @@ class LocalProgram:
                 process = self.tree.process
                 assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  # asked for; for mypy
                 self.wire = PipeWire(process.stdin, process.stdout, process.stderr)
-        except KeyboardInterrupt:
-            if "wire" in vars(self):  # it has started, and nobody else knows of it
+        except BaseException:  # whatever a handler raises: if it has started, nobody else knows of it
+            if "wire" in vars(self):
                 self.end(hopeless=True)
+            elif "tree" in vars(self):
+                self.tree.sweep()
             raise
 
     def is_alive(self) -> bool:

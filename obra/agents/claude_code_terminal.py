@@ -55,10 +55,12 @@ class TerminalProgram:
                 self.wire = TerminalWire(
                     master, screen, records, budget_usd=budget_usd, enter_seconds=enter_seconds
                 )
-        except BaseException:
-            if "wire" in vars(self):  # it has started, and nobody else knows of it
+        except BaseException:  # whatever a handler raises: if it has started, nobody else knows of it
+            if "wire" in vars(self):
                 self.end(hopeless=True)
             else:
+                if "tree" in vars(self):
+                    self.tree.sweep()
                 os.close(master)
             raise
         finally:

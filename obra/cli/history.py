@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 72, 12
 _FEWEST_POINTS = 2
+_LOOKED_THROUGH = 1000
+"""The newest runs whose cases may be meant by a name that is none."""
 
 
 @click.command(
@@ -37,7 +39,7 @@ def history(*, case: str | None, limit: int, in_json: bool, chosen: Chosen) -> N
     with stored(chosen.load()) as state:
         found = state.run_cases(case, limit=limit)
         if case is not None and not found:
-            _refuse(case, sorted({one.case for one in state.run_cases(limit=limit)}))
+            _refuse(case, sorted({one.case for one in state.run_cases(limit=_LOOKED_THROUGH)}))
     if in_json:
         as_json(found)
         return
@@ -69,7 +71,7 @@ def _refuse(case: str, known: Sequence[str]) -> None:
     from obra.errors import ReportError
 
     close = difflib.get_close_matches(case, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else "'obra history' lists all"
+    hint = f"did you mean {close[0]!r}?" if close else "'obra history' shows those of the newest runs"
     raise ReportError(f"no run is remembered of a case {case!r}; {hint}")
 
 

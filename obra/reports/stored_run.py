@@ -25,6 +25,8 @@ _SINCE_THEN: Mapping[str, Any] = {
     "execution": 1,
     "sandbox": "",
     "trace": [],
+    "human": [],
+    "tasks": [],
 }
 """Keys that rows of older versions lack, and what their absence means."""
 _KEYS = error_row(scenario="", agent="", path="", node="", message="").keys()

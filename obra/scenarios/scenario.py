@@ -6,6 +6,7 @@ import pickle
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,10 @@ class Scenario:
         name: what the scenario is called.
         case: the name with the id of the case, such as ``calculator[add-1]``; just the name without parameters.
         repeat: how often it is to run.
+        digest: BLAKE2 of the text that it was read from, 32 hexadecimal digits; empty without one.
     """
 
-    __slots__ = ("_case", "_form", "_packed", "_parts", "_path", "case", "markers", "name", "repeat")
+    __slots__ = ("_case", "_form", "_packed", "_parts", "_path", "case", "digest", "markers", "name", "repeat")
 
     def __init__(self, form: ScenarioForm, path: Path, case: Case | None = None, data: Any = None) -> None:
         self._form: ScenarioForm | None = form
@@ -50,6 +52,7 @@ class Scenario:
         self.case = f"{self.name}[{case.id}]" if case else self.name
         self.markers = form.markers
         self.repeat = form.repeat
+        self.digest = ""
 
     def __repr__(self) -> str:
         return f"Scenario({self.case!r})"
@@ -113,7 +116,7 @@ class Scenario:
             ScenarioError: it is missing, not YAML, or has wrong keys or values; one line for each problem.
         """
         try:
-            return tuple(cls._cases(Document.read(Path(path)), Path(path)))
+            return cls._read(Document.read(Path(path)), Path(path))
         except DocumentError as error:
             raise ScenarioError(str(error)) from error
 
@@ -125,7 +128,7 @@ class Scenario:
             ScenarioError: as :meth:`load_cases`.
         """
         try:
-            return tuple(cls._cases(Document.parse(str(path), text), path))
+            return cls._read(Document.parse(str(path), text), path)
         except DocumentError as error:
             raise ScenarioError(str(error)) from error
 
@@ -148,6 +151,14 @@ class Scenario:
     def changed(self, **keys: Any) -> Scenario:
         """Return this case with other values for keys of its form; they are not validated."""
         return type(self)(self.form.model_copy(update=keys), self.path, self._case)
+
+    @classmethod
+    def _read(cls, document: Document, path: Path) -> tuple[Scenario, ...]:
+        found = tuple(cls._cases(document, path))
+        digest = blake2b(document.text.encode(), digest_size=16).hexdigest()
+        for one in found:
+            one.digest = digest
+        return found
 
     @classmethod
     def _cases(cls, document: Document, path: Path) -> Iterator[Scenario]:

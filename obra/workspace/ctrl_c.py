@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 HEARD_WITHIN = 0.5
@@ -24,7 +24,7 @@ The last two are those of :mod:`obra.steering` and :mod:`obra.scale.interruption
 
 @contextmanager
 def ctrl_c_waits() -> Iterator[None]:
-    """Let the handler of a signal that may break off this thread run at the end of the block.
+    """Let the handler of a signal that may break off this thread run at the end of the block, as often as it came.
 
     Signals without a handler in Python, and threads that no signal reaches, are left as they are.
     """
@@ -32,20 +32,31 @@ def ctrl_c_waits() -> Iterator[None]:
         yield
         return
     usual = {number: handler for number in _STOPS if callable(handler := signal.getsignal(number))}
-    came: set[int] = set()
+    came: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  # a handler's arguments
-        came.add(number)
+        came.append(number)
 
-    def run_handler(number: int) -> None:
-        if number in came:
-            signal.raise_signal(number)
-
-    with ExitStack() as after:  # does the last thing first, and each, whatever the others raise
-        for number in usual:
-            after.callback(run_handler, number)
-        for number, handler in usual.items():
-            after.callback(signal.signal, number, handler)
+    try:
         for number in usual:
             signal.signal(number, note)
         yield
+    finally:
+        handlers = list(usual)
+        error = _emptied(handlers, lambda: (signal.signal(handlers[-1], usual[handlers[-1]]), handlers.pop()))
+        waited = [number for number in usual for _ in range(came.count(number))]
+        error = _emptied(waited, lambda: signal.raise_signal(waited.pop())) or error
+        if error is not None:
+            raise error
+
+
+def _emptied(left: list[signal.Signals], act: Callable[[], object]) -> BaseException | None:
+    """Act until nothing is left, whatever a handler raises meanwhile; return what was raised last."""
+    error = None
+    while left:
+        try:
+            while left:
+                act()
+        except BaseException as raised:  # noqa: BLE001  # of whatever handler: the others must have theirs back
+            error = raised
+    return error

@@ -148,7 +148,7 @@ class ProcessTree:
                 )
         except (OSError, ValueError, IndexError) as error:
             raise WorkspaceError(_why_not_started(command, cwd, error)) from error
-        except KeyboardInterrupt:
+        except BaseException:  # whatever a handler raises
             if "process" in vars(self):  # it has started, and nobody else knows of it
                 self.sweep()
             raise

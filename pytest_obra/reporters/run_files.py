@@ -39,7 +39,7 @@ class RunFiles:
         self._runs_again: set[str] = set()
         """Tests that a plugin is about to run again: with this execution they are not over."""
         self._judged_before: set[str] = set()
-        """Tests with a row that a plugin runs again."""
+        """Tests with a verdict that a plugin runs again."""
         self._not_run: dict[str, str] = {}
         self._writer: RunWriter | None = None
         self._slim = SlimReports(config)
@@ -99,7 +99,7 @@ class RunFiles:
             self._runs_again.discard(report.nodeid)
         if str(report.outcome) == "rerun" and (row is not None or report.nodeid in self._planned):
             self._runs_again.add(report.nodeid)
-            if row is not None:
+            if row is not None and row["result"] != "machinery_broke":
                 self._judged_before.add(report.nodeid)
         if report.when == "teardown" or report.skipped:
             self._planned.pop(report.nodeid, None)
@@ -123,12 +123,16 @@ class RunFiles:
             return (yield)
         from obra.workspace.ctrl_c import ctrl_c_waits
 
-        with ctrl_c_waits():  # who presses it twice has a whole report all the same
-            self._finish(session)
-        if self._rows and self._writer:
+        again, is_written = None, False
+        try:
+            with ctrl_c_waits():  # who presses it twice has a whole report all the same
+                is_written = self._finish(session)
+        except KeyboardInterrupt as error:
+            again = error
+        if self._rows and self._writer and is_written:
             self._remember(session, self._writer.directory.name)
         try:
-            return (yield)
+            done = yield
         except OSError as error:
             from pytest_obra.reporters.junit_file import FULL, take_back_junit
 
@@ -137,8 +141,12 @@ class RunFiles:
             self._problems.append(take_back_junit(self._config, error))
             self._admit(session)
             return []
+        if again is not None:
+            raise again
+        return done
 
-    def _finish(self, session: pytest.Session) -> None:
+    def _finish(self, session: pytest.Session) -> bool:
+        """Write what there is to write; return whether there is a report."""
         for node in self._planned:
             self._not_run.setdefault(node, _why_not(session))
         numbers = self._numbers()
@@ -148,7 +156,7 @@ class RunFiles:
         self._problems += allure.finish() if allure else ()
         self._admit(session)
         if self._writer is None:
-            return
+            return False
         from obra.errors import ReportError
         from obra.reports.environment import environment
 
@@ -164,6 +172,8 @@ class RunFiles:
         except ReportError as error:
             self._problems.append(str(error))
             self._admit(session)
+            return False
+        return True
 
     def _admit(self, session: pytest.Session) -> None:
         """See to it that a run whose report is not whole does not look like one that is."""
@@ -268,12 +278,13 @@ def _has_variant(report: pytest.TestReport) -> bool:
 def _broken_row(report: pytest.TestReport, config: pytest.Config) -> dict[str, Any]:
     """Return the row of a scenario that nobody lived to tell of."""
     from obra.reports.rows import error_row
+    from pytest_obra.collection import shortest
 
-    path, names = report.nodeid.partition("::")[0], names_of_lost(report.nodeid, config)
+    names = names_of_lost(report.nodeid, config)
     return error_row(
         scenario=names.case.partition("[")[0],
         agent=names.agent,
-        path=path,
+        path=str(shortest(config.rootpath / report.nodeid.partition("::")[0], config)),
         node=report.nodeid,
         message=report.longreprtext,
         case=names.case,

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from obra.state.state_manager import StateManager
 from obra.statistics.exit_codes import RunExit
 
 SLOW = {"script": [{"say": "Wait.", "run": "touch begun; sleep 600"}]}
@@ -97,12 +98,15 @@ def test_a_second_ctrl_c_while_the_report_is_written_loses_nothing(scenario_file
     """It is heard behind that; the summary is whole and says how the run ended."""
     scenario_file("a_good")
     pytester.makeconftest(AT_THE_END)
-    command = [sys.executable, "-c", INTERRUPTIBLE, "-p", "no:cacheprovider"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "-p", "no:cacheprovider", "--junitxml=out.xml"]
     done = subprocess.run(command, cwd=pytester.path, capture_output=True, text=True, check=False)
     assert done.returncode not in {0, 1}, done.stdout
     assert "KeyboardInterrupt" in done.stderr
     (summary,) = pytester.path.glob("reports/*/summary.json")
     assert json.loads(summary.read_text())["counts"]["passed"] == 1
+    assert 'tests="1"' in (pytester.path / "out.xml").read_text()
+    with StateManager(f"sqlite:///{pytester.path}/.obra/obra.db") as state:
+        assert [one.passed for one in state.run_cases()] == [1]
     assert not list(pytester.path.glob("reports/*/.*"))
 
 

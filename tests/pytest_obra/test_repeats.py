@@ -313,10 +313,13 @@ def test_a_test_of_ones_own_is_repeated_too(scenario_file, run, pytester):
         ("mock-hello-bare-bare", ("mock", "hello-bare", 1, True)),
         ("my-agent-hello[add-1]-repeat3", ("my-agent", "hello[add-1]", 3, False)),
         ("my-agent-other-repeat3", ("my", "agent-other", 3, False)),  # not known: what it looks like
+        ("mock-hello-bare]@group", ("mock", "hello-bare", 1, False)),
+        ("mock-gr\\xf6\\xdfe-bare", ("mock", "größe-bare", 1, False)),
         ("other", ("other", "", 1, False)),
     ],
 )
 def test_the_id_of_a_lost_test_is_read_by_the_names_that_are_known(inside, expected):
     """A case or an agent may be called like a part of an id."""
-    known = (("mock", "my-agent"), ("hello-bare", "hello[add-1]"))
-    assert names_in(f"a.obra.yaml::test_scenario[{inside}]", *known) == expected
+    known = (("mock", "my-agent"), ("hello-bare", "hello[add-1]", "größe-bare"))
+    end = "" if inside.endswith("group") else "]"
+    assert names_in(f"a.obra.yaml::test_scenario[{inside}{end}", *known) == expected

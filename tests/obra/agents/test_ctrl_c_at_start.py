@@ -22,21 +22,37 @@ def _stop(_number: int, _frame: object) -> None:
     raise Stopped
 
 
-@pytest.fixture(params=[signal.SIGINT, signal.SIGUSR1], ids=["Ctrl-C", "a person's stop"])
+def _exit(_number: int, _frame: object) -> None:
+    sys.exit(143)
+
+
+HANDLERS = {signal.SIGUSR1: _stop, signal.SIGTERM: _exit}
+
+
+@pytest.fixture(
+    params=[(signal.SIGINT, KeyboardInterrupt), (signal.SIGUSR1, Stopped), (signal.SIGTERM, SystemExit)],
+    ids=["Ctrl-C", "a person's stop", "a handler of the program's own"],
+)
 def comes_at_start(request):
-    """Let a signal come when the program runs, and the thread that reads its output is about to be started."""
+    """Let a signal come when the program runs, and its output is about to be read; say what its handler raises."""
+    number, error = request.param
     came = []
 
     def look(frame: FrameType, event: str, _: object) -> None:
         if event == "call" and frame.f_code is threading.Thread.start.__code__ and not came:
-            came.append(request.param)
-            signal.raise_signal(request.param)
+            came.append(number)
+            signal.raise_signal(number)
 
-    usual = signal.signal(signal.SIGUSR1, _stop)
-    yield lambda: sys.setprofile(look)
+    def comes() -> type[BaseException]:
+        sys.setprofile(look)
+        return error
+
+    usual = {one: signal.signal(one, handler) for one, handler in HANDLERS.items()}
+    yield comes
     sys.setprofile(None)
-    signal.signal(signal.SIGUSR1, usual)
-    assert came == [request.param]
+    for one, handler in usual.items():
+        signal.signal(one, handler)
+    assert came == [number]
 
 
 def claude_over_pipes(tmp_path: Path):
@@ -65,8 +81,7 @@ def test_nothing_of_a_turn_runs_on(workspace, processes_in, comes_at_start, make
     agent.initialize({"workspace_dir": str(workspace), **settings})
     try:
         before = set(threading.enumerate())
-        comes_at_start()
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(comes_at_start()):
             agent.send_prompt("go")
         assert processes_in(workspace) == []
         assert set(threading.enumerate()) <= before
@@ -80,8 +95,7 @@ def test_nothing_of_a_connection_runs_on(workspace, processes_in, comes_at_start
     command = shlex.join([sys.executable, str(Path(__file__).parent / "acp_stand_in.py")])
     agent = ACPAgent()
     before = set(threading.enumerate())
-    comes_at_start()
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(comes_at_start()):
         agent.initialize({"workspace_dir": str(workspace), "command": command})
     assert processes_in(workspace) == []
     assert set(threading.enumerate()) <= before

@@ -48,7 +48,7 @@ def test_the_trend_of_one_case_is_drawn(obra, runs):
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("helo", "did you mean 'hello'?"), ("calculator", "'obra history' lists all")]
+    ("name", "hint"), [("helo", "did you mean 'hello'?"), ("calculator", "'obra history' shows those of")]
 )
 def test_a_case_of_which_nothing_is_remembered_is_told(obra, runs, name, hint):
     """A name that was typed wrongly shows no empty table, which would look like a case that never ran."""

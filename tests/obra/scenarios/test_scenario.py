@@ -33,6 +33,17 @@ def test_our_own_scenarios_are_complete(path):
     assert scenario.expect.truth
 
 
+def test_the_digest_is_that_of_the_text_that_was_read(tmp_path):
+    """All cases of a file have one; what is written to the file later does not change it."""
+    text = "task: {title: $a}\nparameters: {a: [one, two]}\n"
+    first, second = Scenario.load_cases(written(tmp_path, text))
+    written(tmp_path, f"{text}# changed\n")
+    (changed, _) = Scenario.load_cases(tmp_path / "wrong.obra.yaml")
+    assert first.digest == second.digest != changed.digest
+    assert len(first.digest) == 32
+    assert Scenario.from_data(SMALL).digest == ""
+
+
 def test_the_schema_for_editors_is_current():
     """scenarios/schema.json is what the code says today, and names every kind of check."""
     text = (ROOT / "scenarios" / "schema.json").read_text(encoding="utf-8")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from collections.abc import Callable
 
 import psutil
 import pytest
@@ -21,17 +23,27 @@ def test_only_what_was_started_since_is_killed_or_frozen(tmp_path, act):
             scene = Scene()
             tree = ProcessTree("sleep 600 & sleep 600", cwd=tmp_path, environment={"PATH": "/usr/bin:/bin"})
             try:
-                while len(agents := [one for one in tree.survivors() if one.name() == "sleep"]) < 2:
-                    pass
+                agents: list[psutil.Process] = []
+                _until(lambda: len(agents) > 1 or agents.extend(_sleeping(tree)))
                 getattr(scene, act)()
-                assert {psutil.Process(own.pid).status()} & STILL == set()
-                while not all(_is_still(one) for one in agents):
-                    pass
+                _until(lambda: all(map(_is_still, agents)))
             finally:
                 tree.sweep()
-            assert own.poll() is None
+            assert not _is_still(psutil.Process(own.pid))
         finally:
             own.kill()
+
+
+def _sleeping(tree: ProcessTree) -> list[psutil.Process]:
+    found = [one for one in tree.survivors() if one.name() == "sleep"]
+    return found if len(found) > 1 else []
+
+
+def _until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def _is_still(process: psutil.Process) -> bool:

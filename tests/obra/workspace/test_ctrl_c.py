@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -61,7 +62,7 @@ def test_a_signal_that_another_thread_was_given_ends_a_command(tmp_path, ctrl_c_
 
 
 def test_a_handler_of_any_kind_waits():
-    """A person's stop is SIGUSR1, with a handler of its own: it is called once, behind the outermost block."""
+    """A person's stop is SIGUSR1, with its own handler: it is called behind the outermost block, each time."""
     came = []
     usual = signal.signal(signal.SIGUSR1, lambda number, _: came.append(number))
     try:
@@ -70,9 +71,9 @@ def test_a_handler_of_any_kind_waits():
                 signal.raise_signal(signal.SIGUSR1)
                 signal.raise_signal(signal.SIGUSR1)
             assert came == []
-        assert came == [signal.SIGUSR1]
-        signal.raise_signal(signal.SIGUSR1)
         assert came == [signal.SIGUSR1] * 2
+        signal.raise_signal(signal.SIGUSR1)
+        assert came == [signal.SIGUSR1] * 3
     finally:
         signal.signal(signal.SIGUSR1, usual)
 
@@ -93,6 +94,32 @@ def test_of_several_the_most_urgent_is_heard():
         assert signal.getsignal(signal.SIGUSR1) is stop
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
+        signal.signal(signal.SIGUSR1, usual)
+
+
+def test_a_signal_while_the_handlers_are_put_back_takes_nothing_from_the_others():
+    """What raises in between comes out, unless a more urgent one waited; each has its own handler again."""
+
+    def stop(_number, _frame):
+        raise KeyboardInterrupt("a person's stop")
+
+    def disturb(_frame, event, function):
+        if event == "c_return" and signal.getsignal(signal.SIGUSR1) is stop and not disturbed:
+            disturbed.append(function)
+            signal.raise_signal(signal.SIGUSR1)
+
+    disturbed = []
+    usual = signal.signal(signal.SIGUSR1, stop)
+    try:
+        with pytest.raises(KeyboardInterrupt) as caught, ctrl_c_waits():  # noqa: PT012  # sets what disturbs its end
+            signal.raise_signal(signal.SIGINT)
+            sys.setprofile(disturb)
+        sys.setprofile(None)
+        assert (len(disturbed), str(caught.value)) == (1, "")
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGUSR1) is stop
+    finally:
+        sys.setprofile(None)
         signal.signal(signal.SIGUSR1, usual)
 
 

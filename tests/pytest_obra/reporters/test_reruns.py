@@ -72,6 +72,8 @@ def test_a_rerun_that_the_budget_does_not_allow_leaves_out_nothing(pytester, sce
     result.stdout.no_fnmatch_line("not run:*")
     (summary,) = [json.loads(path.read_text()) for path in pytester.path.glob("reports/*/summary.json")]
     assert (summary["not_run"], summary["counts"]["agent_failed"]) == ([], 1)
+    result = run("--reruns=1", "--obra-budget-seconds=1", "--obra-min-pass-rate=0", *workers)
+    assert result.ret == pytest.ExitCode.OK  # the gate answers for the failure, and nothing was left out
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "1"]])
