@@ -65,14 +65,14 @@ def test_machinery_that_broke_and_is_run_again_is_shown_as_a_rerun():
 @pytest.mark.parametrize("workers", [[], ["-n", "1"]])
 def test_a_rerun_that_the_budget_does_not_allow_leaves_out_nothing(pytester, scenario_file, run, workers):
     """The scenario has its verdict, which stands; it is not among those that did not run."""
-    scenario_file("bad", limits={"iterations": 1}, script=[{"say": "Hm.", "run": "sleep 1"}])
-    result = run("--reruns=1", "--obra-budget-seconds=1", *workers)
+    scenario_file("bad", limits={"iterations": 1}, script=[{"say": "Hm."}])
+    result = run("--reruns=1", "--obra-budget-tokens=1", *workers)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["scenarios: 1, 1 failed"])
     result.stdout.no_fnmatch_line("not run:*")
     (summary,) = [json.loads(path.read_text()) for path in pytester.path.glob("reports/*/summary.json")]
     assert (summary["not_run"], summary["counts"]["agent_failed"]) == ([], 1)
-    result = run("--reruns=1", "--obra-budget-seconds=1", "--obra-min-pass-rate=0", *workers)
+    result = run("--reruns=1", "--obra-budget-tokens=1", "--obra-min-pass-rate=0", *workers)
     assert result.ret == pytest.ExitCode.OK  # the gate answers for the failure, and nothing was left out
 
 
