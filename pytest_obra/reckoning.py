@@ -36,6 +36,8 @@ class Reckoning:
         self._failed_by: dict[str, str] = {}
         self._failures = 0
         """Failed reports, counted as pytest counts them."""
+        self.judged: set[str] = set()
+        """Tests with a verdict that a plugin runs again."""
         self.left_out: dict[str, str] = {}
         """Tests that the budget did not allow, and why."""
         self.not_needed: dict[str, str] = {}
@@ -64,15 +66,17 @@ class Reckoning:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember who is behind a failure: the agent or the verdict, the machinery, or neither."""
         kind, reason = getattr(report, "obra_not_run", ("", ""))
-        if kind and report.nodeid in self._failed_by:
-            pass  # a rerun: the verdict of the first execution stands
-        elif kind:
+        if kind:
+            if report.nodeid in self.judged:  # a rerun: the verdict of the first execution stands
+                return
             (self.left_out if kind == "left_out" else self.not_needed)[report.nodeid] = reason
         elif report.skipped and (hasattr(report, "obra_skipped") or f"{SUFFIX}::" in report.nodeid):
             self.skipped[report.nodeid] = None
         row = getattr(report, "obra_row", None)
-        if str(report.outcome) == "rerun" and row is not None and row["result"] in _BAD:
-            self._failed_by.setdefault(report.nodeid, "scenario")  # the first verdict stands, whatever comes next
+        if str(report.outcome) == "rerun" and row is not None and row["result"] != "machinery_broke":
+            self.judged.add(report.nodeid)
+            if row["result"] in _BAD:
+                self._failed_by.setdefault(report.nodeid, "scenario")  # the first one stands, whatever comes next
         if not report.failed:
             return
         self._failures += 1

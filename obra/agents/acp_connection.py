@@ -13,6 +13,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,18 +60,18 @@ class ACPConnection:
         self.heard: queue.SimpleQueue[str | Asked | None] = queue.SimpleQueue()
         self._errors = errors
         try:
-            with ctrl_c_waits():
-                self._start(command, cwd, environment)
-        except BaseException as error:  # whatever a handler raises: if it has started, nobody else knows of it
-            self._give_up()
-            if isinstance(error, WorkspaceError):
-                raise AgentUnavailable(f"{name} cannot be started: {error}") from error
-            raise
+            with ExitStack() as undo:  # whatever a handler raises: nobody else knows of what has started
+                with ctrl_c_waits():
+                    self._start(command, cwd, environment, undo)
+                undo.pop_all()
+        except WorkspaceError as error:
+            raise AgentUnavailable(f"{name} cannot be started: {error}") from error
 
-    def _start(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> None:
+    def _start(self, command: Sequence[str], cwd: Path, environment: Mapping[str, str], undo: ExitStack) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="obra-acp", daemon=True)
         self._thread.start()
+        undo.callback(self._end_loop)
         pipe = subprocess.PIPE
         with self._errors.open("wb") as stderr:
             self._tree = ProcessTree(
@@ -82,16 +83,10 @@ class ACPConnection:
                 stderr=stderr,
                 dies_with_thread=False,
             )
+        undo.callback(self._tree.sweep)
         self._connection: ClientSideConnection = self._do(self._connect()).result()
-
-    def _give_up(self) -> None:
-        if "_connection" in vars(self):
-            self.close(hopeless=True)
-            return
-        if "_tree" in vars(self):
-            self._tree.sweep()
-        if "_thread" in vars(self) and self._thread.is_alive():
-            self._end_loop()
+        undo.pop_all()
+        undo.callback(self.close, hopeless=True)
 
     def call(self, make: Callable[[ClientSideConnection], Coroutine[Any, Any, Any]]) -> Future[Any]:
         """Begin a request to the agent; the future has its answer, and the reader is woken when it is there."""

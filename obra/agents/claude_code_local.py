@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +51,17 @@ class LocalProgram:
             WorkspaceError: the program or *cwd* is not there.
         """
         pipe = subprocess.PIPE
-        try:
+        with ExitStack() as undo:  # whatever a handler raises: nobody else knows of what has started
             with ctrl_c_waits():
                 self.tree = ProcessTree(
                     command, cwd=cwd, environment=environment, stdin=pipe, stdout=pipe, stderr=pipe
                 )
+                undo.callback(self.tree.sweep)
                 process = self.tree.process
                 assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018  # asked for; for mypy
                 self.wire = PipeWire(process.stdin, process.stdout, process.stderr)
-        except BaseException:  # whatever a handler raises: if it has started, nobody else knows of it
-            if "wire" in vars(self):
-                self.end(hopeless=True)
-            elif "tree" in vars(self):
-                self.tree.sweep()
-            raise
+                undo.callback(self.end, hopeless=True)
+            undo.pop_all()
 
     def is_alive(self) -> bool:
         """Tell whether it can take another prompt."""

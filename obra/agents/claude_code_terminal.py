@@ -6,6 +6,7 @@ import json
 import os
 import termios
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -46,25 +47,21 @@ class TerminalProgram:
         """
         screen = TerminalScreen(*size)
         master, slave = os.openpty()
-        try:
+        with ExitStack() as ours, ExitStack() as undo:  # whatever is raised, nobody else knows of it
+            ours.callback(os.close, slave)
+            undo.callback(os.close, master)
             with ctrl_c_waits():
                 termios.tcsetwinsize(slave, size)
                 self.tree = ProcessTree(
                     command, cwd=cwd, environment=environment, stdin=slave, stdout=slave, stderr=slave
                 )
+                undo.callback(self.tree.sweep)
                 self.wire = TerminalWire(
                     master, screen, records, budget_usd=budget_usd, enter_seconds=enter_seconds
                 )
-        except BaseException:  # whatever a handler raises: if it has started, nobody else knows of it
-            if "wire" in vars(self):
-                self.end(hopeless=True)
-            else:
-                if "tree" in vars(self):
-                    self.tree.sweep()
-                os.close(master)
-            raise
-        finally:
-            os.close(slave)
+                undo.pop_all()  # the wire closes the terminal
+                undo.callback(self.end, hopeless=True)
+            undo.pop_all()
 
     def is_alive(self) -> bool:
         """Tell whether it can take another prompt."""

@@ -13,6 +13,7 @@ from obra.cli.options import Chosen, json_option, settings_options, stored
 from obra.cli.output import as_json, say, table
 
 if TYPE_CHECKING:
+    from obra.errors import ReportError
     from obra.state.run_history import RunCase
 
 _WIDTH, _HEIGHT = 72, 12
@@ -38,8 +39,9 @@ def history(*, case: str | None, limit: int, in_json: bool, chosen: Chosen) -> N
     """
     with stored(chosen.load()) as state:
         found = state.run_cases(case, limit=limit)
-        if case is not None and not found:
-            _refuse(case, sorted({one.case for one in state.run_cases(limit=_LOOKED_THROUGH)}))
+        known = {one.case for one in state.run_cases(limit=_LOOKED_THROUGH)} if case and not found else ()
+    if case is not None and known:
+        raise _unknown(case, sorted(known))
     if in_json:
         as_json(found)
         return
@@ -64,15 +66,12 @@ def history(*, case: str | None, limit: int, in_json: bool, chosen: Chosen) -> N
         _draw(case, found)
 
 
-def _refuse(case: str, known: Sequence[str]) -> None:
-    """Say which cases there are, where runs are remembered at all."""
-    if not known:
-        return
+def _unknown(case: str, known: Sequence[str]) -> ReportError:
     from obra.errors import ReportError
 
     close = difflib.get_close_matches(case, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else "'obra history' shows those of the newest runs"
-    raise ReportError(f"no run is remembered of a case {case!r}; {hint}")
+    return ReportError(f"no run is remembered of a case {case!r}; {hint}")
 
 
 def _draw(case: str, found: Sequence[RunCase]) -> None:

@@ -38,8 +38,6 @@ class RunFiles:
         self._planned: dict[str, None] = {}
         self._runs_again: set[str] = set()
         """Tests that a plugin is about to run again: with this execution they are not over."""
-        self._judged_before: set[str] = set()
-        """Tests with a verdict that a plugin runs again."""
         self._not_run: dict[str, str] = {}
         self._writer: RunWriter | None = None
         self._slim = SlimReports(config)
@@ -99,11 +97,9 @@ class RunFiles:
             self._runs_again.discard(report.nodeid)
         if str(report.outcome) == "rerun" and (row is not None or report.nodeid in self._planned):
             self._runs_again.add(report.nodeid)
-            if row is not None and row["result"] != "machinery_broke":
-                self._judged_before.add(report.nodeid)
         if report.when == "teardown" or report.skipped:
             self._planned.pop(report.nodeid, None)
-        if hasattr(report, "obra_not_run") and report.nodeid not in self._judged_before:
+        if hasattr(report, "obra_not_run") and report.nodeid not in self._reckoning.judged:
             self._not_run[report.nodeid] = report.obra_not_run[1]
         if row is not None:
             self._planned.pop(report.nodeid, None)
